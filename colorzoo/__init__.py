@@ -1,0 +1,46 @@
+"""colorzoo: a zoo of neural networks that colour black-and-white photos."""
+
+import colorzoo.models as _models  # noqa: F401  (registers the families)
+from colorzoo.colorizer import Colorizer
+from colorzoo.compare import compare, contact_sheet
+from colorzoo.errors import (
+    ColorzooError,
+    ConfigError,
+    HubError,
+    ImageError,
+    UnknownModelError,
+    WeightsError,
+)
+from colorzoo.images import read_photo, save_image
+from colorzoo.registry import (
+    DEFAULT_MODEL,
+    ModelInfo,
+    create_model,
+    list_models,
+    load,
+    model_info,
+    register_model,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "Colorizer",
+    "ColorzooError",
+    "ConfigError",
+    "HubError",
+    "ImageError",
+    "ModelInfo",
+    "UnknownModelError",
+    "WeightsError",
+    "compare",
+    "contact_sheet",
+    "create_model",
+    "list_models",
+    "load",
+    "model_info",
+    "read_photo",
+    "register_model",
+    "save_image",
+]

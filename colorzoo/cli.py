@@ -1,0 +1,263 @@
+"""The command line: ``colorzoo list | info | colorize | compare``."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+import colorzoo
+from colorzoo.errors import ColorzooError, ImageError
+from colorzoo.images import MAX_PIXELS, SUFFIXES, WRITABLE, read_photo, save_image
+
+app = typer.Typer(
+    help="Colour black-and-white photos with a zoo of neural networks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_out = Console()
+_err = Console(stderr=True)
+
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+Saturation = Annotated[
+    float, typer.Option(min=0, max=10, help="0 is gray, 1 is what the model says, 2 is twice that.")
+]
+WorkSize = Annotated[
+    int | None,
+    typer.Option(min=16, max=4096, help="Short side, in pixels, at which the model looks."),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
+MaxPixels = Annotated[int, typer.Option(min=1, help="Refuse photos with more pixels than this.")]
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    if version:
+        _out.print(colorzoo.__version__)
+        raise typer.Exit
+
+
+@app.command(name="list")
+def list_command() -> None:
+    """List the models, what they are and how they measure."""
+    table = Table("model", "size", "PSNR", "CF", "weights", "what it is", box=None)
+    for name in colorzoo.list_models():
+        info = colorzoo.model_info(name)
+        psnr, colour = "-", "-"
+        if info.metrics:
+            scores, gray = info.metrics["scores"], info.metrics["gray"]
+            psnr, colour = f"{scores['psnr'] - gray['psnr']:+.2f} dB", f"{scores['cf']:.1f}"
+        where = "bundled" if info.weights else "Hub" if info.repo_id else "none"
+        table.add_row(name, f"{_parameters(name) / 1e6:.1f}M", psnr, colour, where, info.summary)
+    _out.print(table)
+    _out.print("PSNR: over the gray photo. CF: colourfulness. `colorzoo info NAME` tells more.")
+
+
+@app.command()
+def info(name: Annotated[str, typer.Argument(help="A registered model.")]) -> None:
+    """Show what is known of one model."""
+    with _errors():
+        known = colorzoo.model_info(name)
+        model = colorzoo.create_model(name)
+    _out.print(f"[bold]{name}[/bold] ({known.year}): {known.summary}")
+    _out.print(f"{(known.family.__doc__ or '').splitlines()[0]}")
+    for key, value in model.config.items():
+        _out.print(f"  {key} = {value!r}")
+    _out.print(f"  parameters = {_parameters(name):,}")
+    _out.print(f"  weights = {known.weights or known.repo_id or 'none'}", soft_wrap=True)
+    if known.metrics:
+        table = Table("", "PSNR", "SSIM", "CF", "dCF", "AuC")
+        for row in ("scores", "gray"):
+            values = known.metrics[row]
+            table.add_row(
+                name if row == "scores" else "gray",
+                *(f"{values[key]:.2f}" for key in ("psnr", "ssim", "cf", "delta_cf", "auc")),
+            )
+        _out.print(table)
+        _out.print(f"{known.metrics['photos']} photos. {known.metrics['protocol']}")
+
+
+@app.command()
+def colorize(
+    inputs: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="A folder, or a file if there is one input.")
+    ],
+    model: Annotated[
+        str, typer.Option(help="A registered model, a folder or a Hub id.")
+    ] = colorzoo.DEFAULT_MODEL,
+    saturation: Saturation = 1.0,
+    work_size: WorkSize = None,
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+    max_pixels: MaxPixels = MAX_PIXELS,
+) -> None:
+    """Colour photos and folders of photos; names are kept, inputs are never overwritten."""
+    jobs = _plan(inputs, output)
+    if not jobs:
+        _fail(f"there is no photo in {', '.join(map(str, inputs))}")
+    with _errors():
+        colorizer = colorzoo.load(model, device=_device(device))
+    taken = {job.source.resolve() for job in jobs}
+    failed = done = 0
+    with _progress() as progress:
+        for job in progress.track(jobs, description=f"Colouring with {model}"):
+            try:
+                _check_target(job, taken, overwrite=overwrite)
+                photo = read_photo(job.source, max_pixels=max_pixels)
+                result = colorizer.colorize_photo(photo, saturation=saturation, work_size=work_size)
+                job.target.parent.mkdir(parents=True, exist_ok=True)
+                save_image(result, job.target)
+            except (ColorzooError, OSError) as error:
+                failed += 1
+                _err.print(f"[red]failed[/red]: {_line(error)}", soft_wrap=True, highlight=False)
+                continue
+            done += 1
+            taken.add(job.target.resolve())
+            for note in photo.notes:
+                _err.print(f"note: {photo.name}: {note}", soft_wrap=True, highlight=False)
+    _out.print(f"{done} coloured, {failed} failed, in {output}", soft_wrap=True, highlight=False)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def compare(
+    image: Annotated[Path, typer.Argument(help="A photo.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The sheet to write.")],
+    model: Annotated[
+        list[str] | None, typer.Option(help="Only this one; may be given several times.")
+    ] = None,
+    saturation: Saturation = 1.0,
+    work_size: WorkSize = None,
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+) -> None:
+    """Colour a photo with every model and lay the results out on a labelled sheet."""
+    with _errors():
+        job = _Job(image, output)
+        _check_target(job, {image.resolve()}, overwrite=overwrite)
+        results = colorzoo.compare(
+            image,
+            models=model,
+            saturation=saturation,
+            work_size=work_size,
+            device=_device(device),
+        )
+        if not results:
+            _fail("no model has weights yet")
+        gray = read_photo(image)
+        tiles = [("input", gray.rgb), *results.items()]
+        columns = min(len(tiles), 4)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        save_image(colorzoo.contact_sheet(tiles, columns=columns, tile=384), output)
+    _out.print(f"wrote {output}", soft_wrap=True, highlight=False)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One photo to colour and where its result goes."""
+
+    source: Path
+    target: Path
+
+
+def _plan(inputs: list[Path], output: Path) -> list[_Job]:
+    """Pair every photo with its output; folders are walked and keep their structure."""
+    only = inputs[0] if len(inputs) == 1 and not inputs[0].is_dir() else None
+    if only is not None and output.suffix and not output.is_dir():
+        return [_Job(only, output)]
+    jobs = []
+    for path in inputs:
+        if path.is_dir():
+            jobs += [
+                _Job(file, output / _writable(file.relative_to(path)))
+                for file in _walk(path, output)
+            ]
+        else:
+            jobs.append(_Job(path, output / _writable(Path(path.name))))
+    return jobs
+
+
+def _walk(folder: Path, output: Path) -> Iterator[Path]:
+    """Yield the photos below a folder; results of an earlier call are not photos to colour."""
+    results = output.resolve()
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix.lower() not in SUFFIXES or hidden or not path.is_file():
+            continue
+        if results == folder.resolve() or results not in path.resolve().parents:
+            yield path
+
+
+def _writable(path: Path) -> Path:
+    """Keep the name; what colorzoo reads but does not write, such as GIF, becomes PNG."""
+    return path if path.suffix.lower() in WRITABLE else path.with_suffix(".png")
+
+
+def _check_target(job: _Job, taken: set[Path], *, overwrite: bool) -> None:
+    target = job.target.resolve()
+    if target in taken:
+        raise ImageError(
+            f"{job.source.name}: {job.target} is an input or the result of another one. "
+            "Choose another output."
+        )
+    if target.exists() and not overwrite:
+        raise ImageError(f"{job.source.name}: {job.target} exists. Pass --overwrite to replace it.")
+
+
+def _parameters(name: str) -> int:
+    return sum(parameter.numel() for parameter in colorzoo.create_model(name).parameters())
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError):
+        _fail(f"the device {name!r} is not there; try auto or cpu")
+    return torch.device(name)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=_err,
+        transient=True,
+    )
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Turn what colorzoo raises on purpose into a line and exit code 1."""
+    try:
+        yield
+    except (ColorzooError, OSError, ValueError) as error:
+        _fail(_line(error))
+
+
+def _fail(message: str) -> NoReturn:
+    _err.print(f"[red]error[/red]: {message}", soft_wrap=True, highlight=False)
+    raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

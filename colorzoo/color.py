@@ -1,0 +1,138 @@
+"""sRGB and CIE L*a*b* in pure, differentiable PyTorch.
+
+Ranges, stated once: RGB is gamma-encoded sRGB in [0, 1]; L is in [0, 100]; a and b lie within
+about [-110, 110]. The white point is D65 with the 2 degree observer. The constants are those of
+scikit-image, the referee in the tests. Sources: IEC 61966-2-1 (sRGB), CIE 15:2004 (L*a*b*).
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+_XYZ_FROM_RGB = (
+    (0.412453, 0.357580, 0.180423),
+    (0.212671, 0.715160, 0.072169),
+    (0.019334, 0.119193, 0.950227),
+)
+_WHITE = (0.95047, 1.0, 1.08883)
+_DELTA = 0.008856  # below this ratio to white, L*a*b* is linear
+_SLOPE = 7.787
+_OFFSET = 16.0 / 116.0
+_LINEAR_KNEE = _SLOPE * _DELTA + _OFFSET
+
+Gamut = Literal["clip", "desaturate", "none"]
+
+
+def _matrix(rows: Tensor, like: Tensor) -> Tensor:
+    return rows.to(device=like.device, dtype=like.dtype)
+
+
+def _mix(matrix: Tensor, image: Tensor) -> Tensor:
+    """Apply a (3, 3) matrix to the channel axis of a (..., 3, H, W) tensor."""
+    return torch.einsum("ij,...jhw->...ihw", matrix, image)
+
+
+def _check(image: Tensor, what: str) -> None:
+    if image.ndim < 3 or image.shape[-3] != 3 or not image.is_floating_point():
+        raise ValueError(
+            f"{what} must be a floating-point tensor of shape (..., 3, H, W), "
+            f"got {image.dtype} of shape {tuple(image.shape)}"
+        )
+
+
+def rgb_to_linear(rgb: Tensor) -> Tensor:
+    """Undo the sRGB transfer curve, elementwise: encoded [0, 1] to linear light [0, 1]."""
+    # The clamp keeps the unused branch of torch.where free of NaN gradients.
+    curve = ((rgb.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4
+    return torch.where(rgb > 0.04045, curve, rgb / 12.92)
+
+
+def linear_to_rgb(linear: Tensor) -> Tensor:
+    """Apply the sRGB transfer curve, elementwise: linear light [0, 1] to encoded [0, 1]."""
+    curve = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
+    return torch.where(linear > 0.0031308, curve, linear * 12.92)
+
+
+def rgb_to_lab(rgb: Tensor) -> Tensor:
+    """Convert sRGB to L*a*b*.
+
+    Args:
+        rgb: (..., 3, H, W), floating point, in [0, 1].
+
+    Returns:
+        (..., 3, H, W): L in [0, 100], a and b in L*a*b* units.
+
+    Raises:
+        ValueError: If the tensor is not floating point or has no channel axis of 3.
+    """
+    _check(rgb, "rgb")
+    xyz = _mix(_matrix(torch.tensor(_XYZ_FROM_RGB), rgb), rgb_to_linear(rgb))
+    ratio = xyz / _matrix(torch.tensor(_WHITE), rgb)[:, None, None]
+    f = torch.where(ratio > _DELTA, ratio.clamp(min=_DELTA) ** (1 / 3), _SLOPE * ratio + _OFFSET)
+    x, y, z = f.unbind(-3)
+    return torch.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), dim=-3)
+
+
+def lab_to_rgb(lab: Tensor, *, gamut: Gamut = "clip") -> Tensor:
+    """Convert L*a*b* to sRGB.
+
+    Args:
+        lab: (..., 3, H, W), floating point: L in [0, 100], a and b in L*a*b* units.
+        gamut: What to do with colours that sRGB cannot show. "clip" cuts each channel at 0 and 1,
+            as scikit-image does, which shifts lightness and hue; "desaturate" mixes them with the
+            gray of the same luminance just until they fit, which keeps L exactly; "none" returns
+            values outside [0, 1].
+
+    Returns:
+        (..., 3, H, W) sRGB, in [0, 1] unless ``gamut="none"``.
+
+    Raises:
+        ValueError: If the tensor is not floating point or has no channel axis of 3, or the gamut
+            is none of the three.
+    """
+    _check(lab, "lab")
+    if gamut not in ("clip", "desaturate", "none"):
+        raise ValueError(f"gamut must be 'clip', 'desaturate' or 'none', got {gamut!r}")
+    lightness, a, b = lab.unbind(-3)
+    y = (lightness + 16) / 116
+    f = torch.stack((y + a / 500, y, y - b / 200), dim=-3)
+    xyz = _ratio_to_white(f) * _matrix(torch.tensor(_WHITE), lab)[:, None, None]
+    inverse = torch.linalg.inv(torch.tensor(_XYZ_FROM_RGB, dtype=torch.float64))
+    linear = _mix(_matrix(inverse, lab), xyz)
+    if gamut == "desaturate":
+        linear = _desaturate(linear, xyz[..., 1:2, :, :])
+    rgb = linear_to_rgb(linear)
+    return rgb if gamut == "none" else rgb.clamp(0, 1)
+
+
+def lightness_to_rgb(lightness: Tensor) -> Tensor:
+    """Convert L to a neutral gray, with three equal channels.
+
+    ``lab_to_rgb`` with ab = 0 differs from it by up to one 8-bit level, because the rounded
+    constants above put white at ab = (-0.002, 0.005).
+
+    Args:
+        lightness: (..., 1, H, W), L in [0, 100].
+
+    Returns:
+        (..., 3, H, W) sRGB in [0, 1].
+    """
+    gray = linear_to_rgb(_ratio_to_white((lightness + 16) / 116)).clamp(0, 1)
+    return torch.cat((gray, gray, gray), dim=-3)
+
+
+def _ratio_to_white(f: Tensor) -> Tensor:
+    """Undo the cube root of L*a*b* with its linear part near black."""
+    return torch.where(f > _LINEAR_KNEE, f.clamp(min=_LINEAR_KNEE) ** 3, (f - _OFFSET) / _SLOPE)
+
+
+def _desaturate(linear: Tensor, luminance: Tensor) -> Tensor:
+    """Mix out-of-gamut colours with their own gray; luminance is linear, so it does not move."""
+    luminance = luminance.clamp(0, 1)
+    chroma = linear - luminance
+    tiny = torch.finfo(linear.dtype).tiny
+    room = torch.where(chroma > 0, 1 - luminance, luminance)
+    keep = (room / chroma.abs().clamp(min=tiny)).amin(dim=-3, keepdim=True)
+    # Colours on the gamut's surface are out of it by rounding only: leave those to the clamp.
+    return torch.where(keep > 1 - 1e-4, linear, luminance + keep * chroma)
