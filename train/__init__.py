@@ -1,0 +1,1 @@
+"""Training, evaluation and export of the zoo: ``python -m train --help``."""

@@ -1,0 +1,66 @@
+"""Measure a model by the protocol of colorzoo/metrics.py and write its metrics.json."""
+
+import json
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track
+
+from colorzoo import metrics
+from colorzoo.registry import load
+from train.data import Tally, iter_photos
+
+
+def evaluate_model(name: str, data: Path, *, weights: Path) -> Path:
+    """Measure a registered model and the gray baseline on the same photos.
+
+    Args:
+        name: Registered name.
+        data: Tar shard, photo, or folder of photos.
+        weights: The model's weights folder; metrics.json goes there.
+
+    Returns:
+        The path of metrics.json.
+
+    Raises:
+        ColorzooError: If the weights cannot be loaded.
+        ValueError: If there is no photo.
+    """
+    model = load(weights)
+    if model.architecture != name:
+        raise ValueError(f"{weights} holds {model.architecture}, not {name}")
+    tally = Tally()
+    photos = iter_photos([data] if data.is_file() else sorted(data.rglob("*")), tally)
+    scores, gray, count = metrics.evaluate(
+        lambda picture: np.asarray(model.colorize(picture)),
+        track(photos, description=f"Measuring {name}", total=None),
+    )
+    report = {
+        "model": name,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "work_size": model.work_size,
+        "data": data.name,
+        "photos": count,
+        "unreadable": tally.unreadable,
+        "commit": _commit(),
+        "protocol": metrics.PROTOCOL,
+        "scores": {key: round(value, 4) for key, value in asdict(scores).items()},
+        "gray": {key: round(value, 4) for key, value in asdict(gray).items()},
+    }
+    path = weights / "metrics.json"
+    path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def _commit() -> str:
+    """The commit of the code that measures, marked when files differ from it."""
+    run = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parent,
+    )
+    return run.stdout.strip() or "unknown"
