@@ -1,0 +1,48 @@
+"""What all tests share. Nothing here may reach the network."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def coffee() -> np.ndarray:
+    """A colour photo, (400, 600, 3) uint8."""
+    from skimage import data
+
+    return data.coffee()
+
+
+@pytest.fixture(scope="session")
+def camera() -> np.ndarray:
+    """A gray photo, (512, 512) uint8."""
+    from skimage import data
+
+    return data.camera()
+
+
+@pytest.fixture(scope="session")
+def jpeg(coffee: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(coffee).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()

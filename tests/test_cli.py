@@ -1,0 +1,164 @@
+"""The command line through its real entry point, in a process of its own."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import colorzoo
+
+
+def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    entry = shutil.which("colorzoo", path=str(Path(sys.executable).parent))
+    assert entry, "the colorzoo command is not installed"
+    result = subprocess.run(
+        [entry, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False
+    )
+    assert "Traceback" not in result.stderr + result.stdout
+    return result
+
+
+@pytest.fixture
+def album(tmp_path, coffee, camera, jpeg):
+    """Two good photos, a 16-bit scan, a text file named .jpg and a truncated JPEG."""
+    folder = tmp_path / "album"
+    (folder / "sub").mkdir(parents=True)
+    exif = Image.Exif()
+    exif[0x0112], exif[0x013B] = 6, "Ada"  # orientation, artist
+    Image.fromarray(coffee).save(folder / "coffee.jpg", exif=exif, dpi=(300, 300))
+    Image.fromarray(camera).save(folder / "sub" / "camera.png")
+    Image.fromarray(camera.astype(np.uint16) * 257).save(folder / "scan.tif")
+    (folder / "letter.jpg").write_text("Dear aunt,")
+    (folder / "cut.jpg").write_bytes(jpeg[: len(jpeg) // 2])
+    (folder / "notes.txt").write_text("not a photo, and not named like one")
+    return folder
+
+
+def test_a_folder_with_bad_files_among_good_ones(album, tmp_path, camera):
+    result = run("colorize", album, "-o", tmp_path / "out")
+    assert result.returncode == 1
+    written = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.*"))
+    assert written == ["coffee.jpg", "scan.tif", "sub/camera.png"]
+    complaints = [line for line in result.stderr.splitlines() if "failed" in line]
+    assert len(complaints) == 2
+    assert any("letter.jpg" in line for line in complaints)
+    assert any("cut.jpg" in line for line in complaints)
+    assert "3 coloured, 2 failed" in result.stdout
+
+    with Image.open(tmp_path / "out" / "coffee.jpg") as photo:
+        assert photo.size == (400, 600)  # upright now
+        assert photo.getexif().get(0x0112, 1) == 1
+        assert photo.getexif()[0x013B] == "Ada"
+        assert photo.info["dpi"] == (300, 300)
+        assert photo.info["icc_profile"]
+    with Image.open(tmp_path / "out" / "scan.tif") as scan:
+        assert scan.size == camera.shape[::-1]
+        assert abs(np.asarray(scan.convert("L")).astype(int) - camera).mean() < 3
+
+
+def test_outputs_are_replaced_only_when_asked(album, tmp_path):
+    out, photo = tmp_path / "out", album / "sub"
+    assert run("colorize", photo, "-o", out, "--saturation", "0").returncode == 0
+    before = (out / "camera.png").read_bytes()
+    again = run("colorize", photo, "-o", out, "--saturation", "2")
+    assert again.returncode == 1 and "--overwrite" in again.stderr
+    assert (out / "camera.png").read_bytes() == before
+    assert run("colorize", photo, "-o", out, "--saturation", "2", "--overwrite").returncode == 0
+    assert (out / "camera.png").read_bytes() != before
+
+
+def test_an_input_is_never_overwritten(album):
+    photo = album / "coffee.jpg"
+    before = photo.read_bytes()
+    for output in (album, photo, album / "sub" / ".." / "coffee.jpg"):
+        result = run("colorize", photo, "-o", output, "--overwrite")
+        assert result.returncode == 1 and "is an input" in result.stderr
+        assert photo.read_bytes() == before
+
+
+def test_results_inside_the_input_folder_are_not_coloured_again(album):
+    (album / "cut.jpg").unlink()
+    (album / "letter.jpg").unlink()
+    out = album / "coloured"
+    assert run("colorize", album, "-o", out).returncode == 0
+    assert "3 coloured" in run("colorize", album, "-o", out, "--overwrite").stdout
+    assert not (out / "coloured").exists()
+
+
+def test_two_inputs_of_one_name_do_not_overwrite_each_other(album, tmp_path):
+    shutil.copy(album / "sub" / "camera.png", album / "camera.png")
+    result = run(
+        "colorize", album / "camera.png", album / "sub" / "camera.png", "-o", tmp_path / "o"
+    )
+    assert result.returncode == 1
+    assert "1 coloured, 1 failed" in result.stdout and "result of another" in result.stderr
+
+
+def test_one_photo_to_one_file_with_every_option(album, tmp_path):
+    colorzoo.create_model("unet", width=2).save_pretrained(tmp_path / "mine")
+    out = tmp_path / "new" / "deep" / "photo.webp"
+    result = run(
+        "colorize", album / "coffee.jpg", "-o", out, "--model", tmp_path / "mine",
+        "--saturation", "1.5", "--work-size", "64", "--device", "cpu",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    with Image.open(out) as photo:
+        assert photo.format == "WEBP" and photo.size == (400, 600)
+
+
+def test_a_gif_is_written_as_png_and_noted(tmp_path):
+    frames = [Image.new("L", (20, 20), value) for value in (10, 200)]
+    frames[0].save(tmp_path / "two.gif", save_all=True, append_images=frames[1:])
+    result = run("colorize", tmp_path / "two.gif", "-o", tmp_path / "out")
+    assert result.returncode == 0 and "note: two.gif" in result.stderr
+    assert (tmp_path / "out" / "two.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--model", "unte"), "Did you mean unet"),
+        (("--model", "./nowhere"), "There is no folder"),
+        (("--device", "abacus"), "the device 'abacus' is not there"),
+        (("--work-size", "20", "--model", "unet", "--max-pixels", "100"), "max_pixels|pixels"),
+    ],
+)
+def test_bad_options_are_explained_in_a_line(album, tmp_path, options, message):
+    result = run("colorize", album / "coffee.jpg", "-o", tmp_path / "out", *options)
+    assert result.returncode == 1
+    assert any(word in result.stderr for word in message.split("|"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("missing", ["gone.jpg", "empty"])
+def test_nothing_to_colour(tmp_path, missing):
+    (tmp_path / "empty").mkdir()
+    result = run("colorize", tmp_path / missing, "-o", tmp_path / "out")
+    assert result.returncode == 1 and missing in result.stderr
+
+
+def test_list_and_info():
+    listed = run("list")
+    assert listed.returncode == 0
+    for name in colorzoo.list_models():
+        assert name in listed.stdout
+        shown = run("info", name)
+        assert shown.returncode == 0 and "work_size" in shown.stdout
+    assert run("info", "unte").returncode == 1
+    assert run("--version").stdout.strip() == colorzoo.__version__
+
+
+def test_compare_writes_a_sheet_of_every_model(album, tmp_path):
+    sheet = tmp_path / "sheet.png"
+    assert run("compare", album / "coffee.jpg", "-o", sheet).returncode == 0
+    count = 1 + len(colorzoo.list_models(pretrained=True))
+    with Image.open(sheet) as picture:
+        assert picture.width > min(4, count) * 384
+    again = run("compare", album / "coffee.jpg", "-o", sheet)
+    assert again.returncode == 1 and "--overwrite" in again.stderr
+    bad = run("compare", album / "letter.jpg", "-o", tmp_path / "other.png")
+    assert bad.returncode == 1 and "letter.jpg" in bad.stderr

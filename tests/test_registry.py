@@ -1,0 +1,173 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import colorzoo
+from colorzoo import registry
+from colorzoo.colorizer import Colorizer
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A folder with a small untrained U-Net."""
+    colorzoo.create_model("unet", width=2).save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def scratch_registry(monkeypatch):
+    """Registrations made in a test end with it."""
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+
+
+def test_list_models():
+    assert {"unet", "autoencoder"} <= set(colorzoo.list_models())
+    assert colorzoo.list_models() == sorted(colorzoo.list_models())
+    assert colorzoo.list_models("un?t") == ["unet"]
+    assert colorzoo.list_models("nothing*") == []
+    assert set(colorzoo.list_models(pretrained=True)) <= set(colorzoo.list_models())
+
+
+def test_keywords_reach_the_model_and_its_config():
+    model = colorzoo.create_model("unet", width=4, work_size=64)
+    assert model.config == {"architecture": "unet", "width": 4, "work_size": 64}
+
+
+def test_unknown_name_names_the_closest():
+    with pytest.raises(colorzoo.UnknownModelError, match="'unte'.*Did you mean unet") as caught:
+        colorzoo.load("unte")
+    assert isinstance(caught.value, colorzoo.ColorzooError)
+    with pytest.raises(colorzoo.UnknownModelError, match="list_models"):
+        colorzoo.create_model("qqqqqq")
+
+
+@pytest.mark.parametrize("value", ["wide", None, -1, 0])
+def test_a_value_that_does_not_fit_is_a_config_error(value):
+    with pytest.raises(colorzoo.ConfigError, match="unet cannot be built"):
+        colorzoo.create_model("unet", width=value)
+
+
+def test_a_name_registered_twice_raises(scratch_registry):
+    with pytest.raises(ValueError, match="two models are called 'unet'"):
+        registry.register_model("unet", summary="again", year=2026)(Colorizer)
+
+
+def test_one_class_under_two_names(scratch_registry, tmp_path):
+    unet = registry.model_info("unet").family
+    registry.register_model("unet-twin", summary="twin", year=2026, config={"width": 3})(unet)
+    model = colorzoo.create_model("unet-twin")
+    assert model.config["width"] == 3
+    model.save_pretrained(tmp_path)
+    assert colorzoo.load(tmp_path).architecture == "unet-twin"
+
+
+@pytest.mark.parametrize("name", ["", "U-Net", "a/b", "a b", ".hidden"])
+def test_names_that_could_be_something_else_are_refused(name):
+    with pytest.raises(ValueError, match="a model's name is made of"):
+        registry.register_model(name, summary="", year=2026)
+
+
+def test_only_colorizers_are_registered(scratch_registry):
+    with pytest.raises(TypeError, match="only subclasses of Colorizer"):
+        registry.register_model("linear", summary="", year=2026)(torch.nn.Linear)  # pyright: ignore
+
+
+def test_weights_on_the_hub_must_be_pinned():
+    with pytest.raises(ValueError, match="pinned"):
+        registry.register_model("x", summary="", year=2026, repo_id="a/b")
+
+
+def test_a_model_with_no_weights_says_how_to_get_some(scratch_registry):
+    unet = registry.model_info("unet").family
+    registry.register_model("unet-untrained", summary="", year=2026)(unet)
+    with pytest.raises(colorzoo.WeightsError, match="python -m train fit unet-untrained"):
+        colorzoo.load("unet-untrained")
+
+
+@pytest.mark.parametrize("how", [str, lambda path: path, lambda path: f"{path}/"])
+def test_load_a_folder(saved, how):
+    model = colorzoo.load(how(saved))
+    assert model.config == {"architecture": "unet", "width": 2, "work_size": 128}
+
+
+def test_load_a_relative_folder(saved, monkeypatch):
+    monkeypatch.chdir(saved.parent)
+    assert colorzoo.load("./model").architecture == "unet"
+    assert colorzoo.load("model").architecture == "unet"
+
+
+def test_a_missing_folder_is_no_hub_id(tmp_path):
+    with pytest.raises(colorzoo.WeightsError, match="There is no folder"):
+        colorzoo.load(f"{tmp_path}/nowhere")
+    with pytest.raises(colorzoo.WeightsError, match="There is no folder"):
+        colorzoo.load("./nowhere")
+
+
+def test_missing_files_are_named(saved):
+    (saved / "model.safetensors").rename(saved / "pytorch_model.bin")
+    with pytest.raises(colorzoo.WeightsError, match=r"no model.safetensors in .*safetensors only"):
+        colorzoo.load(saved)
+    (saved / "config.json").unlink()
+    with pytest.raises(colorzoo.ConfigError, match="no config.json"):
+        colorzoo.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "cannot be read as JSON"),
+        ("[1]", "must hold a JSON object"),
+        ('{"width": 2}', "names the architecture None"),
+        ('{"architecture": "os.system"}', "'os.system'.*It has autoencoder"),
+        ('{"architecture": "unet", "depth": 9}', "no keyword depth"),
+        ('{"architecture": "unet", "width": "2"}', "cannot be built"),
+    ],
+)
+def test_a_bad_config_is_refused(saved, text, message):
+    (saved / "config.json").write_text(text)
+    with pytest.raises(colorzoo.ConfigError, match=message):
+        colorzoo.load(saved)
+
+
+def test_a_truncated_checkpoint_is_refused(saved):
+    path = saved / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(colorzoo.WeightsError, match="not a whole safetensors file"):
+        colorzoo.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda state: state.pop("head.bias"), "head.bias is missing"),
+        (lambda state: state.update(extra=torch.zeros(1)), "extra is not in the architecture"),
+        (
+            lambda state: state.update({"head.bias": torch.zeros(3)}),
+            r"head.bias has shape \(3,\), expected \(2,\)",
+        ),
+    ],
+)
+def test_a_checkpoint_must_fit_exactly(saved, change, message):
+    state = load_file(saved / "model.safetensors")
+    change(state)
+    save_file(state, saved / "model.safetensors")
+    with pytest.raises(colorzoo.WeightsError, match=message):
+        colorzoo.load(saved)
+    with pytest.raises(colorzoo.WeightsError, match=message):
+        registry.model_info("unet").family.from_pretrained(saved)
+
+
+def test_weights_of_another_width_name_the_first_few(saved):
+    config = json.loads((saved / "config.json").read_text())
+    (saved / "config.json").write_text(json.dumps({**config, "width": 4}))
+    with pytest.raises(colorzoo.WeightsError, match=r"expected .*; .*; .* and \d+ more"):
+        colorzoo.load(saved)
+
+
+@pytest.mark.parametrize("name", ["user/repo", "user/a/b", "a//b", "user/re po"])
+def test_hub_failures_are_one_kind_of_error(name, tmp_path):
+    """Offline, as tests are: nothing is cached, and an impossible id is told apart."""
+    with pytest.raises(colorzoo.HubError, match="not in the cache|no Hub repository id"):
+        colorzoo.load(name, cache_dir=tmp_path)
