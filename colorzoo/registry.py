@@ -192,8 +192,8 @@ def load(
 ) -> Colorizer:
     """Load a trained colorizer.
 
-    A name without a slash is a registered model; an existing folder, or a name that starts with
-    ".", "/" or "~", is a folder; anything else with a slash is a Hub repository.
+    A Path, or a name that starts with ".", "/" or "~", is a folder; a name without a slash is a
+    registered model; of the others, what exists here is a folder, the rest are Hub repositories.
 
     Args:
         name: A registered name, a folder with config.json and model.safetensors, or "user/repo".
@@ -213,32 +213,32 @@ def load(
         HubError: If the Hub does not deliver.
     """
     text = str(name)
-    if isinstance(name, Path) or text.startswith((".", "/", "~")) or Path(text).is_dir():
-        model = _load_folder(Path(text).expanduser())
-    else:
-        if "/" not in text:
-            info = model_info(text)
-            if info.weights is not None:
-                return _load_folder(info.weights).to(device)
-            if info.repo_id is None:
-                raise WeightsError(
-                    f"{text} has no trained weights yet. Train it with `python -m train fit "
-                    f"{text} --data FOLDER`, or build it untrained with create_model({text!r})."
-                )
-            text, revision = info.repo_id, revision or info.revision
-
-        def fetch(file: str) -> Path:
-            return _download(
-                text,
-                file,
-                revision=revision,
-                token=token,
-                cache_dir=cache_dir,
-                local_files_only=local_files_only,
+    if isinstance(name, Path) or text.startswith((".", "/", "~")):
+        return _load_folder(Path(text).expanduser()).to(device)
+    if "/" not in text:
+        info = model_info(text)
+        if info.weights is not None:
+            return _load_folder(info.weights).to(device)
+        if info.repo_id is None:
+            raise WeightsError(
+                f"{text} has no trained weights yet. Train it with `python -m train fit "
+                f"{text} --data FOLDER`, or build it untrained with create_model({text!r})."
             )
+        text, revision = info.repo_id, revision or info.revision
+    elif Path(text).is_dir():
+        return _load_folder(Path(text)).to(device)
 
-        model = _load_files(fetch(CONFIG_FILE), fetch(WEIGHTS_FILE))
-    return model.to(device)
+    def fetch(file: str) -> Path:
+        return _download(
+            text,
+            file,
+            revision=revision,
+            token=token,
+            cache_dir=cache_dir,
+            local_files_only=local_files_only,
+        )
+
+    return _load_files(fetch(CONFIG_FILE), fetch(WEIGHTS_FILE)).to(device)
 
 
 def _load_folder(folder: Path) -> Colorizer:

@@ -93,9 +93,19 @@ def test_load_a_folder(saved, how):
 
 
 def test_load_a_relative_folder(saved, monkeypatch):
+    monkeypatch.chdir(saved.parent.parent)
+    assert colorzoo.load(f"./{saved.parent.name}/model").config["width"] == 2
+    assert colorzoo.load(f"{saved.parent.name}/model").config["width"] == 2
+
+
+def test_a_bare_name_is_never_a_folder(saved, monkeypatch):
+    saved.rename(saved.with_name("autoencoder"))
     monkeypatch.chdir(saved.parent)
-    assert colorzoo.load("./model").architecture == "unet"
-    assert colorzoo.load("model").architecture == "unet"
+    assert colorzoo.load("autoencoder").architecture == "autoencoder"
+    assert colorzoo.load("./autoencoder").architecture == "unet"
+    saved.with_name("mine").mkdir()
+    with pytest.raises(colorzoo.UnknownModelError, match="given as './mine'"):
+        colorzoo.load("mine")
 
 
 def test_a_missing_folder_is_no_hub_id(tmp_path):

@@ -61,13 +61,18 @@ def find_sources(data: Path) -> tuple[list[Path], list[Path]]:
     if shards and not train:
         raise FileNotFoundError(f"{data} has validation or test shards only, none to train on")
     if not shards:
-        files = sorted(path for path in data.rglob("*") if path.suffix.lower() in SUFFIXES)
+        files = photos_below(data)
         if not files:
             raise FileNotFoundError(
                 f"{data} holds neither tar shards nor photos ({', '.join(sorted(SUFFIXES))})"
             )
         return files, []
     return train, validation
+
+
+def photos_below(folder: Path) -> list[Path]:
+    """Find the files in a folder, and in those below it, that are named like photos."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
 
 
 def iter_files(sources: list[Path]) -> Iterator[tuple[str, bytes]]:

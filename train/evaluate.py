@@ -10,7 +10,7 @@ from rich.progress import track
 
 from colorzoo import metrics
 from colorzoo.registry import load
-from train.data import Tally, iter_photos
+from train.data import Tally, iter_photos, photos_below
 
 
 def evaluate_model(name: str, data: Path, *, weights: Path) -> Path:
@@ -32,7 +32,7 @@ def evaluate_model(name: str, data: Path, *, weights: Path) -> Path:
     if model.architecture != name:
         raise ValueError(f"{weights} holds {model.architecture}, not {name}")
     tally = Tally()
-    photos = iter_photos([data] if data.is_file() else sorted(data.rglob("*")), tally)
+    photos = iter_photos([data] if data.is_file() else photos_below(data), tally)
     scores, gray, count = metrics.evaluate(
         lambda picture: np.asarray(model.colorize(picture)),
         track(photos, description=f"Measuring {name}", total=None),
