@@ -454,6 +454,7 @@ def _encode(image: Image.Image, stream: BinaryIO, file_format: str, quality: int
     options = {
         "JPEG": {"quality": quality, "subsampling": 0},  # colour is the product: keep all of it
         "WEBP": {"quality": quality},
+        "PNG": {"compress_level": 4},  # less than half the time of Pillow's 6, for 3 % more bytes
         "TIFF": {"compression": "raw"},  # Pillow loses the EXIF of a compressed TIFF
     }.get(file_format, {})
     image.save(stream, file_format, **info, **({"dpi": dpi} if dpi else {}), **options)

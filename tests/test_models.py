@@ -97,7 +97,7 @@ def test_overfits_one_picture(name):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        errors.append(float(loss))
+        errors.append(loss.item())
     assert min(errors) < 0.3 * errors[0]
 
 
