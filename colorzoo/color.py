@@ -15,6 +15,7 @@ _XYZ_FROM_RGB = (
     (0.212671, 0.715160, 0.072169),
     (0.019334, 0.119193, 0.950227),
 )
+LUMINANCE = _XYZ_FROM_RGB[1]  # weights of linear R, G and B; they add up to 1
 _WHITE = (0.95047, 1.0, 1.08883)
 _DELTA = 0.008856  # below this ratio to white, L*a*b* is linear
 _SLOPE = 7.787
@@ -68,9 +69,7 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
     """
     _check(rgb, "rgb")
     xyz = _mix(_matrix(torch.tensor(_XYZ_FROM_RGB), rgb), rgb_to_linear(rgb))
-    ratio = xyz / _matrix(torch.tensor(_WHITE), rgb)[:, None, None]
-    f = torch.where(ratio > _DELTA, ratio.clamp(min=_DELTA) ** (1 / 3), _SLOPE * ratio + _OFFSET)
-    x, y, z = f.unbind(-3)
+    x, y, z = _cube_root(xyz / _matrix(torch.tensor(_WHITE), rgb)[:, None, None]).unbind(-3)
     return torch.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), dim=-3)
 
 
@@ -120,6 +119,16 @@ def lightness_to_rgb(lightness: Tensor) -> Tensor:
     """
     gray = linear_to_rgb(_ratio_to_white((lightness + 16) / 116)).clamp(0, 1)
     return torch.cat((gray, gray, gray), dim=-3)
+
+
+def luminance_to_lightness(luminance: Tensor) -> Tensor:
+    """Convert relative luminance Y to L, elementwise: [0, 1] to [0, 100]."""
+    return 116 * _cube_root(luminance) - 16
+
+
+def _cube_root(ratio: Tensor) -> Tensor:
+    """Take the cube root of a ratio to white, with the linear part of L*a*b* near black."""
+    return torch.where(ratio > _DELTA, ratio.clamp(min=_DELTA) ** (1 / 3), _SLOPE * ratio + _OFFSET)
 
 
 def _ratio_to_white(f: Tensor) -> Tensor:

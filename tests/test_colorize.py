@@ -9,7 +9,7 @@ from torch import Tensor
 
 import colorzoo
 from colorzoo.color import rgb_to_lab
-from colorzoo.colorizer import Colorizer, merge_ab
+from colorzoo.colorizer import Colorizer, _lightness, merge_ab
 
 
 class Painter(Colorizer):
@@ -55,6 +55,12 @@ def test_a_colour_photo_is_taken_by_its_lightness(coffee):
     coloured, without = (lab_of(model.colorize(image)) for image in (coffee, gray(coffee)))
     assert np.abs(coloured - without).max() < 6  # 8-bit rounding of the gray version
     assert np.abs(coloured - without).mean() < 0.5
+
+
+def test_the_network_sees_lightness(rng):
+    rgb = rng.integers(0, 256, (64, 48, 3), dtype=np.uint8)
+    found = _lightness(rgb, torch.device("cpu"))
+    assert np.abs(found[0, 0].numpy() - lab_of(rgb)[..., 0]).max() < 1e-3
 
 
 @pytest.mark.parametrize(("saturation", "expected"), [(0.0, 0), (0.5, 12.5), (1.0, 25), (2.0, 50)])
