@@ -5,6 +5,7 @@ PORT ?= 7860
 BIN := .venv/bin
 
 .PHONY: demo test lint clean
+.DELETE_ON_ERROR:
 
 demo: .venv/.demo
 	HOST=$(HOST) PORT=$(PORT) $(BIN)/python demo/app.py
@@ -18,13 +19,15 @@ lint: .venv/.test
 	$(BIN)/basedpyright
 
 .venv/bin/python:
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv --clear .venv
 
 .venv/.demo: pyproject.toml | .venv/bin/python
+	@echo "Setting up .venv, once: some minutes, most of it PyTorch ..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
 	touch $@
 
 .venv/.test: pyproject.toml | .venv/bin/python
+	@echo "Setting up .venv for tests, once: some minutes, most of it PyTorch ..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	touch $@ .venv/.demo
 

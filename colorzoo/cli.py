@@ -13,8 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 import colorzoo
+from colorzoo.compare import compare_photo
 from colorzoo.errors import ColorzooError, ImageError
-from colorzoo.images import MAX_PIXELS, SUFFIXES, WRITABLE, read_photo, save_image
+from colorzoo.images import MAX_PIXELS, SUFFIXES, WRITABLE, Photo, read_photo, save_image
 
 app = typer.Typer(
     help="Colour black-and-white photos with a zoo of neural networks.",
@@ -22,8 +23,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_out = Console()
-_err = Console(stderr=True)
+# No markup: file names may hold brackets.
+_out = Console(markup=False, highlight=False)
+_err = Console(markup=False, highlight=False, stderr=True)
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 Saturation = Annotated[
@@ -68,7 +70,7 @@ def info(name: Annotated[str, typer.Argument(help="A registered model.")]) -> No
     with _errors():
         known = colorzoo.model_info(name)
         model = colorzoo.create_model(name)
-    _out.print(f"[bold]{name}[/bold] ({known.year}): {known.summary}")
+    _out.print(f"{name} ({known.year}): {known.summary}")
     _out.print(f"{(known.family.__doc__ or '').splitlines()[0]}")
     for key, value in model.config.items():
         _out.print(f"  {key} = {value!r}")
@@ -117,15 +119,14 @@ def colorize(
                 result = colorizer.colorize_photo(photo, saturation=saturation, work_size=work_size)
                 job.target.parent.mkdir(parents=True, exist_ok=True)
                 save_image(result, job.target)
-            except (ColorzooError, OSError) as error:
+            except _FAILURES as error:
                 failed += 1
-                _err.print(f"[red]failed[/red]: {_line(error)}", soft_wrap=True, highlight=False)
+                _err.print(f"failed: {_line(error)}", style="red", soft_wrap=True)
                 continue
             done += 1
             taken.add(job.target.resolve())
-            for note in photo.notes:
-                _err.print(f"note: {photo.name}: {note}", soft_wrap=True, highlight=False)
-    _out.print(f"{done} coloured, {failed} failed, in {output}", soft_wrap=True, highlight=False)
+            _print_notes(photo)
+    _out.print(f"{done} coloured, {failed} failed, in {output}", soft_wrap=True)
     if failed:
         raise typer.Exit(1)
 
@@ -141,13 +142,15 @@ def compare(
     work_size: WorkSize = None,
     device: Device = "auto",
     overwrite: Overwrite = False,
+    max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
     """Colour a photo with every model and lay the results out on a labelled sheet."""
     with _errors():
         job = _Job(image, output)
         _check_target(job, {image.resolve()}, overwrite=overwrite)
-        results = colorzoo.compare(
-            image,
+        photo = read_photo(image, max_pixels=max_pixels)
+        results = compare_photo(
+            photo,
             models=model,
             saturation=saturation,
             work_size=work_size,
@@ -155,12 +158,16 @@ def compare(
         )
         if not results:
             _fail("no model has weights yet")
-        gray = read_photo(image)
-        tiles = [("input", gray.rgb), *results.items()]
+        tiles = [("input", photo.rgb), *results.items()]
         columns = min(len(tiles), 4)
         output.parent.mkdir(parents=True, exist_ok=True)
         save_image(colorzoo.contact_sheet(tiles, columns=columns, tile=384), output)
-    _out.print(f"wrote {output}", soft_wrap=True, highlight=False)
+        _print_notes(photo)
+    _out.print(f"wrote {output}", soft_wrap=True)
+
+
+# What one photo can come to grief of, memory on the CPU and the GPU included.
+_FAILURES = (ColorzooError, OSError, ValueError, RuntimeError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -172,30 +179,32 @@ class _Job:
 
 
 def _plan(inputs: list[Path], output: Path) -> list[_Job]:
-    """Pair every photo with its output; folders are walked and keep their structure."""
+    """Pair every photo with its output; folders keep their structure, several their names."""
     only = inputs[0] if len(inputs) == 1 and not inputs[0].is_dir() else None
     if only is not None and output.suffix and not output.is_dir():
         return [_Job(only, output)]
-    jobs = []
+    jobs: dict[Path, _Job] = {}  # by source: what is named twice is coloured once
     for path in inputs:
-        if path.is_dir():
-            jobs += [
-                _Job(file, output / _writable(file.relative_to(path)))
-                for file in _walk(path, output)
-            ]
-        else:
-            jobs.append(_Job(path, output / _writable(Path(path.name))))
-    return jobs
+        base = output / path.resolve().name if len(inputs) > 1 else output
+        targets = (
+            {file: base / _writable(file.relative_to(path)) for file in _walk(path, output)}
+            if path.is_dir()
+            else {path: output / _writable(Path(path.name))}
+        )
+        for source, target in targets.items():
+            jobs.setdefault(source.resolve(), _Job(source, target))
+    return list(jobs.values())
 
 
 def _walk(folder: Path, output: Path) -> Iterator[Path]:
     """Yield the photos below a folder; results of an earlier call are not photos to colour."""
     results = output.resolve()
+    inside = folder.resolve() in results.parents
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if path.suffix.lower() not in SUFFIXES or hidden or not path.is_file():
             continue
-        if results == folder.resolve() or results not in path.resolve().parents:
+        if not (inside and results in path.resolve().parents):
             yield path
 
 
@@ -206,7 +215,9 @@ def _writable(path: Path) -> Path:
 
 def _check_target(job: _Job, taken: set[Path], *, overwrite: bool) -> None:
     target = job.target.resolve()
-    if target in taken:
+    # The same file under a name in other letters, on disks that do not tell them apart.
+    is_source = target.exists() and job.source.exists() and target.samefile(job.source)
+    if target in taken or is_source:
         raise ImageError(
             f"{job.source.name}: {job.target} is an input or the result of another one. "
             "Choose another output."
@@ -231,7 +242,7 @@ def _device(name: str) -> torch.device:
 
 def _progress() -> Progress:
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -240,8 +251,13 @@ def _progress() -> Progress:
     )
 
 
+def _print_notes(photo: Photo) -> None:
+    for note in photo.notes:
+        _err.print(f"note: {photo.name}: {note}", soft_wrap=True)
+
+
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 @contextmanager
@@ -249,12 +265,12 @@ def _errors() -> Iterator[None]:
     """Turn what colorzoo raises on purpose into a line and exit code 1."""
     try:
         yield
-    except (ColorzooError, OSError, ValueError) as error:
+    except _FAILURES as error:
         _fail(_line(error))
 
 
 def _fail(message: str) -> NoReturn:
-    _err.print(f"[red]error[/red]: {message}", soft_wrap=True, highlight=False)
+    _err.print(f"error: {message}", style="red", soft_wrap=True)
     raise typer.Exit(1)
 
 

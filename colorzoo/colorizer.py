@@ -2,6 +2,7 @@
 
 import json
 import math
+import operator
 import warnings
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,7 +24,7 @@ from colorzoo.color import (
     rgb_to_linear,
 )
 from colorzoo.errors import ConfigError, WeightsError
-from colorzoo.images import ImageSource, Photo, read_photo, to_pil
+from colorzoo.images import MAX_PIXELS, ImageSource, Photo, read_photo, to_pil
 from colorzoo.upsample import GuidedUpsampler
 
 WEIGHTS_FILE = "model.safetensors"
@@ -42,7 +43,6 @@ class Colorizer(
     library_name="colorzoo",
     pipeline_tag="image-to-image",
     tags=["image-colorization"],
-    license="apache-2.0",
 ):
     """A network that maps lightness to colour, with everything around it that models share.
 
@@ -97,7 +97,12 @@ class Colorizer(
         return ab[..., top : top + height, left : left + width]
 
     def colorize(
-        self, image: ImageSource, *, saturation: float = 1.0, work_size: int | None = None
+        self,
+        image: ImageSource,
+        *,
+        saturation: float = 1.0,
+        work_size: int | None = None,
+        max_pixels: int = MAX_PIXELS,
     ) -> Image.Image:
         """Colour a photo.
 
@@ -110,6 +115,7 @@ class Colorizer(
             image: A path, bytes, a binary file object, a PIL image or a NumPy array.
             saturation: Factor on ab: 0 is gray, 1 is what the network says.
             work_size: Short side, in pixels, at which the network looks; the model's own if None.
+            max_pixels: Largest width * height to accept.
 
         Returns:
             An image of the input's size, mode RGB, or RGBA where the input has alpha. Its ``info``
@@ -120,9 +126,7 @@ class Colorizer(
             ImageError: If the image cannot be read.
             ValueError: If saturation or work_size is out of range.
         """
-        photo = read_photo(image)
-        for note in photo.notes:
-            warnings.warn(f"{photo.name}: {note}", stacklevel=2)
+        photo = read_and_warn(image, max_pixels=max_pixels)
         return self.colorize_photo(photo, saturation=saturation, work_size=work_size)
 
     def colorize_photo(
@@ -132,8 +136,13 @@ class Colorizer(
         if not (math.isfinite(saturation) and 0 <= saturation <= 10):
             raise ValueError(f"saturation must be between 0 and 10, got {saturation}")
         small = self._shrink(photo.rgb, work_size)
-        with torch.inference_mode():
-            ab = self.predict_ab(small)
+        was_training = self.training
+        self.eval()  # in training, batch norm would mix this photo into the statistics
+        try:
+            with torch.inference_mode():
+                ab = self.predict_ab(small)
+        finally:
+            self.train(was_training)
         return to_pil(merge_ab(photo.rgb, small, ab.float() * saturation), photo)
 
     def _shrink(self, rgb: np.ndarray, work_size: int | None) -> Tensor:
@@ -183,7 +192,19 @@ class Colorizer(
             )
         model = cls(**model_kwargs)
         load_weights(model, path)
+        config = path.with_name(CONFIG_FILE)
+        if config.is_file():  # the class may have several names
+            saved = json.loads(config.read_text(encoding="utf-8"))
+            model.architecture = saved.get("architecture", model.architecture)
         return model.eval()
+
+
+def read_and_warn(image: ImageSource, *, max_pixels: int) -> Photo:
+    """Read a photo and give its notes as warnings to whoever called colorzoo."""
+    photo = read_photo(image, max_pixels=max_pixels)
+    for note in photo.notes:
+        warnings.warn(f"{photo.name}: {note}", stacklevel=3)
+    return photo
 
 
 def save_weights(model: Colorizer, folder: str | Path, *, dtype: torch.dtype | None = None) -> None:
@@ -295,8 +316,12 @@ def _work_shape(shape: tuple[int, int], work_size: int) -> tuple[int, int]:
 
 
 def _checked_work_size(work_size: int, stride: int) -> int:
-    if not isinstance(work_size, int) or not stride <= work_size <= 4096:
+    try:
+        pixels = operator.index(work_size)
+    except TypeError:
+        pixels = -1
+    if not stride <= pixels <= 4096:
         raise ConfigError(
             f"work_size must be a whole number of pixels from {stride} to 4096, got {work_size!r}"
         )
-    return work_size
+    return pixels

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from colorzoo.images import ImageSource, read_photo
+from colorzoo.colorizer import read_and_warn
+from colorzoo.images import MAX_PIXELS, ImageSource, Photo
 from colorzoo.registry import list_models, load
 
 _PAPER, _INK = (250, 250, 248), (40, 40, 40)
@@ -19,6 +20,7 @@ def compare(
     models: Iterable[str] | None = None,
     saturation: float = 1.0,
     work_size: int | None = None,
+    max_pixels: int = MAX_PIXELS,
     device: str | torch.device = "cpu",
 ) -> dict[str, Image.Image]:
     """Colour one photo with several models.
@@ -28,6 +30,7 @@ def compare(
         models: What :func:`colorzoo.load` takes; every model with weights if None.
         saturation: Factor on ab.
         work_size: Short side, in pixels, at which the networks look; each model's own if None.
+        max_pixels: Largest width * height to accept.
         device: Where they run.
 
     Returns:
@@ -36,7 +39,24 @@ def compare(
     Raises:
         ColorzooError: If the image cannot be read or a model cannot be loaded.
     """
-    photo = read_photo(image)
+    return compare_photo(
+        read_and_warn(image, max_pixels=max_pixels),
+        models=models,
+        saturation=saturation,
+        work_size=work_size,
+        device=device,
+    )
+
+
+def compare_photo(
+    photo: Photo,
+    *,
+    models: Iterable[str] | None = None,
+    saturation: float = 1.0,
+    work_size: int | None = None,
+    device: str | torch.device = "cpu",
+) -> dict[str, Image.Image]:
+    """Colour a photo that :func:`colorzoo.images.read_photo` has read; see ``compare``."""
     names = list_models(pretrained=True) if models is None else list(models)
     return {
         name: load(name, device=device).colorize_photo(

@@ -30,6 +30,7 @@ from colorzoo.errors import ImageError
 
 ImageSource = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray
 MAX_PIXELS: int = 100_000_000
+MAX_SIDE: int = 65_535
 
 # Suffix -> format to write; None where colorzoo reads the format but does not write it.
 _FORMATS: dict[str, str | None] = {
@@ -90,7 +91,8 @@ def read_photo(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Photo:
 
     Raises:
         ImageError: If there is no such file, it may not be read, it is no supported or intact
-            picture, it is too large, or the array has another shape, dtype or range.
+            picture, it has too many pixels or more than 65,535 on a side, or the array has another
+            shape, dtype or range.
     """
     if isinstance(source, np.ndarray):
         return _from_array(np.asarray(source), max_pixels)
@@ -344,7 +346,13 @@ def _check_size(name: str, width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise ImageError(
             f"{name}: has {width} x {height} pixels, more than the limit of {max_pixels:,}; make "
-            f"it smaller or, if you trust it, pass max_pixels={width * height} to raise the limit"
+            f"it smaller or, if you trust it, raise the limit with max_pixels={width * height} "
+            f"(on the command line, --max-pixels {width * height})"
+        )
+    if max(width, height) > MAX_SIDE:
+        raise ImageError(
+            f"{name}: has a side of {max(width, height):,} pixels, more than the {MAX_SIDE:,} that "
+            "a JPEG can have; cut it into pieces"
         )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
 import torch
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import (
@@ -112,6 +113,8 @@ def register_model(
                 f"two models are called {name!r}: {_REGISTRY[name].family.__module__} and "
                 f"{family.__module__}; rename one"
             )
+        if not family.__dict__.get("architecture"):
+            family.architecture = name  # what an instance built without the registry is saved as
         _REGISTRY[name] = ModelInfo(name, family, summary, year, config or {}, repo_id, revision)
         return family
 
@@ -152,7 +155,7 @@ def model_info(name: str) -> ModelInfo:
     return _REGISTRY[name]
 
 
-def create_model(name: str, **config: Any) -> Colorizer:
+def create_model(name: str, /, **config: Any) -> Colorizer:
     """Build an untrained colorizer; never touches the network.
 
     Args:
@@ -253,7 +256,7 @@ def _load_folder(folder: Path) -> Colorizer:
 def _load_files(config_path: Path, weights_path: Path) -> Colorizer:
     config = _read_config(config_path)
     architecture = config.pop("architecture", None)
-    if architecture not in _REGISTRY:
+    if not isinstance(architecture, str) or architecture not in _REGISTRY:
         raise ConfigError(
             f"{config_path} names the architecture {architecture!r}, which this colorzoo does not "
             f"have. It has {', '.join(list_models())}; a newer colorzoo may have more."
@@ -319,7 +322,7 @@ def _download(
             f"{repo_id} holds no {file}: it is not a colorzoo model. colorzoo loads config.json "
             "and model.safetensors only, never pickles, which can run code."
         ) from error
-    except (HfHubHTTPError, OSError) as error:
+    except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
         raise HubError(
             f"The Hub failed to deliver {file} of {repo_id}: {error}. Try again."
         ) from error

@@ -80,7 +80,7 @@ def test_absurd_saturation_is_refused(camera, saturation):
         Painter().colorize(camera, saturation=saturation)
 
 
-@pytest.mark.parametrize("work_size", [0, -1, 7, 5000, 12.5, "128"])
+@pytest.mark.parametrize("work_size", [0, -1, 7, 5000, 12.5, "128", np.float32(64)])
 def test_absurd_work_size_is_refused(camera, work_size):
     with pytest.raises(colorzoo.ConfigError, match="work_size must be a whole number"):
         Painter().colorize(camera, work_size=work_size)
@@ -108,6 +108,32 @@ def test_alpha_is_given_back(rng):
     result = Painter().colorize(pixels)
     assert result.mode == "RGBA"
     assert (np.asarray(result)[..., 3] == pixels[..., 3]).all()
+
+
+def test_colouring_in_training_mode_leaves_no_trace(camera):
+    model = colorzoo.create_model("unet", width=2)
+    expected = np.asarray(model.colorize(camera))
+    before = {key: value.clone() for key, value in model.train().state_dict().items()}
+    assert (np.asarray(model.colorize(camera)) == expected).all()
+    assert model.training
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+def test_the_limit_on_pixels_can_be_raised(camera):
+    with pytest.raises(colorzoo.ImageError, match="max_pixels=262144"):
+        Painter().colorize(camera, max_pixels=262143)
+    assert Painter().colorize(camera, max_pixels=262144).size == (512, 512)
+
+
+def test_compare_runs_every_model_and_warns(tmp_path, camera):
+    frames = [Image.fromarray(camera[::8, ::8])] * 2
+    frames[0].save(tmp_path / "two.gif", save_all=True, append_images=[frames[1].rotate(90)])
+    with pytest.warns(UserWarning, match="two.gif: .*first"):
+        results = colorzoo.compare(tmp_path / "two.gif")
+    assert list(results) == colorzoo.list_models(pretrained=True)
+    model = colorzoo.load("unet")
+    alone = np.asarray(model.colorize(frames[0]))
+    assert (np.asarray(results["unet"]) == alone).all()
 
 
 def test_the_input_is_left_alone(coffee):
@@ -143,8 +169,11 @@ import resource, sys
 import colorzoo
 photo, out = sys.argv[1:]
 colorzoo.save_image(colorzoo.create_model("unet").colorize(photo), out)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(peak / (2**20 if sys.platform == "darwin" else 1024))
+if sys.platform == "linux":  # where ru_maxrss counts the parent's memory, too
+    lines = open("/proc/self/status").read().splitlines()
+    print(int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024)
+else:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
 """
     Image.linear_gradient("L").resize((8192, 6144)).save(tmp_path / "big.jpg")
     run = subprocess.run(

@@ -1051,6 +1051,12 @@ def test_truncated_file(kind):
     assert ImageFile.LOAD_TRUNCATED_IMAGES is False
 
 
+def test_a_side_longer_than_a_photo_can_have():
+    with pytest.raises(ImageError, match="side of 65,536 pixels"):
+        read_photo(np.zeros((1, 65_536), np.uint8))
+    assert read_photo(np.zeros((1, 65_535), np.uint8)).rgb.shape == (1, 65_535, 3)
+
+
 def test_no_pixels():
     with pytest.raises(ImageError, match="no pixels"):
         read_photo(Image.new("RGB", (0, 5)))

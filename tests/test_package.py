@@ -32,15 +32,13 @@ print(before == after)
     assert python(code) == "True"
 
 
-def test_names_are_public_and_typed():
-    for name in colorzoo.__all__:
-        assert getattr(colorzoo, name).__doc__ or name.isupper()
-
-
 @pytest.mark.slow
 def test_the_wheel_holds_the_package_and_nothing_else(tmp_path, root):
     subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", tmp_path, root],
+        [
+            *(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"),
+            *("--no-build-isolation", "-w", tmp_path, root),
+        ],
         check=True,
         capture_output=True,
     )

@@ -45,4 +45,4 @@ def test_the_python_example_runs_as_shown(root, tmp_path, monkeypatch, jpeg):
     with Image.open("coloured.jpg") as result, Image.open("photo.jpg") as photo:
         assert result.size == photo.size
     promised = re.search(r"list_models\(pretrained=True\) +# (\[.*\])", example)
-    assert promised and eval(promised[1]) == colorzoo.list_models(pretrained=True)
+    assert promised and set(eval(promised[1])) <= set(colorzoo.list_models(pretrained=True))

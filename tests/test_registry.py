@@ -1,5 +1,6 @@
 import json
 
+import httpx
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -130,6 +131,8 @@ def test_missing_files_are_named(saved):
         ("{", "cannot be read as JSON"),
         ("[1]", "must hold a JSON object"),
         ('{"width": 2}', "names the architecture None"),
+        ('{"architecture": ["unet"]}', r"names the architecture \['unet'\]"),
+        ('{"architecture": "unet", "name": "x"}', "no keyword name"),
         ('{"architecture": "os.system"}', "'os.system'.*It has autoencoder"),
         ('{"architecture": "unet", "depth": 9}', "no keyword depth"),
         ('{"architecture": "unet", "width": "2"}', "cannot be built"),
@@ -174,6 +177,16 @@ def test_weights_of_another_width_name_the_first_few(saved):
     (saved / "config.json").write_text(json.dumps({**config, "width": 4}))
     with pytest.raises(colorzoo.WeightsError, match=r"expected .*; .*; .* and \d+ more"):
         colorzoo.load(saved)
+
+
+@pytest.mark.parametrize("error", [httpx.ReadError("cut"), httpx.ReadTimeout("slow"), OSError("x")])
+def test_a_broken_transfer_is_a_hub_error(monkeypatch, error):
+    def fail(*arguments, **keywords):
+        raise error
+
+    monkeypatch.setattr(registry, "hf_hub_download", fail)
+    with pytest.raises(colorzoo.HubError, match="failed to deliver config.json of user/repo"):
+        colorzoo.load("user/repo")
 
 
 @pytest.mark.parametrize("name", ["user/repo", "user/a/b", "a//b", "user/re po"])

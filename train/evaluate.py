@@ -31,7 +31,7 @@ def evaluate_model(name: str, data: Path, *, weights: Path) -> Path:
     model = load(weights)
     if model.architecture != name:
         raise ValueError(f"{weights} holds {model.architecture}, not {name}")
-    tally = Tally()
+    commit, tally = _commit(), Tally()
     photos = iter_photos([data] if data.is_file() else photos_below(data), tally)
     scores, gray, count = metrics.evaluate(
         lambda picture: np.asarray(model.colorize(picture)),
@@ -44,7 +44,7 @@ def evaluate_model(name: str, data: Path, *, weights: Path) -> Path:
         "data": data.name,
         "photos": count,
         "unreadable": tally.unreadable,
-        "commit": _commit(),
+        "commit": commit,
         "protocol": metrics.PROTOCOL,
         "scores": {key: round(value, 4) for key, value in asdict(scores).items()},
         "gray": {key: round(value, 4) for key, value in asdict(gray).items()},
@@ -55,12 +55,16 @@ def evaluate_model(name: str, data: Path, *, weights: Path) -> Path:
 
 
 def _commit() -> str:
-    """The commit of the code that measures, marked when files differ from it."""
-    run = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parent,
-    )
-    return run.stdout.strip() or "unknown"
+    """The commit of the code that measures, marked when code differs from it."""
+
+    def git(*arguments: str) -> str:
+        folder = Path(__file__).parent.parent
+        run = subprocess.run(["git", *arguments], capture_output=True, text=True, cwd=folder)
+        return run.stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--", "colorzoo", "train", ":!colorzoo/weights")
+        commit = git("rev-parse", "--short=12", "HEAD")
+    except OSError:  # no git here
+        return "unknown"
+    return f"{commit}-dirty" if commit and changed else commit or "unknown"

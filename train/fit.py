@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import shutil
 import time
 from collections import defaultdict
 from dataclasses import dataclass, replace
@@ -142,6 +143,8 @@ def fit(recipe: Recipe, run: Run) -> Path:
     last = run.folder / "last.ckpt"
     if run.resume and not last.is_file():
         raise FileNotFoundError(f"there is nothing to resume: {last} does not exist")
+    if not run.resume:
+        shutil.rmtree(run.folder / "log", ignore_errors=True)
     run.folder.mkdir(parents=True, exist_ok=True)
     (run.folder / "config.json").write_text(json.dumps(recipe.describe(), indent=2) + "\n")
     pl.seed_everything(recipe.seed)
@@ -161,7 +164,7 @@ def fit(recipe: Recipe, run: Run) -> Path:
         precision=_precision(run),
         max_epochs=recipe.epochs,
         callbacks=[best, moving_average(recipe.ema_decay), *([timer] if timer else [])],
-        logger=CSVLogger(run.folder, name=None, version="log"),
+        logger=CSVLogger(run.folder, name="log"),  # a version for each time it goes on
         log_every_n_steps=10,
         enable_model_summary=False,
     )
@@ -198,17 +201,26 @@ def moving_average(decay: float) -> WeightAveraging:
     return WeightAveraging(avg_fn=average)
 
 
+def read_log(folder: Path) -> list[dict[str, str]]:
+    """Read a run's log in order, over all the times it went on."""
+    files = (folder / "log").glob("version_*/metrics.csv")
+    rows = []
+    for path in sorted(files, key=lambda path: int(path.parent.name.removeprefix("version_"))):
+        with path.open(newline="") as file:
+            rows += csv.DictReader(file)
+    return rows
+
+
 def draw_curves(folder: Path) -> Path:
     """Draw a run's loss and PSNR per epoch from its log; returns the picture's path."""
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
     series: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    with (folder / "log" / "metrics.csv").open(newline="") as file:
-        for row in csv.DictReader(file):
-            for key in ("train_loss", "val_loss", "val_psnr"):
-                if row.get(key):
-                    series[key].append((int(row["epoch"]) + 1, float(row[key])))
+    for row in read_log(folder):
+        for key in ("train_loss", "val_loss", "val_psnr"):
+            if row.get(key):
+                series[key].append((int(row["epoch"]) + 1, float(row[key])))
     figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     for key, axis in (("train_loss", axes[0]), ("val_loss", axes[0]), ("val_psnr", axes[1])):
         axis.plot(*zip(*series[key], strict=True), marker="o", markersize=3, label=key)
