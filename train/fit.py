@@ -122,7 +122,7 @@ class ColorizerModule(pl.LightningModule):
 
 
 def fit(recipe: Recipe, run: Run) -> Path:
-    """Train, then export the best weights by validation loss.
+    """Train, then export the best weights by validation PSNR.
 
     Args:
         recipe: What to train and how.
@@ -149,12 +149,11 @@ def fit(recipe: Recipe, run: Run) -> Path:
     (run.folder / "config.json").write_text(json.dumps(recipe.describe(), indent=2) + "\n")
     pl.seed_everything(recipe.seed)
     timer = Timer(timedelta(seconds=run.limit_seconds)) if run.limit_seconds else None
-    # By the objective, not by PSNR: there, a constant tint comes close to a half-trained model.
     best = ModelCheckpoint(
         run.folder,
         "best",
-        monitor="val_loss",
-        mode="min",
+        monitor="val_psnr",
+        mode="max",
         save_last=True,
         enable_version_counter=False,
     )
@@ -177,7 +176,7 @@ def fit(recipe: Recipe, run: Run) -> Path:
     seconds = time.monotonic() - started
     print(
         f"{trainer.global_step} steps in {seconds:.0f} s, reading included; best validation "
-        f"loss {float(best.best_model_score or 0):.4g}"
+        f"PSNR {float(best.best_model_score or 0):.2f} dB"
     )
     checkpoint = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
     module.load_state_dict(checkpoint["state_dict"], strict=True)
