@@ -265,6 +265,8 @@ def _errors() -> Iterator[None]:
     """Turn what colorzoo raises on purpose into a line and exit code 1."""
     try:
         yield
+    except typer.Exit:  # a RuntimeError, and told already
+        raise
     except _FAILURES as error:
         _fail(_line(error))
 

@@ -211,17 +211,18 @@ def load(
 
     Raises:
         UnknownModelError: If the name is not registered.
-        ConfigError: If config.json is missing, damaged or names an unknown architecture.
+        ConfigError: If config.json is missing, damaged or names an unknown architecture, or if
+            there is no such device.
         WeightsError: If there are no weights, or they do not fit.
         HubError: If the Hub does not deliver.
     """
     text = str(name)
     if isinstance(name, Path) or text.startswith((".", "/", "~")):
-        return _load_folder(Path(text).expanduser()).to(device)
+        return _to_device(_load_folder(Path(text).expanduser()), device)
     if "/" not in text:
         info = model_info(text)
         if info.weights is not None:
-            return _load_folder(info.weights).to(device)
+            return _to_device(_load_folder(info.weights), device)
         if info.repo_id is None:
             raise WeightsError(
                 f"{text} has no trained weights yet. Train it with `python -m train fit "
@@ -229,7 +230,7 @@ def load(
             )
         text, revision = info.repo_id, revision or info.revision
     elif Path(text).is_dir():
-        return _load_folder(Path(text)).to(device)
+        return _to_device(_load_folder(Path(text)), device)
 
     def fetch(file: str) -> Path:
         return _download(
@@ -241,7 +242,17 @@ def load(
             local_files_only=local_files_only,
         )
 
-    return _load_files(fetch(CONFIG_FILE), fetch(WEIGHTS_FILE)).to(device)
+    return _to_device(_load_files(fetch(CONFIG_FILE), fetch(WEIGHTS_FILE)), device)
+
+
+def _to_device(model: Colorizer, device: str | torch.device) -> Colorizer:
+    try:
+        return model.to(device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(
+            f"The device {str(device)!r} is not there: {reason} Try 'cpu'."
+        ) from error
 
 
 def _load_folder(folder: Path) -> Colorizer:

@@ -157,6 +157,7 @@ def test_bad_options_are_explained_in_a_line(album, tmp_path, options, message):
     result = run("colorize", album / "coffee.jpg", "-o", tmp_path / "out", *options)
     assert result.returncode == 1
     assert message in result.stderr
+    assert result.stderr.count("error: ") + result.stderr.count("failed: ") == 1
     assert not (tmp_path / "out").exists()
 
 
@@ -186,5 +187,7 @@ def test_compare_writes_a_sheet_of_every_model(album, tmp_path):
         assert picture.width > min(4, count) * 384
     again = run("compare", album / "coffee.jpg", "-o", sheet)
     assert again.returncode == 1 and "--overwrite" in again.stderr
+    lost = run("compare", album / "coffee.jpg", "-o", tmp_path / "a.png", "--device", "abacus")
+    assert lost.returncode == 1 and lost.stderr.count("error: ") == 1
     bad = run("compare", album / "letter.jpg", "-o", tmp_path / "other.png")
     assert bad.returncode == 1 and "letter.jpg" in bad.stderr

@@ -93,6 +93,11 @@ def test_load_a_folder(saved, how):
     assert model.config == {"architecture": "unet", "width": 2, "work_size": 128}
 
 
+def test_a_device_that_is_not_there(saved):
+    with pytest.raises(colorzoo.ConfigError, match="The device 'cuda:99' is not there.*Try 'cpu'"):
+        colorzoo.load(saved, device="cuda:99")
+
+
 def test_load_a_relative_folder(saved, monkeypatch):
     monkeypatch.chdir(saved.parent.parent)
     assert colorzoo.load(f"./{saved.parent.name}/model").config["width"] == 2

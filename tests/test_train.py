@@ -76,7 +76,7 @@ def fit(name: str, data, run, *more: object) -> subprocess.CompletedProcess[str]
 def test_every_registered_recipe_names_a_model():
     for name in colorzoo.list_models(pretrained=True):
         assert find_recipe(name).model == name
-    with pytest.raises(LookupError, match="no recipe for 'nothing'.*unet"):
+    with pytest.raises(LookupError, match="no recipe for 'nothing'.*unet: add a file"):
         find_recipe("nothing")
 
 
@@ -170,7 +170,9 @@ def test_a_run_goes_on_where_it_stopped(shards, tmp_path):
     assert missing.returncode == 1 and "nothing to resume" in missing.stderr
     assert fit("unet", shards, tmp_path, "--epochs", 2).returncode == 0
     first = steps()
-    again = fit("unet", shards, tmp_path, "--epochs", 5, "--resume")
+    refused = fit("unet", shards, tmp_path, "--epochs", 5, "--resume")
+    assert refused.returncode == 1 and "--overwrite" in refused.stderr
+    again = fit("unet", shards, tmp_path, "--epochs", 5, "--resume", "--overwrite")
     assert again.returncode == 0, again.stderr
     assert steps() * 2 == first * 5
     epochs = [int(row["epoch"]) for row in read_log(tmp_path) if row["val_loss"]]

@@ -5,6 +5,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from colorzoo.colorizer import WEIGHTS_FILE
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import list_models
 from train.evaluate import evaluate_model
@@ -33,12 +34,16 @@ def fit_command(
     ] = None,
     limit_photos: Annotated[int | None, typer.Option(min=2, help="Use so many photos.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace older weights.")] = False,
 ) -> None:
     """Train a model by its recipe and export its best weights."""
+    export = export or WEIGHTS / name
+    if export.joinpath(WEIGHTS_FILE).exists() and not overwrite:
+        _fail(f"{export} holds weights: pass --overwrite to replace them, or --export FOLDER")
     run = Run(
         data=data,
         folder=folder or Path("runs") / name,
-        export=export or WEIGHTS / name,
+        export=export,
         device=device,
         precision=precision,
         epochs=epochs,
@@ -78,7 +83,7 @@ def readme_command() -> None:
     print(f"README.md {'updated' if changed else 'was up to date'}, {GRID} drawn")
 
 
-def _fail(error: Exception) -> NoReturn:
+def _fail(error: Exception | str) -> NoReturn:
     typer.echo(f"error: {error}", err=True)
     raise typer.Exit(1)
 

@@ -172,7 +172,7 @@ class PhotoData(pl.LightningDataModule):
             order = torch.randperm(len(lab), generator=_generator(self.recipe.seed))
             count = max(1, round(len(lab) * self.recipe.validation_share))
             held_out, lab = lab[order[:count]], lab[order[count:]]
-            print(f"validation: {count} of them")
+            print(f"validation: {count} of them, which are not trained on")
         if not len(lab):
             raise ValueError(f"{self.data} holds one colour photo; training needs at least two")
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")

@@ -150,19 +150,16 @@ def fit(recipe: Recipe, run: Run) -> Path:
     pl.seed_everything(recipe.seed)
     timer = Timer(timedelta(seconds=run.limit_seconds)) if run.limit_seconds else None
     best = ModelCheckpoint(
-        run.folder,
-        "best",
-        monitor="val_psnr",
-        mode="max",
-        save_last=True,
-        enable_version_counter=False,
+        run.folder, "best", monitor="val_psnr", mode="max", enable_version_counter=False
     )
+    # A callback of its own: save_last=True would write it only when the best one changes.
+    latest = ModelCheckpoint(run.folder, last.stem, enable_version_counter=False)
     trainer = pl.Trainer(
         accelerator={"cuda": "gpu"}.get(run.device, run.device),
         devices=1,
         precision=_precision(run),
         max_epochs=recipe.epochs,
-        callbacks=[best, moving_average(recipe.ema_decay), *([timer] if timer else [])],
+        callbacks=[best, latest, moving_average(recipe.ema_decay), *([timer] if timer else [])],
         logger=CSVLogger(run.folder, name="log"),  # a version for each time it goes on
         log_every_n_steps=10,
         enable_model_summary=False,

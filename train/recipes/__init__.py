@@ -18,6 +18,7 @@ def find_recipe(name: str) -> Recipe:
         recipes[recipe.model] = recipe
     if name not in recipes:
         raise LookupError(
-            f"there is no recipe for {name!r}; train/recipes has {', '.join(sorted(recipes))}"
+            f"there is no recipe for {name!r} in train/recipes, only for "
+            f"{', '.join(sorted(recipes))}: add a file with its RECIPE"
         )
     return recipes[name]
