@@ -59,7 +59,8 @@ def list_command() -> None:
             scores, gray = info.metrics["scores"], info.metrics["gray"]
             psnr, colour = f"{scores['psnr'] - gray['psnr']:+.2f} dB", f"{scores['cf']:.1f}"
         where = "bundled" if info.weights else "Hub" if info.repo_id else "none"
-        table.add_row(name, f"{_parameters(name) / 1e6:.1f}M", psnr, colour, where, info.summary)
+        size = f"{colorzoo.create_model(name).parameter_count / 1e6:.1f}M"
+        table.add_row(name, size, psnr, colour, where, info.summary)
     _out.print(table)
     _out.print("PSNR: over the gray photo. CF: colourfulness. `colorzoo info NAME` tells more.")
 
@@ -74,7 +75,7 @@ def info(name: Annotated[str, typer.Argument(help="A registered model.")]) -> No
     _out.print(f"{(known.family.__doc__ or '').splitlines()[0]}")
     for key, value in model.config.items():
         _out.print(f"  {key} = {value!r}")
-    _out.print(f"  parameters = {_parameters(name):,}")
+    _out.print(f"  parameters = {model.parameter_count:,}")
     _out.print(f"  weights = {known.weights or known.repo_id or 'none'}", soft_wrap=True)
     if known.metrics:
         table = Table("", "PSNR", "SSIM", "CF", "dCF", "AuC")
@@ -224,10 +225,6 @@ def _check_target(job: _Job, taken: set[Path], *, overwrite: bool) -> None:
         )
     if target.exists() and not overwrite:
         raise ImageError(f"{job.source.name}: {job.target} exists. Pass --overwrite to replace it.")
-
-
-def _parameters(name: str) -> int:
-    return sum(parameter.numel() for parameter in colorzoo.create_model(name).parameters())
 
 
 def _device(name: str) -> torch.device:

@@ -162,6 +162,11 @@ class Colorizer(
             **(keywords if isinstance(keywords, dict) else {}),
         }
 
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers training could change."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
     def _save_pretrained(self, save_directory: Path) -> None:
         save_weights(self, save_directory)
 

@@ -39,7 +39,7 @@ def evaluate_model(name: str, data: Path, *, weights: Path) -> Path:
     )
     report = {
         "model": name,
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "parameters": model.parameter_count,
         "work_size": model.work_size,
         "data": data.name,
         "photos": count,
