@@ -95,7 +95,8 @@ def test_overfits_one_picture(name):
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
     errors = []
     for _ in range(60):
-        loss = (model.to_ab(model(lightness)) - truth).abs().mean()
+        ab = model.to_ab(model(lightness))
+        loss = (torch.nn.functional.interpolate(ab, truth.shape[-2:]) - truth).abs().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -191,3 +192,74 @@ def test_autoencoder_with_skips_sees_more():
     assert sum(p.numel() for p in skips.parameters()) > sum(p.numel() for p in plain.parameters())
     with torch.inference_mode():
         assert skips.predict_ab(torch.rand(1, 1, 40, 24) * 100).shape == (1, 2, 40, 24)
+
+
+@pytest.mark.parametrize("encoder", ["resnet18", "mobilenetv2_100", "convnext_atto"])
+def test_timm_encoders_can_be_exchanged(encoder, tmp_path):
+    model = colorzoo.create_model("resnet34", encoder=encoder, width=32).train()
+    model(torch.rand(2, 1, 64, 64) * 100).sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+    model.eval().save_pretrained(tmp_path)
+    again = colorzoo.load(tmp_path)
+    assert again.config["encoder"] == encoder
+    lightness = torch.rand(1, 1, 45, 31) * 100
+    with torch.inference_mode():
+        assert torch.equal(again.predict_ab(lightness), model.predict_ab(lightness))
+
+
+def test_resnet34_is_cut_after_its_sixth_child():
+    """Stem of four children and two stages: stride 8, 128 channels, nothing deeper."""
+    model = colorzoo.create_model("resnet34")
+    keys = [key for key in model.state_dict() if key.startswith("encoder")]
+    assert any(".layer2.3." in key for key in keys)
+    assert not any("layer3" in key or "fc" in key for key in keys)
+    with torch.inference_mode():
+        features = model.encoder(torch.rand(1, 3, 64, 64))  # pyright: ignore
+    assert [tuple(each.shape) for each in features] == [(1, 128, 8, 8)]
+
+
+def test_wrong_encoders_are_explained():
+    with pytest.raises(colorzoo.ConfigError, match="no model called 'resnet3'. Did you mean"):
+        colorzoo.create_model("resnet34", encoder="resnet3")
+    with pytest.raises(colorzoo.ConfigError, match="no features at stride 8"):
+        colorzoo.create_model("resnet34", encoder="vit_tiny_patch16_224")
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4, 8])
+def test_bins_classify_at_the_stride_asked_for(stride):
+    model = colorzoo.create_model("unet-bins", logits_stride=stride, width=8)
+    lightness = torch.rand(1, 1, 64, 32) * 100
+    with torch.inference_mode():
+        assert model(lightness).shape == (1, 313, 64 // stride, 32 // stride)
+        assert model.predict_ab(lightness).shape == (1, 2, 64, 32)
+    with pytest.raises(colorzoo.ConfigError, match="logits_stride must be 1, 2, 4 or 8, got 3"):
+        colorzoo.create_model("unet-bins", logits_stride=3)
+
+
+def test_annealed_mean_goes_from_the_mean_to_the_peak():
+    """Against the paper's formula exp(log(z)/T), normalised, on a worked distribution."""
+    model = colorzoo.create_model("unet-bins", width=8)
+    z = torch.full((313,), 1e-9)
+    z[0], z[120], z[312] = 0.5, 0.3, 0.2
+    logits = z.log().reshape(1, 313, 1, 1)
+    for temperature in (1.0, 0.38, 0.05):
+        annealed = (z.log() / temperature).exp()
+        expected = (annealed / annealed.sum()) @ model.get_buffer("centres")
+        found = model.to_ab(logits, temperature=temperature).flatten()  # pyright: ignore
+        assert torch.allclose(found, expected, atol=1e-3)
+    assert torch.allclose(model.to_ab(logits), model.to_ab(logits, temperature=0.38))  # pyright: ignore
+    assert "centres" in model.state_dict()
+
+
+def test_temperature_is_an_argument_of_inference(camera):
+    model = build("unet-bins")
+    torch.nn.init.normal_(model.get_submodule("head").weight, std=0.5)  # pyright: ignore
+    small = camera[::8, ::8]
+    other = colorzoo.create_model("unet-bins", temperature=0.05)
+    other.load_state_dict(model.state_dict())
+    own, cold = np.asarray(model.colorize(small)), np.asarray(other.colorize(small))
+    given = np.asarray(model.colorize(small, temperature=0.05))  # pyright: ignore
+    assert (given == cold).all() and (given != own).any()
+    assert (np.asarray(model.colorize(small)) == own).all()
+    with pytest.raises(colorzoo.ConfigError, match="temperature must be above 0, got 0"):
+        model.colorize(small, temperature=0)  # pyright: ignore

@@ -17,6 +17,12 @@ from colorzoo.layers import ConvBlock
 from colorzoo.registry import register_model
 
 
+@register_model(
+    "autoencoder-ssim",
+    summary="Encoder-decoder with U-Net-like skips, SSIM on ab",
+    year=2017,
+    config={"skips": True},
+)
 @register_model("autoencoder", summary="Encoder-decoder without skips, MSE on ab", year=2017)
 class Autoencoder(Colorizer, paper_url="https://arxiv.org/abs/1712.03400"):
     """Strided encoder, bottleneck, upsampling decoder; about 2M parameters at ``width=32``.

@@ -16,6 +16,9 @@ from colorzoo.layers import ConvBlock
 from colorzoo.registry import register_model
 
 
+@register_model(
+    "unet-gan", summary="The same U-Net as Pix2Pix generator, hinge GAN + L1 on ab", year=2017
+)
 @register_model("unet", summary="U-Net with skip connections, L1 on ab", year=2015)
 class UNet(Colorizer, paper_url="https://arxiv.org/abs/1505.04597"):
     """Encoder-decoder with skip connections; about 2M parameters at ``width=16``.
@@ -52,6 +55,10 @@ class UNet(Colorizer, paper_url="https://arxiv.org/abs/1505.04597"):
         Returns:
             (N, 2, H, W), ab in L*a*b* units.
         """
+        return self.head(self.features(lightness)) * 128
+
+    def features(self, lightness: Tensor) -> Tensor:
+        """Run all but the head: (N, 1, H, W) L in [0, 100] to (N, width, H, W)."""
         x = lightness / 100
         skips = []
         for block in self.encoder:
@@ -61,4 +68,4 @@ class UNet(Colorizer, paper_url="https://arxiv.org/abs/1505.04597"):
         x = self.bottleneck(x)
         for up, block in zip(self.up, self.decoder, strict=True):
             x = block(torch.cat((skips.pop(), up(x)), dim=1))
-        return self.head(x) * 128
+        return x

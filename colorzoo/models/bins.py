@@ -1,0 +1,122 @@
+"""U-Net that classifies every pixel into the 313 ab bins of Zhang et al. 2016.
+
+"Colorful Image Colorization", https://arxiv.org/abs/1603.08511. Where regression answers with the
+mean of all colours a thing can have, which is nearly gray, a distribution keeps them apart; the
+annealed mean then takes a colour from near its peak. Differences from the paper: the U-Net of this
+zoo instead of a VGG-like stack. The class rebalancing that makes rare colours count is training's.
+"""
+
+import copy
+import math
+from typing import ClassVar
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from colorzoo.ab_bins import COUNT, bin_centres
+from colorzoo.errors import ConfigError
+from colorzoo.images import MAX_PIXELS, ImageSource
+from colorzoo.models.unet import UNet
+from colorzoo.registry import register_model
+
+
+@register_model(
+    "unet-bins", summary="U-Net over 313 colour bins, rebalanced cross-entropy", year=2016
+)
+class UNetBins(UNet, paper_url="https://arxiv.org/abs/1603.08511"):
+    """U-Net with a distribution over ab bins at every pixel; about 2M parameters at ``width=16``.
+
+    Args:
+        width: Channels of the first stage; each halving of the resolution doubles them.
+        logits_stride: Distance of the classified pixels: 4 as in the paper, or 1, 2, 8. With 1
+            every pixel is classified, for 16 times the memory of 4.
+        temperature: T of the annealed mean, above 0: towards 0 the most likely colour, which is
+            vivid and spotted; 1 is the mean, which is smooth and dull.
+        work_size: Short side, in pixels, at which the network looks at a photo.
+    """
+
+    stride: ClassVar[int] = 16
+    centres: Tensor
+
+    def __init__(
+        self,
+        *,
+        width: int = 16,
+        logits_stride: int = 4,
+        temperature: float = 0.38,
+        work_size: int = 224,
+    ) -> None:
+        """Build the network with random weights."""
+        super().__init__(width=width, work_size=work_size)
+        if logits_stride not in (1, 2, 4, 8):
+            raise ConfigError(f"logits_stride must be 1, 2, 4 or 8, got {logits_stride!r}")
+        self.temperature = _checked_temperature(temperature)
+        doublings = len(self.up) - int(math.log2(logits_stride))
+        self.up, self.decoder = self.up[:doublings], self.decoder[:doublings]
+        self.head = nn.Conv2d(width * logits_stride, COUNT, kernel_size=1)
+        self.register_buffer("centres", bin_centres())
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        """Classify pixels.
+
+        Args:
+            lightness: (N, 1, H, W), L in [0, 100], H and W multiples of 16.
+
+        Returns:
+            (N, 313, H / logits_stride, W / logits_stride), logits of the bins.
+        """
+        return self.head(self.features(lightness))
+
+    def to_ab(self, output: Tensor, *, temperature: float | None = None) -> Tensor:
+        """Take the annealed mean of every distribution (section 2.3 of the paper).
+
+        Args:
+            output: (N, 313, h, w), logits.
+            temperature: T, above 0; the model's own if None.
+
+        Returns:
+            (N, 2, h, w), ab in L*a*b* units.
+        """
+        t = self.temperature if temperature is None else _checked_temperature(temperature)
+        probability = (output.float() / t).softmax(dim=1)
+        return torch.einsum("nqhw,qc->nchw", probability, self.centres.float())
+
+    def colorize(
+        self,
+        image: ImageSource,
+        *,
+        saturation: float = 1.0,
+        work_size: int | None = None,
+        max_pixels: int = MAX_PIXELS,
+        temperature: float | None = None,
+    ) -> Image.Image:
+        """Colour a photo; as ``Colorizer.colorize``, with the annealed mean's T as an argument.
+
+        Args:
+            image: A path, bytes, a binary file object, a PIL image or a NumPy array.
+            saturation: Factor on ab: 0 is gray, 1 is what the network says.
+            work_size: Short side, in pixels, at which the network looks; the model's own if None.
+            max_pixels: Largest width * height to accept.
+            temperature: T of the annealed mean, above 0; the model's own if None.
+
+        Returns:
+            An image of the input's size.
+
+        Raises:
+            ImageError: If the image cannot be read.
+            ValueError: If saturation, work_size or temperature is out of range.
+        """
+        model = self
+        if temperature is not None:
+            model = copy.copy(self)  # shares the weights; other threads keep their temperature
+            model.temperature = _checked_temperature(temperature)
+        return super(UNetBins, model).colorize(
+            image, saturation=saturation, work_size=work_size, max_pixels=max_pixels
+        )
+
+
+def _checked_temperature(temperature: float) -> float:
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise ConfigError(f"temperature must be above 0, got {temperature!r}")
+    return temperature

@@ -1,0 +1,99 @@
+"""An encoder of timm under a small decoder that predicts ab from L.
+
+The recipe is a classic of colorization tutorials: the first six children of a ResNet (stem and two
+stages, stride 8, 128 channels in ResNet-34) see what is in the picture, and convolutions with batch
+norm, ReLU and upsampling unfold it into two channels. The gray input is repeated over the three
+channels that the encoder knows. ``encoder`` names any timm model that gives out features
+(https://huggingface.co/docs/timm/feature_extraction); ResNet: He et al. 2015,
+https://arxiv.org/abs/1512.03385.
+"""
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.colorizer import Colorizer
+from colorzoo.errors import ConfigError
+from colorzoo.layers import ConvBlock
+from colorzoo.registry import register_model
+
+# Mean and standard deviation of ImageNet's pixels, averaged over the channels, for L in [0, 1].
+_MEAN, _STD = 0.449, 0.226
+
+
+@register_model("resnet34", summary="ResNet-34 encoder to stride 8, MSE on ab", year=2018)
+class TimmEncoder(Colorizer, paper_url="https://arxiv.org/abs/1512.03385"):
+    """Features of a timm encoder at stride 8, and a decoder without skip connections.
+
+    Args:
+        encoder: Name of a timm model that supports ``features_only``, such as "resnet18",
+            "mobilenetv2_100" or "convnext_atto". Its weights are random until loaded or trained.
+        width: Channels of the decoder's first stage; each doubling of the resolution halves them.
+        work_size: Short side, in pixels, at which the network looks at a photo.
+    """
+
+    stride: ClassVar[int] = 8
+
+    def __init__(
+        self, *, encoder: str = "resnet34", width: int = 128, work_size: int = 224
+    ) -> None:
+        """Build the network with random weights."""
+        super().__init__(work_size=work_size)
+        self.encoder, channels = _build_encoder(encoder, reduction=self.stride)
+        self.decoder = nn.ModuleList(
+            ConvBlock(inputs, outputs)
+            for inputs, outputs in (
+                (channels, width),
+                (width, width // 2),
+                (width // 2, width // 4),
+            )
+        )
+        self.head = nn.Conv2d(width // 4, 2, kernel_size=3, padding=1)
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        """Predict ab.
+
+        Args:
+            lightness: (N, 1, H, W), L in [0, 100], H and W multiples of 8.
+
+        Returns:
+            (N, 2, H, W), ab in L*a*b* units.
+        """
+        x = ((lightness / 100 - _MEAN) / _STD).expand(-1, 3, -1, -1)
+        x = self.encoder(x)[0]
+        for block in self.decoder:
+            x = F.interpolate(block(x), scale_factor=2, mode="bilinear", align_corners=False)
+        return self.head(x) * 128
+
+
+def _build_encoder(name: str, *, reduction: int) -> tuple[nn.Module, int]:
+    """Build a timm encoder up to the stage of a reduction; deeper stages are left out.
+
+    Returns:
+        The encoder, which gives a list with one feature map, and that map's channels.
+    """
+    import timm  # costs over a second, so only those who need it pay
+
+    if name not in timm.list_models():
+        close = timm.list_models(f"*{name}*")[:3]
+        hint = f"Did you mean {' or '.join(close)}?" if close else "See timm.list_models()."
+        raise ConfigError(f"timm has no model called {name!r}. {hint}")
+    try:
+        with torch.device("meta"):
+            whole: Any = timm.create_model(name, features_only=True)
+        reductions = whole.feature_info.reduction()
+        # "getter" drops the stages below the last one asked for; the default keeps some of them.
+        encoder: Any = timm.create_model(
+            name,
+            features_only=True,
+            feature_cls="getter",
+            out_indices=(reductions.index(reduction),),
+        )
+    except (RuntimeError, ValueError, AttributeError, TypeError) as error:
+        raise ConfigError(
+            f"timm's {name!r} gives no features at stride {reduction} ({error}). Convolutional "
+            "families such as resnet, mobilenet, efficientnet and convnext do."
+        ) from error
+    return encoder, encoder.feature_info.channels()[0]
