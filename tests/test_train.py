@@ -1,60 +1,37 @@
 """Training for real, on a handful of photos."""
 
-import io
+import csv
 import json
+import signal
 import subprocess
 import sys
-import tarfile
+import time
+from dataclasses import replace
 
+import lightning as pl
 import numpy as np
 import pytest
+import timm
 import torch
-from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 import colorzoo
 from colorzoo.color import rgb_to_lab
-from train.data import PhotoData, Tally, find_sources, iter_photos, random_crops, read_lab
-from train.fit import read_log
-from train.recipe import Recipe
+from colorzoo.errors import WeightsError
+from tests.made import photo, write_shards
+from train.adversarial import AdversarialModule
+from train.data import PhotoData
+from train.recipe import Adversary
 from train.recipes import find_recipe
+from train.report import read_log
+from train.start import initialise
 
-
-def photo(seed: int, side: int = 80) -> Image.Image:
-    """Sky over grass: bright is blue, dark is green, so that colour can be learnt from L."""
-    rng = np.random.default_rng(seed)
-    horizon = int(rng.integers(side // 4, 3 * side // 4))
-    pixels = np.empty((side, side, 3), np.uint8)
-    pixels[:horizon], pixels[horizon:] = (150, 190, 240), (50, 110, 40)
-    noise = rng.normal(0, 6, (side, side, 1))
-    return Image.fromarray(np.clip(pixels + noise, 0, 255).astype(np.uint8))
-
-
-def jpeg_of(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=92)
-    return buffer.getvalue()
-
-
-def write_shard(path, contents: list[bytes]) -> None:
-    with tarfile.open(path, "w") as shard:
-        for i, content in enumerate(contents):
-            entry = tarfile.TarInfo(f"{i:06d}.jpg")
-            entry.size = len(content)
-            shard.addfile(entry, io.BytesIO(content))
+LISTED = colorzoo.list_models()
 
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory):
-    """Shards as the zoo's: training, validation and test, with an unreadable and a gray photo."""
-    folder = tmp_path_factory.mktemp("shards")
-    gray = jpeg_of(Image.new("L", (80, 80), 99).convert("RGB"))
-    good = [jpeg_of(photo(seed)) for seed in range(44)]
-    write_shard(folder / "train-00.tar", [*good[:20], b"no photo", gray])
-    write_shard(folder / "train-01.tar", good[20:32])
-    write_shard(folder / "val.tar", good[32:38])
-    write_shard(folder / "test.tar", good[38:])
-    return folder
+    return write_shards(tmp_path_factory.mktemp("shards"))
 
 
 def train(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -74,76 +51,16 @@ def fit(name: str, data, run, *more: object) -> subprocess.CompletedProcess[str]
 
 
 def test_every_registered_recipe_names_a_model():
-    for name in colorzoo.list_models(pretrained=True):
+    for name in LISTED:
         assert find_recipe(name).model == name
-    with pytest.raises(LookupError, match="no recipe for 'nothing'.*unet: add a file"):
+    with pytest.raises(LookupError, match="no recipe for 'nothing'.*unet-gan: add a file"):
         find_recipe("nothing")
 
 
-def test_shards_are_split_by_their_names(shards):
-    training, validation = find_sources(shards)
-    assert [path.name for path in training] == ["train-00.tar", "train-01.tar"]
-    assert [path.name for path in validation] == ["val.tar"]
-    assert find_sources(shards / "train-00.tar")[0] == [shards / "train-00.tar"]
-    with pytest.raises(FileNotFoundError, match="none to train on"):
-        find_sources(shards / "test.tar")
-
-
-def test_a_folder_is_walked_and_split(tmp_path):
-    (tmp_path / "deep").mkdir()
-    for seed in range(20):
-        photo(seed).save(tmp_path / "deep" / f"{seed}.png")
-    data = PhotoData(tmp_path, Recipe("unet", torch.nn.functional.l1_loss, validation_share=0.25))
-    data.setup("fit")
-    assert (len(data.train_lab), len(data.val_lab)) == (15, 5)
-    pairs = (data.train_lab[:, None] == data.val_lab[None]).flatten(2).all(dim=2)
-    assert not pairs.any()
-    with pytest.raises(FileNotFoundError, match="neither tar shards nor photos"):
-        find_sources(tmp_path / "deep" / "nothing")
-
-
-def test_unreadable_and_gray_photos_are_counted(shards):
-    lab, tally = read_lab(find_sources(shards)[0], side=64)
-    assert (tally.used, tally.unreadable, tally.gray) == (32, 1, 1)
-    assert lab.shape == (32, 64, 64, 3) and lab.dtype == torch.float16
-    limited, tally = read_lab(find_sources(shards)[0], side=64, limit=5)
-    assert len(limited) == tally.used == 5
-
-
-def test_what_is_read_is_the_photo(shards):
-    lab, _ = read_lab([shards / "val.tar"], side=80)
-    first = next(iter_photos([shards / "val.tar"], Tally()))
-    expected = rgb_to_lab(torch.tensor(first).permute(2, 0, 1) / 255)
-    assert (lab[0].permute(2, 0, 1).float() - expected).abs().max() < 0.05
-
-
-def test_crops_are_windows_of_their_photo():
-    """With the size unchanged, a crop equals a window of its photo or that window mirrored."""
-    torch.manual_seed(0)
-    photos = torch.rand(5, 40, 40, 3).half()
-    which = torch.tensor([3, 0, 4, 1])
-    for _ in range(10):
-        crops = random_crops(photos, which, side=40, smallest=1.0).permute(0, 2, 3, 1)
-        for crop, index in zip(crops, which, strict=True):
-            whole = photos[index].float()
-            assert torch.equal(crop, whole) or torch.equal(crop, whole.flip(1))
-    sizes = {random_crops(photos, which, side=16, smallest=0.5).shape for _ in range(5)}
-    assert sizes == {(4, 3, 16, 16)}
-
-
-def test_schedule_rises_falls_and_grows():
-    recipe = Recipe("unet", torch.nn.functional.l1_loss, warmup=0.1)
-    rates = [recipe.rate_at(i / 100) for i in range(101)]
-    assert rates[0] < 0.02 and rates[10] == pytest.approx(1) and rates[100] == pytest.approx(0.01)
-    assert all(later <= earlier for earlier, later in zip(rates[10:], rates[11:], strict=False))
-    sides = [recipe.side_at(i / 100) for i in range(101)]
-    assert sides == sorted(sides) and set(sides) == {side for _, side in recipe.sides}
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["unet", "autoencoder"])
+@pytest.mark.parametrize("name", [name for name in LISTED if name != "unet-gan"])
 def test_training_learns_and_exports(name, shards, tmp_path):
-    run = fit(name, shards, tmp_path, "--epochs", 6, "--batch-size", 2)
+    run = fit(name, shards, tmp_path, "--epochs", 6, "--batch-size", 2, "--start", "random")
     assert run.returncode == 0, run.stderr
     assert "32 photos, 1 unreadable, 1 gray" in run.stdout
     for file in ("config.json", "curves.png", "sheet.png", "best.ckpt", "last.ckpt"):
@@ -177,6 +94,160 @@ def test_a_run_goes_on_where_it_stopped(shards, tmp_path):
     assert steps() * 2 == first * 5
     epochs = [int(row["epoch"]) for row in read_log(tmp_path) if row["val_loss"]]
     assert epochs == list(range(5))
+
+
+@pytest.mark.slow
+def test_a_killed_run_ends_with_the_same_number_of_steps(shards, tmp_path):
+    """kill -9 in the middle of an epoch, some epochs in; then on to the end."""
+    epochs, last = 8, tmp_path / "run" / "last.ckpt"
+    arguments = ("--epochs", epochs, "--batch-size", 2, "--start", "random")
+    command = [
+        sys.executable, "-m", "train", "fit", "unet", "--data", str(shards), "--device", "cpu",
+        "--folder", str(tmp_path / "run"), "--export", str(tmp_path / "weights"),
+        *map(str, arguments),
+    ]  # fmt: skip
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    written: set[int] = set()
+    while len(written) < 2:  # two epochs are saved, the third one runs
+        assert running.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.02)
+        if last.is_file():
+            written.add(last.stat().st_mtime_ns)
+    time.sleep(0.3)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert not (tmp_path / "weights").exists()
+    again = fit("unet", shards, tmp_path / "run", *arguments, "--resume")
+    assert again.returncode == 0, again.stderr
+    checkpoint = torch.load(last, weights_only=True)
+    assert checkpoint["global_step"] == epochs * 16
+    assert f"{epochs * 16} steps in" in again.stdout
+    finished = {int(row["epoch"]) for row in read_log(tmp_path / "run") if row["val_loss"]}
+    assert finished == set(range(epochs))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["unet", "unet-gan"])
+def test_two_processes_train_together(name, shards, tmp_path):
+    """Each has half of the photos, both make the same steps, and one of them exports."""
+    run = fit(
+        name, shards, tmp_path, "--devices", 2, "--epochs", 2, "--batch-size", 4, "--start", "unet"
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count("training: 16 photos") == 2
+    assert "All distributed processes registered. Starting with 2 processes" in run.stderr
+    assert run.stdout.count("8 steps in") == 1 and run.stdout.count("wrote ") == 1
+    assert colorzoo.load(tmp_path / "weights").architecture == name
+
+
+@pytest.mark.slow
+def test_a_generator_is_exported_without_its_discriminator(shards, tmp_path):
+    run = fit("unet-gan", shards, tmp_path, "--epochs", 2, "--start", "random")
+    assert run.returncode == 0, run.stderr
+    trained = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
+    assert any(key.startswith("discriminator.") for key in trained)
+    state = load_file(tmp_path / "weights" / "model.safetensors")
+    assert state.keys() == colorzoo.create_model("unet-gan").state_dict().keys()
+    rows = read_log(tmp_path)
+    for key in ("discriminator_loss", "generator_loss"):
+        assert [row for row in rows if row[key]], key
+
+
+@pytest.mark.parametrize("objective", ["bce", "hinge"])
+@pytest.mark.parametrize("learner", ["model", "discriminator"])
+def test_both_networks_of_a_gan_take_their_own_steps(objective, learner, shards):
+    """With the other's learning rate at 0, only one of them changes."""
+    recipe = replace(find_recipe("unet-gan"), epochs=1, batch_size=8)
+    adversary = Adversary(objective, learning_rate=1e-3 * (learner == "discriminator"), width=8)
+    module = AdversarialModule(
+        replace(recipe, adversary=adversary, learning_rate=1e-3 * (learner == "model"))
+    )
+    before = {key: value.clone() for key, value in module.named_parameters()}
+    pl.Trainer(
+        accelerator="cpu", max_steps=4, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, limit_val_batches=0,
+    ).fit(module, PhotoData(str(shards), recipe))  # fmt: skip
+    changed = {key for key, value in module.named_parameters() if (value != before[key]).any()}
+    # Under the hinge, real and fake pull the last bias with equal force.
+    assert {key for key in before if key.startswith(learner) and "bias" not in key} <= changed
+    assert all(key.startswith(learner) for key in changed)
+
+
+@pytest.mark.slow
+def test_plateau_patience_split_and_loss_can_be_chosen(tmp_path):
+    (tmp_path / "photos").mkdir()
+    for seed in range(24):
+        photo(seed).save(tmp_path / "photos" / f"{seed}.png")
+    run = fit(
+        "unet", tmp_path / "photos", tmp_path, "--schedule", "plateau", "--patience", 1,
+        "--loss", "mse", "--split", "50/25/25", "--learning-rate", 0.5, "--epochs", 30,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert (config["loss"], config["schedule"], config["split"]) == (
+        "mse", "plateau", [0.5, 0.25, 0.25],
+    )  # fmt: skip
+    assert len([row for row in read_log(tmp_path) if row["val_loss"]]) < 30
+    assert "test_psnr" in run.stdout and "test_ssim" in run.stdout
+    refused = fit("unet", tmp_path / "photos", tmp_path / "r", "--split", "50/25")
+    assert refused.returncode == 1 and "a split looks like" in refused.stderr
+
+
+@pytest.mark.slow
+def test_a_run_can_stream_its_photos(shards, tmp_path):
+    run = fit("autoencoder", shards, tmp_path, "--epochs", 2, "--memory", "stream")
+    assert run.returncode == 0, run.stderr
+    assert "training: a stream of about" in run.stdout
+    assert colorzoo.load(tmp_path / "weights").architecture == "autoencoder"
+
+
+def test_encoders_start_from_a_file(tmp_path):
+    """A sister with fewer blocks serves: the blocks it lacks start as the identity."""
+    source = timm.create_model("resnet18", pretrained=False)
+    state = {k: v for k, v in source.state_dict().items() if not k.startswith(("layer4", "fc"))}
+    save_file(state, tmp_path / "resnet18.safetensors")
+    model = colorzoo.create_model("resnet34")
+    note = initialise(model, str(tmp_path / "resnet18.safetensors"))
+    assert "layer1.2, layer2.2, layer2.3 are new" in note
+    own = model.state_dict()
+    assert torch.equal(own["encoder.model.conv1.weight"], state["conv1.weight"])
+    assert torch.equal(own["encoder.model.layer2.1.bn1.bias"], state["layer2.1.bn1.bias"])
+    assert own["encoder.model.layer2.3.bn2.weight"].eq(0).all()
+    save_file({"conv1.weight": state["conv1.weight"]}, tmp_path / "part.safetensors")
+    with pytest.raises(WeightsError, match="bn1.bias.* are missing or have another shape"):
+        initialise(model, str(tmp_path / "part.safetensors"))
+    with pytest.raises(WeightsError, match="does not exist"):
+        initialise(model, str(tmp_path / "none.safetensors"))
+    with pytest.raises(WeightsError, match="has none. Use --start random"):
+        initialise(colorzoo.create_model("unet"), "imagenet")
+
+
+def test_models_start_from_their_family():
+    trained, model = colorzoo.load("unet"), colorzoo.create_model("unet-bins")
+    initialise(model, "unet")
+    key = "decoder.1.0.weight"
+    assert torch.equal(model.state_dict()[key], trained.state_dict()[key])
+    with pytest.raises(WeightsError, match="not of one family"):
+        initialise(colorzoo.create_model("autoencoder"), "unet")
+
+
+@pytest.mark.slow
+def test_tuning_searches_writes_a_table_and_goes_on(shards, tmp_path):
+    def tune(trials: int) -> subprocess.CompletedProcess[str]:
+        return train(
+            "tune", "autoencoder-ssim", "--data", shards, "--folder", tmp_path, "--trials", trials,
+            "--folds", 2, "--epochs", 1, "--side", 32, "--metric", "val_ssim", "--device", "cpu",
+        )  # fmt: skip
+
+    first = tune(2)
+    assert first.returncode == 0, first.stderr
+    again = tune(3)
+    assert again.returncode == 0, again.stderr
+    rows = list(csv.DictReader((tmp_path / "autoencoder-ssim.csv").open()))
+    assert len(rows) == 3 == len({row["learning_rate"] for row in rows})
+    scores = [float(row["val_ssim"]) for row in rows if row["state"] == "complete"]
+    assert scores == sorted(scores, reverse=True) and 0 < scores[0] <= 1
+    assert "cross-validation" in again.stdout and rows[0]["val_ssim"] in again.stdout
 
 
 @pytest.mark.slow

@@ -1,74 +1,177 @@
 """The command line: ``python -m train fit|evaluate|readme``."""
 
+import csv
+import os
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from colorzoo.colorizer import WEIGHTS_FILE
 from colorzoo.errors import ColorzooError
-from colorzoo.registry import list_models
-from train.evaluate import evaluate_model
-from train.fit import Device, Precision, Run, fit
+from colorzoo.metrics import PROTOCOL
+from colorzoo.perceptual import find_measures
+from train.data import Memory
+from train.evaluate import evaluate_model, measurable_models
+from train.fit import Device, Precision, Run, fit, with_options
 from train.readme import GRID, draw_grid, update_readme
+from train.recipe import LossName, parse_split
 from train.recipes import find_recipe
+from train.tune import Metric, Search, tune
 
 app = typer.Typer(help="Train and measure the zoo's models.", no_args_is_help=True)
 WEIGHTS = Path("colorzoo") / "weights"
+TUNING = Path("runs") / "tune"
 
 
 @app.command(name="fit")
 def fit_command(
     name: Annotated[str, typer.Argument(help="A registered model that has a recipe.")],
-    data: Annotated[Path, typer.Option(help="Folder of photos or of tar shards, or one tar.")],
+    data: Annotated[
+        str, typer.Option(help="Folder of photos or of tar shards, a tar, or a Hub data set.")
+    ],
     folder: Annotated[Path | None, typer.Option(help="Run folder; runs/NAME if not given.")] = None,
     export: Annotated[
         Path | None, typer.Option(help="Weights folder; colorzoo/weights/NAME if not given.")
     ] = None,
-    device: Annotated[Device, typer.Option(help="auto: the GPU when there is one.")] = "auto",
-    precision: Annotated[Precision, typer.Option(help="auto: as suits the device.")] = "auto",
-    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=2, help="Instead of the recipe's.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace older weights.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint.")
+    ] = False,
     limit_seconds: Annotated[
         float | None, typer.Option(min=1, help="Training time; the schedule fits itself to it.")
     ] = None,
     limit_photos: Annotated[int | None, typer.Option(min=2, help="Use so many photos.")] = None,
-    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace older weights.")] = False,
+    device: Annotated[Device, typer.Option(help="auto: the GPU when there is one.")] = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="GPUs, or CPU processes, a node.")] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help="Machines.")] = 1,
+    precision: Annotated[Precision, typer.Option(help="auto: as suits the device.")] = "auto",
+    compile_: Annotated[
+        bool, typer.Option("--compile", help="Compile the network, for long runs.")
+    ] = False,
+    memory: Annotated[Memory, typer.Option(help="Where the photos are kept.")] = "auto",
+    start: Annotated[
+        str | None,
+        typer.Option(help="First weights: random, imagenet, a timm safetensors file, or a model."),
+    ] = None,
+    loss: Annotated[LossName | None, typer.Option(help="Instead of the recipe's.")] = None,
+    schedule: Annotated[
+        Literal["cosine", "plateau"] | None, typer.Option(help="Instead of the recipe's.")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(min=1, help="Epochs without progress before it stops.")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Training/validation/test, such as 80/10/10.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=2, help="Instead of the recipe's.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0, help="Instead of the recipe's.")
+    ] = None,
 ) -> None:
-    """Train a model by its recipe and export its best weights."""
+    """Train a model by its recipe and export its weights."""
     export = export or WEIGHTS / name
-    if export.joinpath(WEIGHTS_FILE).exists() and not overwrite:
+    # The other processes of a run that is spread over several come here too, and later.
+    leader = "LOCAL_RANK" not in os.environ
+    if leader and export.joinpath(WEIGHTS_FILE).exists() and not overwrite:
         _fail(f"{export} holds weights: pass --overwrite to replace them, or --export FOLDER")
     run = Run(
         data=data,
         folder=folder or Path("runs") / name,
         export=export,
         device=device,
+        devices=devices,
+        nodes=nodes,
         precision=precision,
-        epochs=epochs,
-        batch_size=batch_size,
+        compile=compile_,
+        memory=memory,
         limit_seconds=limit_seconds,
         limit_photos=limit_photos,
         resume=resume,
     )
     try:
-        print(f"wrote {fit(find_recipe(name), run)}")
+        recipe = with_options(
+            find_recipe(name),
+            loss=loss,
+            start=start,
+            schedule=schedule,
+            patience=patience,
+            split=parse_split(split) if split else None,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+        )
+        exported = fit(recipe, run)
     except (ColorzooError, FileNotFoundError, LookupError, ValueError) as error:
         _fail(error)
+    if leader:
+        print(f"wrote {exported}")
+
+
+@app.command(name="tune")
+def tune_command(
+    name: Annotated[str, typer.Argument(help="A registered model that has a recipe.")],
+    data: Annotated[
+        str, typer.Option(help="Folder of photos or of tar shards, a tar, or a Hub data set.")
+    ],
+    folder: Annotated[Path, typer.Option(help="Holds the study and its table.")] = TUNING,
+    trials: Annotated[int, typer.Option(min=1, help="Settings to try, in all.")] = 12,
+    folds: Annotated[int, typer.Option(min=2, help="Parts of the cross-validation.")] = 3,
+    limit_photos: Annotated[int, typer.Option(min=2, help="Use so many photos.")] = 3000,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over a fold.")] = 3,
+    side: Annotated[int, typer.Option(min=16, help="Resolution, pixels.")] = 64,
+    metric: Annotated[Metric, typer.Option(help="What is maximised.")] = "val_psnr",
+    device: Annotated[Device, typer.Option(help="auto: the GPU when there is one.")] = "auto",
+) -> None:
+    """Search for batch size, learning rate and loss; called again, it goes on where it stopped."""
+    search = Search(
+        folder=folder,
+        trials=trials,
+        folds=folds,
+        photos=limit_photos,
+        epochs=epochs,
+        side=side,
+        metric=metric,
+        device=device,
+    )
+    try:
+        tune(find_recipe(name), data, search)
+    except (ColorzooError, FileNotFoundError, LookupError, ValueError) as error:
+        _fail(error)
+    rows = list(csv.reader((folder / f"{name}.csv").read_text().splitlines()))
+    table = Table(*rows[0], title=f"{name}: {folds}-fold cross-validation")
+    for row in rows[1:]:
+        table.add_row(*row)
+    Console(width=110).print(table)
 
 
 @app.command(name="evaluate")
 def evaluate_command(
     name: Annotated[str, typer.Argument(help="A registered model with weights, or all.")],
     data: Annotated[Path, typer.Option(help="Tar shard or folder of colour photos.")],
+    device: Annotated[str, typer.Option(help="Where the models run: cpu, cuda, ...")] = "cpu",
+    lpips: Annotated[bool, typer.Option("--lpips", help="Measure LPIPS too.")] = False,
+    fid: Annotated[bool, typer.Option("--fid", help="Measure FID too.")] = False,
 ) -> None:
-    """Measure a model beside the gray baseline and write metrics.json next to its weights."""
-    names = list_models(pretrained=True) if name == "all" else [name]
+    """Measure models beside the gray baseline; renew metrics.json, the README's table and grid."""
+    names = measurable_models() if name == "all" else [name]
+    asked = [measure for measure, wanted in (("lpips", lpips), ("fid", fid)) if wanted]
     try:
+        measures, notes = find_measures(asked, device=device)
+        for note in notes:
+            print(f"note: {note}")
         for each in names:
-            print(evaluate_model(each, data, weights=WEIGHTS / each))
-    except (ColorzooError, FileNotFoundError, ValueError) as error:
+            weights, sheet = WEIGHTS / each, Path("runs") / each / "evaluation.png"
+            evaluate_model(
+                each, data, weights=weights, sheet=sheet, measures=measures, device=device
+            )
+            print(f"wrote {weights / 'metrics.json'} and {sheet}")
+        print(PROTOCOL)
+        _renew_readme()
+    except (ColorzooError, OSError, RuntimeError, ValueError) as error:
         _fail(error)
 
 
@@ -76,10 +179,14 @@ def evaluate_command(
 def readme_command() -> None:
     """Bring the README's table and picture grid up to date with the bundled weights."""
     try:
-        changed = update_readme(Path("README.md"))
-        draw_grid(GRID)
+        _renew_readme()
     except (ColorzooError, OSError, ValueError) as error:
         _fail(error)
+
+
+def _renew_readme() -> None:
+    changed = update_readme(Path("README.md"))
+    draw_grid(GRID)
     print(f"README.md {'updated' if changed else 'was up to date'}, {GRID} drawn")
 
 

@@ -1,30 +1,47 @@
-"""Photos for training: read once, kept as float16 L*a*b*, cropped and flipped on the device."""
+"""Photos for training: kept on the device as float16 L*a*b* when they fit, streamed when not.
 
-import tarfile
+Folders, WebDataset shards and Hub data sets are all read by the ``datasets`` library; photos are
+decoded by colorzoo's own reader, cropped to squares, and augmented on the device.
+"""
+
+import hashlib
+import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import cast
+from typing import Any, Literal, cast
 
+import datasets
 import lightning as pl
 import numpy as np
+import psutil
 import torch
+from datasets.distributed import split_dataset_by_node
+from datasets.exceptions import DatasetNotFoundError
 from rich.progress import track
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ImageError
-from colorzoo.images import SUFFIXES, read_photo
+from colorzoo.images import SUFFIXES, photos_below, read_photo
 from colorzoo.metrics import prepare
 from train.recipe import Recipe
+
+Memory = Literal["auto", "device", "stream"]
 
 # Mean distance from gray, in L*a*b* units, below which a photo has no colour to learn from.
 _GRAY_CHROMA = 2.0
 # Photos converted at a time.
 _CHUNK = 256
+# A photo may be enlarged by so much to be kept at a resolution.
+_ENLARGED = 1.3
+# Share of the free memory that photos may take, judged by so many of them.
+_SHARE, _SAMPLE = 0.4, 64
+# The longest epoch of a stream, photos, and its shuffle buffer.
+_STREAM_EPOCH, _BUFFER = 20_000, 1_000
 
 
 @dataclass
@@ -40,160 +57,282 @@ class Tally:
         return f"{self.used} photos, {self.unreadable} unreadable, {self.gray} gray"
 
 
-def find_sources(data: Path) -> tuple[list[Path], list[Path]]:
-    """Find what to train on and what to validate on.
+@dataclass(frozen=True)
+class Source:
+    """A data set, or the part of it whose files' hashes lie in [low, high).
 
-    A folder with tar files holds WebDataset shards: val*.tar validate, test*.tar are left alone,
-    all others train. Any other folder is walked for photos, which are split by the recipe's share.
+    Splitting by content keeps a photo and its exact copies on one side, in whatever order and by
+    however many processes the data set is read.
+
+    Attributes:
+        dataset: Rows with an encoded image each.
+        column: Where the image is; the first column that holds one if None.
+        size: How many rows there are, about; None if that cannot be told.
+        low: From this place, in [0, 1].
+        high: Up to this place.
+        seed: Makes another split of the same files.
+    """
+
+    dataset: datasets.IterableDataset
+    size: int | None
+    low: float = 0.0
+    high: float = 1.0
+    seed: int = 0
+
+    def files(self) -> Iterator[bytes]:
+        """Yield the content of every file of this part."""
+        for row in self.dataset:
+            content = _content(row)
+            if (self.low, self.high) == (0.0, 1.0) or self.low <= self._place(content) < self.high:
+                yield content
+
+    def part(self, low: float, high: float, *, seed: int) -> "Source":
+        """Return the part of the files whose hashes lie in [low, high)."""
+        size = None if self.size is None else round(self.size * (high - low))
+        return replace(self, low=low, high=high, seed=seed, size=size)
+
+    def _place(self, content: bytes) -> float:
+        digest = hashlib.blake2b(content, digest_size=8, salt=self.seed.to_bytes(8, "little"))
+        return int.from_bytes(digest.digest(), "little") / 2**64
+
+
+def open_data(data: str, recipe: Recipe) -> tuple[Source, Source, Source | None]:
+    """Open what to train on, what to validate on and what to test on.
 
     Args:
-        data: A folder, or one tar file.
+        data: A folder of photos, a folder of WebDataset shards, one shard, or a data set's id on
+            the Hub. Shards named val*.tar validate and those named test*.tar are left alone; a
+            folder's or Hub data set's own validation split validates. What is not split already is
+            split by the recipe.
+        recipe: Gives the split and its seed.
 
     Returns:
-        Sources for training, sources for validation (empty: split the former).
+        Training, validation and test source; the last is None where there is nothing to test on.
 
     Raises:
         FileNotFoundError: If there is nothing to train on.
     """
-    shards = [data] if data.suffix == ".tar" and data.is_file() else sorted(data.glob("*.tar"))
-    train = [path for path in shards if not path.name.startswith(("val", "test"))]
-    validation = [path for path in shards if path.name.startswith("val")]
-    if shards and not train:
-        raise FileNotFoundError(f"{data} has validation or test shards only, none to train on")
-    if not shards:
-        files = photos_below(data)
-        if not files:
-            raise FileNotFoundError(
-                f"{data} holds neither tar shards nor photos ({', '.join(sorted(SUFFIXES))})"
-            )
-        return files, []
-    return train, validation
+    path = Path(data).expanduser()
+    if path.exists():
+        parts = _open_local(path)
+    elif data.count("/") == 1 and not data.startswith((".", "/", "~")):
+        parts = _open_hub(data)
+    else:
+        raise FileNotFoundError(f"{data} does not exist, and is no Hub data set ('user/name')")
+    if "train" not in parts:
+        raise FileNotFoundError(
+            f"{data} has {' and '.join(sorted(parts))} photos only, none to train on"
+        )
+    if "validation" in parts:
+        return parts["train"], parts["validation"], None
+    whole, seed = parts["train"], recipe.seed
+    first, second = recipe.split[0], recipe.split[0] + recipe.split[1]
+    return (
+        whole.part(0.0, first, seed=seed),
+        whole.part(first, second, seed=seed),
+        whole.part(second, 1.0, seed=seed) if recipe.split[2] > 0 else None,
+    )
 
 
-def photos_below(folder: Path) -> list[Path]:
-    """Find the files in a folder, and in those below it, that are named like photos."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+def _open_local(path: Path) -> dict[str, Source]:
+    shards = [path] if path.suffix == ".tar" and path.is_file() else sorted(path.glob("*.tar"))
+    if shards:
+        groups: dict[str, list[str]] = {}
+        for shard in shards:
+            name = {"val": "validation", "tes": "test"}.get(shard.name[:3], "train")
+            groups.setdefault(name if len(shards) > 1 else "train", []).append(str(shard))
+        loaded = datasets.load_dataset("webdataset", data_files=groups, streaming=True)
+        sizes = {
+            name: sum(Path(file).stat().st_size for file in files) for name, files in groups.items()
+        }
+        return {
+            str(name): Source(_encoded(part), _count(part, sizes[str(name)]))
+            for name, part in cast(dict[str, datasets.IterableDataset], loaded).items()
+        }
+    size = sum(1 for _ in photos_below(path))
+    if not size:
+        raise FileNotFoundError(
+            f"{path} holds neither tar shards nor photos ({', '.join(sorted(SUFFIXES))})"
+        )
+    loaded = datasets.load_dataset(
+        "imagefolder", data_dir=str(path), drop_labels=True, streaming=True
+    )
+    return {
+        str(name): Source(_encoded(part), size)
+        for name, part in cast(dict[str, datasets.IterableDataset], loaded).items()
+    }
 
 
-def iter_files(sources: list[Path]) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of every photo in tar shards and files."""
-    for source in sources:
-        if source.suffix != ".tar":
-            yield source.name, source.read_bytes()
-            continue
-        with tarfile.open(source) as shard:
-            for member in shard:
-                file = shard.extractfile(member) if member.isfile() else None
-                if file and Path(member.name).suffix.lower() in SUFFIXES:
-                    yield f"{source.name}/{member.name}", file.read()
+def _open_hub(repo_id: str) -> dict[str, Source]:
+    try:
+        loaded = datasets.load_dataset(repo_id, streaming=True)
+    except (DatasetNotFoundError, ConnectionError, OSError) as error:
+        raise FileNotFoundError(
+            f"{repo_id} is no folder here, and the Hub does not deliver it: {error}"
+        ) from error
+    sources = {}
+    for name, part in cast(dict[str, datasets.IterableDataset], loaded).items():
+        splits = part.info.splits or {}
+        known = splits[name].num_examples if name in splits else None
+        sources[str(name)] = Source(_encoded(part), known)
+    return sources
 
 
-def iter_photos(sources: list[Path], tally: Tally) -> Iterator[np.ndarray]:
+def _encoded(dataset: datasets.IterableDataset) -> datasets.IterableDataset:
+    """Leave the decoding of images to us, so that an unreadable one costs no other."""
+    features = dataset.features or {}
+    columns = [name for name, kind in features.items() if isinstance(kind, datasets.Image)]
+    if not columns:
+        raise FileNotFoundError(f"the data has no image column, only {', '.join(features)}")
+    for name in columns:
+        dataset = dataset.cast_column(name, datasets.Image(decode=False))
+    return dataset.select_columns(columns)
+
+
+def _content(row: dict[str, Any]) -> bytes:
+    image = next(value for value in row.values() if value)
+    return image["bytes"] if image["bytes"] is not None else Path(image["path"]).read_bytes()
+
+
+def _count(dataset: datasets.IterableDataset, size: int) -> int:
+    """Guess how many photos shards of so many bytes hold."""
+    padding = 768  # of tar: a header of 512 bytes, and half of such a block to fill the last one
+    first = [len(_content(row)) + padding for row in islice(_encoded(dataset), _SAMPLE)]
+    return round(size / (sum(first) / len(first))) if first else 0
+
+
+def iter_photos(files: Iterator[bytes], tally: Tally) -> Iterator[np.ndarray]:
     """Yield photos as (H, W, 3) uint8 sRGB; unreadable ones are counted in the tally instead."""
-    for _, content in iter_files(sources):
+    for content in files:
         try:
             yield read_photo(content).rgb
         except ImageError:
             tally.unreadable += 1
 
 
-def read_lab(sources: list[Path], *, side: int, limit: int | None = None) -> tuple[Tensor, Tally]:
-    """Read photos into one tensor; gray ones are counted and left out.
+class Photos:
+    """Colour photos in memory.
 
     Args:
-        sources: Tar shards and photos.
-        side: Photos are cropped to the central square and resized to this side, pixels.
+        pools: (N, S, S, 3) float16 L*a*b* each, by ascending S: every photo is kept at the largest
+            training resolution that it fills.
+    """
+
+    def __init__(self, pools: list[Tensor]) -> None:
+        """Keep the pools."""
+        self.pools = pools
+
+    def __len__(self) -> int:
+        """Count the photos."""
+        return sum(map(len, self.pools))
+
+    def to(self, device: torch.device) -> "Photos":
+        """Move them to a device."""
+        return Photos([pool.to(device) for pool in self.pools])
+
+    def subset(self, which: Tensor) -> "Photos":
+        """Pick photos by their numbers, which count through the pools."""
+        chosen, first = [], 0
+        for pool in self.pools:
+            inside = which[(which >= first) & (which < first + len(pool))] - first
+            chosen.append(pool[inside])
+            first += len(pool)
+        return Photos([pool for pool in chosen if len(pool)])
+
+    def squares(self, side: int) -> Tensor:
+        """Return all of them at one size: (N, side, side, 3) float16."""
+        return torch.cat([_resized(pool, side) for pool in self.pools])
+
+    def crops(self, which: Tensor, *, side: int, smallest: float) -> Tensor:
+        """Cut a random square of every photo, flip half of them, resize.
+
+        A photo that is too small for the resolution is replaced by one that is not, if there are
+        any, so that a run can end at a resolution that only some of its photos have.
+
+        Args:
+            which: (B,) int64, numbers of photos.
+            side: Side of the results, pixels.
+            smallest: Smallest square, as a share of the photo's side.
+
+        Returns:
+            (B, 3, side, side) float32 L*a*b*, channels last in memory.
+        """
+        parts, first = [], 0
+        for pool in self.pools:
+            inside = which[(which >= first) & (which < first + len(pool))] - first
+            first += len(pool)
+            if len(inside):
+                if pool.shape[1] < side:
+                    pool = self.pools[-1]
+                parts.append(random_crops(pool, inside % len(pool), side=side, smallest=smallest))
+        return torch.cat(parts).contiguous(memory_format=torch.channels_last)
+
+
+def read_photos(
+    files: Iterator[bytes], *, resolutions: list[int], limit: int | None = None
+) -> tuple[Photos, Tally]:
+    """Read photos into memory; gray ones are counted and left out.
+
+    Args:
+        files: Their contents.
+        resolutions: Photos are cropped to the central square and resized to the largest of these
+            that they fill, pixels, ascending.
         limit: Stop after so many.
 
     Returns:
-        (N, side, side, 3) float16 L*a*b*, and what became of the files.
+        The photos, and what became of the files.
 
     Raises:
         ValueError: If no photo with colour is left.
     """
     tally = Tally()
-    parts: list[Tensor] = []
-    squares = (prepare(rgb, side=side) for rgb in iter_photos(sources, tally))
-    reading = track(squares, description="Reading photos", total=None)
-    while chunk := list(islice(reading, _CHUNK)):
-        lab = rgb_to_lab(torch.from_numpy(np.stack(chunk)).permute(0, 3, 1, 2) / 255)
-        coloured = lab[:, 1:].norm(dim=1).mean(dim=(1, 2)) >= _GRAY_CHROMA
+    pools: dict[int, list[Tensor]] = {side: [] for side in resolutions}
+    waiting: dict[int, list[np.ndarray]] = {side: [] for side in resolutions}
+
+    def convert(side: int) -> None:
+        lab, coloured = _to_lab(waiting[side])
+        waiting[side].clear()
         tally.gray += int((~coloured).sum())
-        parts.append(lab[coloured].permute(0, 2, 3, 1).half())
-        if limit and sum(map(len, parts)) >= limit:
-            break
-    photos = torch.cat(parts)[:limit] if parts else torch.empty(0)
-    tally.used = len(photos)
+        tally.used += int(coloured.sum())
+        pools[side].append(lab[coloured])
+
+    for rgb in track(iter_photos(files, tally), description="Reading photos", total=None):
+        side = _kept_at(rgb, resolutions)
+        waiting[side].append(prepare(rgb, side=side))
+        if len(waiting[side]) == _CHUNK or (limit and sum(map(len, waiting.values())) >= limit):
+            convert(side)
+            if limit and tally.used >= limit:
+                break
+    for side in resolutions:
+        if waiting[side]:
+            convert(side)
+    photos = Photos([torch.cat(parts) for parts in pools.values() if parts])
+    if limit and tally.used > limit:
+        photos = photos.subset(torch.arange(limit))
+        tally.used = limit
     if not len(photos):
         raise ValueError(f"no colour photo was found: {tally}")
     return photos, tally
 
 
-class _Indices(Dataset[int]):
-    """The photos' numbers: loaders shuffle and share these out, the photos stay on the device."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: int) -> int:
-        return index
+def _kept_at(rgb: np.ndarray, resolutions: list[int]) -> int:
+    filled = [side for side in resolutions if side <= min(rgb.shape[:2]) * _ENLARGED]
+    return max(filled, default=resolutions[0])
 
 
-class PhotoData(pl.LightningDataModule):
-    """Training and validation photos, augmented on the device.
+def _to_lab(squares: list[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """Convert (S, S, 3) uint8 to (N, S, S, 3) float16 L*a*b*; tell which have colour."""
+    lab = rgb_to_lab(torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2) / 255)
+    coloured = lab[:, 1:].norm(dim=1).mean(dim=(1, 2)) >= _GRAY_CHROMA
+    return lab.permute(0, 2, 3, 1).half(), coloured
 
-    Args:
-        data: A folder or tar file; see ``find_sources``.
-        recipe: Decides resolution, crops, batch size, split and seed.
-        limit: Use at most so many training photos.
-    """
 
-    def __init__(self, data: Path, recipe: Recipe, *, limit: int | None = None) -> None:
-        """Remember where the photos are; they are read by ``setup``."""
-        super().__init__()
-        self.data, self.recipe, self.limit = data, recipe, limit
-        self.train_lab = self.val_lab = torch.empty(0)
-
-    def setup(self, stage: str) -> None:
-        """Read the photos, once, and move them to the device."""
-        if len(self.train_lab):
-            return
-        train, validation = find_sources(self.data)
-        side = self.recipe.largest_side
-        lab, tally = read_lab(train, side=side, limit=self.limit)
-        print(f"training: {tally}")
-        if validation:
-            held_out, tally = read_lab(validation, side=side)
-            print(f"validation: {tally}")
-        else:
-            order = torch.randperm(len(lab), generator=_generator(self.recipe.seed))
-            count = max(1, round(len(lab) * self.recipe.validation_share))
-            held_out, lab = lab[order[:count]], lab[order[count:]]
-            print(f"validation: {count} of them, which are not trained on")
-        if not len(lab):
-            raise ValueError(f"{self.data} holds one colour photo; training needs at least two")
-        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
-        self.train_lab, self.val_lab = lab.to(device), held_out.to(device)
-
-    def train_dataloader(self) -> DataLoader[int]:
-        """Shuffled photo numbers."""
-        size = min(self.recipe.batch_size, len(self.train_lab))
-        return DataLoader(_Indices(len(self.train_lab)), size, shuffle=True, drop_last=True)
-
-    def val_dataloader(self) -> DataLoader[int]:
-        """Photo numbers in order."""
-        return DataLoader(_Indices(len(self.val_lab)), self.recipe.batch_size)
-
-    def on_after_batch_transfer(self, batch: Tensor, dataloader_idx: int) -> Tensor:
-        """Turn photo numbers into (N, 3, side, side) float32 L*a*b*."""
-        trainer = self.trainer
-        if trainer is None or not trainer.training:
-            return self.val_lab[batch].permute(0, 3, 1, 2).float()
-        side = self.recipe.side_at(cast(float, trainer.lightning_module.progress))
-        return random_crops(self.train_lab, batch, side=side, smallest=self.recipe.smallest_crop)
+def _resized(photos: Tensor, side: int) -> Tensor:
+    if photos.shape[1] == side:
+        return photos
+    lab = photos.permute(0, 3, 1, 2).float()
+    lab = F.interpolate(lab, (side, side), mode="bilinear", align_corners=False, antialias=True)
+    return lab.permute(0, 2, 3, 1).half()
 
 
 def random_crops(photos: Tensor, which: Tensor, *, side: int, smallest: float) -> Tensor:
@@ -226,5 +365,236 @@ def random_crops(photos: Tensor, which: Tensor, *, side: int, smallest: float) -
     return F.interpolate(lab, (side, side), mode="bilinear", align_corners=False, antialias=True)
 
 
-def _generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+class MemoryData(pl.LightningDataModule):
+    """Photos that are in memory already, augmented there.
+
+    Args:
+        train: What to train on.
+        validation: (N, S, S, 3) float16 L*a*b*.
+        recipe: Decides resolution, crops and batch size.
+    """
+
+    def __init__(self, train: Photos, validation: Tensor, recipe: Recipe) -> None:
+        """Keep the photos."""
+        super().__init__()
+        self.photos, self.validation, self.recipe = train, validation, recipe
+        self.test = torch.empty(0)
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Shuffled photo numbers."""
+        size = min(self.recipe.batch_size, len(self.photos))
+        return DataLoader(_Indices(len(self.photos)), size, shuffle=True, drop_last=True)
+
+    def val_dataloader(self) -> DataLoader[int]:
+        """Photo numbers in order."""
+        return DataLoader(_Indices(len(self.validation)), self.recipe.batch_size)
+
+    def test_dataloader(self) -> DataLoader[int]:
+        """Photo numbers in order."""
+        return DataLoader(_Indices(len(self.test)), self.recipe.batch_size)
+
+    def on_after_batch_transfer(self, batch: Tensor, dataloader_idx: int) -> Tensor:
+        """Turn photo numbers into (N, 3, side, side) float32 L*a*b*."""
+        trainer = self.trainer
+        if trainer is None or not trainer.training:
+            held_out = self.test if trainer is not None and trainer.testing else self.validation
+            return held_out[batch].permute(0, 3, 1, 2).float()
+        side = self.recipe.side_at(cast(float, trainer.lightning_module.progress))
+        if batch.dim() > 1:  # a stream brings the photos themselves
+            return random_crops(
+                batch,
+                torch.arange(len(batch), device=batch.device),
+                side=side,
+                smallest=self.recipe.smallest_crop,
+            )
+        return self.photos.crops(batch, side=side, smallest=self.recipe.smallest_crop)
+
+
+class PhotoData(MemoryData):
+    """Photos read from a folder, shards or the Hub. Each process reads its own share of them.
+
+    Args:
+        data: See ``open_data``.
+        recipe: Decides resolution, crops, batch size, split and seed.
+        limit: Use at most so many training photos.
+        memory: "device" keeps the training photos there, "stream" reads them anew each epoch,
+            "auto" decides by their number and the memory that is free.
+        workers: Processes that decode a stream.
+    """
+
+    def __init__(
+        self,
+        data: str,
+        recipe: Recipe,
+        *,
+        limit: int | None = None,
+        memory: Memory = "auto",
+        workers: int = 2,
+    ) -> None:
+        """Remember where the photos are; they are read by ``setup``."""
+        super().__init__(Photos([]), torch.empty(0), recipe)
+        self.data, self.limit, self.memory, self.workers = data, limit, memory, workers
+        self.stream: PhotoStream | None = None
+
+    def setup(self, stage: str) -> None:
+        """Read the photos, once, and move them to the device."""
+        if len(self.validation):
+            return
+        train, validation, test = open_data(self.data, self.recipe)
+        trainer = self.trainer
+        rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        device = trainer.strategy.root_device if trainer else torch.device("cpu")
+        side = self.recipe.resolutions[-1]
+        streamed = self.memory == "stream" or (
+            self.memory == "auto" and not self._fits(train, device)
+        )
+        if streamed:
+            self.stream = self._stream(train, rank=rank, world=world)
+            # A sample for what has to be measured on training photos before training.
+            self.photos, _ = read_photos(train.files(), resolutions=[side], limit=_BUFFER)
+            print(f"training: a stream of about {train.size or 'unknown many'} photos")
+        else:
+            mine = islice(train.files(), rank, None, world)
+            limit = None if self.limit is None else max(1, self.limit // world)
+            self.photos, tally = read_photos(mine, resolutions=self.recipe.resolutions, limit=limit)
+            print(f"training: {tally}")
+        self.validation = self._read_held_out(validation, "validation")
+        if test is not None:
+            self.test = self._read_held_out(test, "test")
+        if not len(self.validation):
+            if len(self.photos) < 2:
+                raise ValueError(f"{self.data} holds one colour photo; training needs at least two")
+            # Too few photos for the split to leave one: take one away from training.
+            self.validation = self.photos.subset(torch.arange(1)).squares(side)
+            self.photos = self.photos.subset(torch.arange(1, len(self.photos)))
+        if trainer is not None and world > 1 and not streamed:
+            # All processes have to make the same number of steps.
+            shortest = trainer.strategy.reduce(
+                torch.tensor(-len(self.photos), dtype=torch.float32, device=device),
+                reduce_op="max",
+            )
+            self.photos = self.photos.subset(torch.randperm(len(self.photos))[: -int(shortest)])
+        self.photos = self.photos.to(device)
+        self.validation, self.test = self.validation.to(device), self.test.to(device)
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Shuffled photo numbers, or a stream of photos."""
+        if self.stream is None:
+            return super().train_dataloader()
+        return DataLoader(
+            self.stream,
+            min(self.recipe.batch_size, self.stream.length),
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+        )
+
+    def _stream(self, source: Source, *, rank: int, world: int) -> "PhotoStream":
+        """Open a stream whose epochs are whole batches for each worker of each process."""
+        share = min(source.size or _STREAM_EPOCH, _STREAM_EPOCH) // (world * max(1, self.workers))
+        batch = self.recipe.batch_size
+        return PhotoStream(
+            source,
+            side=self.recipe.resolutions[-1],
+            length=share // batch * batch or max(1, share),
+            workers=self.workers,
+            rank=rank,
+            world=world,
+        )
+
+    def _fits(self, source: Source, device: torch.device) -> bool:
+        if source.size is None:
+            return False
+        first = iter_photos(islice(source.files(), _SAMPLE), Tally())
+        sizes = [3 * 2 * _kept_at(rgb, self.recipe.resolutions) ** 2 for rgb in first]
+        needed = min(source.size, self.limit or source.size) * np.mean(sizes or [0])
+        if device.type == "cuda":
+            free = torch.cuda.mem_get_info(device)[0]
+        else:
+            free = psutil.virtual_memory().available
+        return bool(needed <= _SHARE * free)
+
+    def _read_held_out(self, source: Source, name: str) -> Tensor:
+        side = self.recipe.resolutions[-1]
+        try:
+            photos, tally = read_photos(source.files(), resolutions=[side])
+        except ValueError:
+            return torch.empty(0)
+        print(f"{name}: {tally}")
+        return photos.squares(side)
+
+
+class _Indices(Dataset[int]):
+    """The photos' numbers: loaders shuffle and share these out, the photos stay on the device."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> int:
+        return index
+
+
+class PhotoStream(IterableDataset[Tensor]):
+    """An endless, shuffled stream of photos, cut into epochs of a fixed length.
+
+    Args:
+        source: Where they come from.
+        side: They are cropped to the central square and resized to this side, pixels.
+        length: Photos of an epoch, for each worker.
+        workers: Processes that read for each training process; 0 is the process itself.
+        rank: Which of the training processes this is.
+        world: How many train.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        side: int,
+        length: int,
+        workers: int = 0,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        """Take this process's share of the source."""
+        shared = split_dataset_by_node(source.dataset, rank=rank, world_size=world)
+        self.source = replace(source, dataset=shared)
+        self.side, self.length, self.workers = side, length, workers
+        self._photos: Iterator[Tensor] | None = None
+
+    def __len__(self) -> int:
+        """Return this process's share of an epoch, photos."""
+        return self.length * max(1, self.workers)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """Yield (side, side, 3) float16 L*a*b*, from where the last epoch stopped."""
+        self._photos = self._photos or self._shuffled()
+        return islice(self._photos, self.length)
+
+    def _shuffled(self) -> Iterator[Tensor]:
+        chance = random.Random(torch.initial_seed())
+        buffer: list[Tensor] = []
+        for photo in self._endless():
+            if len(buffer) < min(_BUFFER, self.length):
+                buffer.append(photo)
+                continue
+            place = chance.randrange(len(buffer))
+            buffer[place], photo = photo, buffer[place]
+            yield photo
+
+    def _endless(self) -> Iterator[Tensor]:
+        found = True
+        while found:  # a worker may have been given no shard at all
+            found = False
+            tally = Tally()
+            for rgb in iter_photos(self.source.files(), tally):
+                lab, coloured = _to_lab([prepare(rgb, side=self.side)])
+                if coloured.item():
+                    found = True
+                    tally.used += 1
+                    yield lab[0]
+                else:
+                    tally.gray += 1
+            print(f"once through the stream: {tally}")

@@ -1,13 +1,28 @@
 """Recipe: everything that decides how a model is trained, apart from the photos."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
-from torch import Tensor
+LossName = Literal["l1", "mse", "ssim", "bins", "bins-hard"]
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+
+@dataclass(frozen=True)
+class Adversary:
+    """The discriminator's side of a conditional GAN (Isola et al. 2017).
+
+    Attributes:
+        objective: "bce" is Pix2Pix as published; "hinge", with spectral norm in the discriminator,
+            is the stabilised variant (Miyato et al. 2018).
+        l1_weight: Lambda: weight of the L1 term, with ab scaled to [-1, 1].
+        learning_rate: The discriminator's, constant up to the schedule of the recipe.
+        width: Channels of the discriminator's first layer.
+    """
+
+    objective: Literal["bce", "hinge"] = "hinge"
+    l1_weight: float = 100.0
+    learning_rate: float = 2e-4
+    width: int = 64
 
 
 @dataclass(frozen=True)
@@ -16,44 +31,67 @@ class Recipe:
 
     Attributes:
         model: Registered name.
-        loss: Objective on what the model's ``forward`` returns and the true ab.
+        loss: Objective on what the model's ``forward`` returns and the true ab; see
+            ``train.losses``. Under an adversary, what is reported and validated on.
+        start: What the weights start from: "random"; "imagenet", the encoder's timm weights; or the
+            name of a registered model, of whose weights all that fit are taken.
+        adversary: Trains the model as the generator of a GAN.
+        keep: Which weights are exported: those with the best validation PSNR or loss, or the last.
         epochs: Passes over the training photos.
-        batch_size: Photos a step.
-        learning_rate: Its peak; AdamW warms up to it and follows a cosine down to a hundredth.
-        weight_decay: AdamW's, decoupled.
-        warmup: Share of the run that the learning rate rises in.
+        batch_size: Photos a step and process.
+        learning_rate: Its peak.
+        weight_decay: AdamW's, decoupled; with 0 it is Adam.
+        betas: AdamW's.
+        schedule: "cosine" warms up to the peak and falls to a hundredth of it; "plateau" halves the
+            rate whenever validation loss has not improved for three epochs.
+        warmup: Share of the run that the rate of the cosine schedule rises in.
+        patience: Stop when validation loss has not improved for so many epochs.
         sides: Training resolution: (progress from which it holds, side in pixels), ascending. A
             small start costs a quarter of the time and learns most of what there is.
         smallest_crop: Random crops take between this share of the photo's side and all of it.
         ema_decay: Decay of the exponential moving average of the weights, per step.
-        validation_share: Share of the photos kept for validation where they are not split already.
+        split: Shares for training, validation and test of photos that are not split already.
         seed: Of everything random.
     """
 
     model: str
-    loss: Loss
+    loss: LossName
+    start: str = "random"
+    adversary: Adversary | None = None
+    keep: Literal["val_psnr", "val_loss", "last"] = "val_psnr"
     epochs: int = 30
     batch_size: int = 32
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
+    betas: tuple[float, float] = (0.9, 0.999)
+    schedule: Literal["cosine", "plateau"] = "cosine"
     warmup: float = 0.03
+    patience: int | None = None
     sides: tuple[tuple[float, int], ...] = ((0.0, 64), (0.5, 96), (0.8, 128))
     smallest_crop: float = 0.7
     ema_decay: float = 0.999
-    validation_share: float = 0.05
+    split: tuple[float, float, float] = (0.95, 0.05, 0.0)
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Refuse a split that is none."""
+        if len(self.split) != 3 or min(self.split) < 0 or abs(sum(self.split) - 1) > 1e-6:
+            raise ValueError(
+                "a split is three shares, for training, validation and test, that add up to 1; "
+                f"got {self.split}"
+            )
+
     @property
-    def largest_side(self) -> int:
-        """The resolution at which photos are kept in memory, pixels."""
-        return max(side for _, side in self.sides)
+    def resolutions(self) -> list[int]:
+        """The training resolutions, ascending, pixels."""
+        return sorted({side for _, side in self.sides})
 
     def side_at(self, progress: float) -> int:
         """Training resolution at a point of the run, pixels."""
         return [side for start, side in self.sides if start <= progress][-1]
 
     def rate_at(self, progress: float) -> float:
-        """Learning rate at a point of the run, as a factor on its peak."""
+        """Learning rate of the cosine schedule at a point of the run, as a factor on its peak."""
         if progress < self.warmup:
             return 0.01 + 0.99 * progress / self.warmup
         rest = min(1.0, (progress - self.warmup) / (1 - self.warmup))
@@ -61,4 +99,21 @@ class Recipe:
 
     def describe(self) -> dict[str, Any]:
         """The recipe as JSON values, for a run's config.json."""
-        return {**self.__dict__, "loss": self.loss.__name__}
+        return asdict(self)
+
+
+def parse_split(text: str) -> tuple[float, float, float]:
+    """Read shares such as "70/15/15" or "0.7/0.15/0.15".
+
+    Raises:
+        ValueError: If these are not three numbers that add up to 1 or 100.
+    """
+    try:
+        parts = [float(part) for part in text.split("/")]
+    except ValueError:
+        parts = []
+    if len(parts) != 3 or min(parts) < 0 or sum(parts) <= 0:
+        raise ValueError(f"a split looks like 70/15/15, got {text!r}")
+    whole = 100.0 if sum(parts) > 2 else 1.0
+    train, validation, test = (part / whole for part in parts)
+    return train, validation, test

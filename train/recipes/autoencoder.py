@@ -1,6 +1,5 @@
 """autoencoder: MSE on ab, which answers with the mean of the colours a thing can have."""
 
-from train.losses import mse
 from train.recipe import Recipe
 
-RECIPE = Recipe(model="autoencoder", loss=mse)
+RECIPE = Recipe(model="autoencoder", loss="mse")

@@ -1,6 +1,5 @@
 """unet: L1 on ab. Robust to the many colours a thing can have, so cautious: it fades to gray."""
 
-from train.losses import l1
 from train.recipe import Recipe
 
-RECIPE = Recipe(model="unet", loss=l1)
+RECIPE = Recipe(model="unet", loss="l1", patience=10, split=(0.8, 0.1, 0.1))

@@ -1,0 +1,154 @@
+"""Training as the generator of a conditional GAN: Pix2Pix, as published and stabilised.
+
+Isola et al. 2017, "Image-to-Image Translation with Conditional Adversarial Networks"
+(https://arxiv.org/abs/1611.07004). Nothing of this file gets into exported weights.
+"""
+
+from typing import Literal, cast
+
+import torch
+from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+
+from train.module import ColorizerModule
+from train.recipe import Adversary, Recipe
+
+# ab is divided by this for the discriminator and the L1 term, so that both see about [-1, 1].
+_AB_SCALE = 110.0
+
+
+class PatchDiscriminator(nn.Sequential):
+    """PatchGAN: says of every 70x70 patch of a coloured picture whether it looks real.
+
+    Layers C64-C128-C256-C512-C1 of 4x4 convolutions and leaky ReLU, the first three of stride 2.
+
+    Args:
+        width: Channels of the first layer.
+        spectral: Spectral norm (Miyato et al. 2018, https://arxiv.org/abs/1802.05957) instead of
+            batch norm.
+    """
+
+    def __init__(self, *, width: int = 64, spectral: bool = False) -> None:
+        """Build it with random weights, N(0, 0.02) as published."""
+        channels = (3, width, 2 * width, 4 * width, 8 * width)
+        layers: list[nn.Module] = []
+        for i, (inputs, outputs) in enumerate(zip(channels, channels[1:], strict=False)):
+            normed = not spectral and i > 0
+            layers.append(_conv(inputs, outputs, 2 if i < 3 else 1, spectral, bias=not normed))
+            if normed:
+                layers.append(nn.BatchNorm2d(outputs))
+            layers.append(nn.LeakyReLU(0.2))
+        super().__init__(*layers, _conv(channels[-1], 1, 1, spectral, bias=True))
+
+    def judge(self, lightness: Tensor, ab: Tensor) -> Tensor:
+        """Judge a picture.
+
+        Args:
+            lightness: (N, 1, H, W), L in [0, 100], sides of at least 24 pixels.
+            ab: (N, 2, H, W), L*a*b* units.
+
+        Returns:
+            (N, 1, h, w) logits, positive for real; one for each patch, 8 pixels apart.
+        """
+        return self(torch.cat((lightness / 50 - 1, ab / _AB_SCALE), dim=1))
+
+
+def _conv(inputs: int, outputs: int, stride: int, spectral: bool, *, bias: bool) -> nn.Module:
+    conv = nn.Conv2d(inputs, outputs, kernel_size=4, stride=stride, padding=1, bias=bias)
+    nn.init.normal_(conv.weight, 0.0, 0.02)
+    return spectral_norm(conv) if spectral else conv
+
+
+def discriminator_loss(real: Tensor, fake: Tensor, *, objective: Literal["bce", "hinge"]) -> Tensor:
+    """Loss of a discriminator from its logits on real and on generated patches.
+
+    BCE is halved, as published, to slow the discriminator down.
+    """
+    if objective == "hinge":
+        return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+    return (F.softplus(-real).mean() + F.softplus(fake).mean()) / 2
+
+
+def generator_loss(fake: Tensor, *, objective: Literal["bce", "hinge"]) -> Tensor:
+    """Loss of a generator from the discriminator's logits on its patches (non-saturating BCE)."""
+    return -fake.mean() if objective == "hinge" else F.softplus(-fake).mean()
+
+
+class AdversarialModule(ColorizerModule):
+    """Trains a Colorizer against a discriminator, a step each in turn.
+
+    Args:
+        recipe: Must have an adversary.
+        timer: Measures training time, when the run is limited by it.
+    """
+
+    def __init__(self, recipe: Recipe, *, timer: Timer | None = None) -> None:
+        """Build both networks."""
+        super().__init__(recipe, timer=timer)
+        if recipe.adversary is None:
+            raise ValueError(f"the recipe of {recipe.model} has no adversary")
+        self.adversary: Adversary = recipe.adversary
+        self.discriminator = PatchDiscriminator(
+            width=self.adversary.width, spectral=self.adversary.objective == "hinge"
+        ).to(memory_format=torch.channels_last)
+        self.automatic_optimization = False
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Adam for each; both rates follow the recipe's schedule."""
+        recipe = self.recipe
+        return [
+            torch.optim.AdamW(
+                network.parameters(), rate, betas=recipe.betas, weight_decay=recipe.weight_decay
+            )
+            for network, rate in (
+                (self.model, recipe.learning_rate),
+                (self.discriminator, self.adversary.learning_rate),
+            )
+        ]
+
+    def training_step(self, lab: Tensor, batch_idx: int) -> None:
+        """Step the discriminator, then the generator, on a (N, 3, H, W) L*a*b* batch."""
+        generator_steps, discriminator_steps = cast(list[LightningOptimizer], self.optimizers())
+        for steps, peak in (
+            (generator_steps, self.recipe.learning_rate),
+            (discriminator_steps, self.adversary.learning_rate),
+        ):
+            for group in steps.param_groups:
+                group["lr"] = peak * self.rate()
+        lightness, truth = lab[:, :1], lab[:, 1:]
+        fake = self.model.to_ab(self.model(lightness).float())
+        objective = self.adversary.objective
+
+        self.toggle_optimizer(discriminator_steps)
+        judged = self.discriminator.judge
+        verdict = discriminator_loss(
+            judged(lightness, truth).float(),
+            judged(lightness, fake.detach()).float(),
+            objective=objective,
+        )
+        discriminator_steps.zero_grad()
+        self.manual_backward(verdict)
+        discriminator_steps.step()
+        self.untoggle_optimizer(discriminator_steps)
+
+        self.toggle_optimizer(generator_steps)
+        deceit = generator_loss(judged(lightness, fake).float(), objective=objective)
+        distance = F.l1_loss(fake, truth) / _AB_SCALE
+        generator_steps.zero_grad()
+        self.manual_backward(deceit + self.adversary.l1_weight * distance)
+        generator_steps.step()
+        self.untoggle_optimizer(generator_steps)
+        self.log_dict(
+            {
+                "train_loss": self.loss(fake.detach(), truth),
+                "discriminator_loss": verdict.detach(),
+                "generator_loss": deceit.detach(),
+            },
+            on_step=False,
+            on_epoch=True,
+            batch_size=len(lab),
+        )

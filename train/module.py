@@ -1,0 +1,141 @@
+"""The training loop's steps: a Colorizer, its objective, optimizer and what is logged."""
+
+import math
+import time
+
+import lightning as pl
+import torch
+from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from colorzoo.color import lab_to_rgb
+from colorzoo.registry import create_model
+from train.data import MemoryData
+from train.losses import LOSSES, BinsLoss
+from train.recipe import Recipe
+
+# Photos that the frequency of colours is measured on, a chunk at a time; a pixel in 16 is enough.
+_PRIOR_CHUNK, _PRIOR_STEP = 1_000, 4
+
+
+class ColorizerModule(pl.LightningModule):
+    """A Colorizer, its recipe and the loop's bookkeeping.
+
+    Args:
+        recipe: What to train and how.
+        timer: Measures training time, when the run is limited by it.
+    """
+
+    def __init__(self, recipe: Recipe, *, timer: Timer | None = None) -> None:
+        """Build the model with random weights."""
+        super().__init__()
+        self.recipe, self._timer = recipe, timer
+        self.model = create_model(recipe.model).train().to(memory_format=torch.channels_last)
+        self.loss = LOSSES[recipe.loss]()
+        self._started = 0.0
+        self._photos = 0
+
+    @property
+    def progress(self) -> float:
+        """Share of the run that is done, by steps or by time, whichever is further."""
+        steps = self.trainer.estimated_stepping_batches
+        done = self.trainer.fit_loop.total_batch_idx + 1
+        share = done / steps if math.isfinite(steps) and steps else 0.0
+        if self._timer is not None:
+            elapsed, left = self._timer.time_elapsed(), self._timer.time_remaining()
+            share = max(share, elapsed / max(elapsed + (left or 0.0), 1e-9))
+            if self.trainer.world_size > 1:  # clocks differ, and so would the learning rates
+                share = self.trainer.strategy.broadcast(share)
+        return min(max(share, 0.0), 1.0)
+
+    def on_fit_start(self) -> None:
+        """Measure how often each colour occurs, for a loss that wants to know."""
+        data = getattr(self.trainer, "datamodule", None)
+        if isinstance(self.loss, BinsLoss) and isinstance(data, MemoryData):
+            self.loss.measure_prior(
+                part[:, ::_PRIOR_STEP, ::_PRIOR_STEP, 1:].permute(0, 3, 1, 2)
+                for pool in data.photos.pools
+                for part in pool.split(_PRIOR_CHUNK)
+            )
+
+    def on_train_epoch_start(self) -> None:
+        """Start the clock."""
+        self._started, self._photos = time.monotonic(), 0
+
+    def training_step(self, lab: Tensor, batch_idx: int) -> Tensor | None:
+        """Compute the loss of a (N, 3, H, W) L*a*b* batch."""
+        loss = self._loss(lab)[0]
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(lab))
+        return loss
+
+    def on_train_batch_end(self, outputs: object, batch: Tensor, batch_idx: int) -> None:
+        """Count the photos; on the last step, log how fast they went."""
+        self._photos += len(batch)
+        if self.trainer.is_last_batch:
+            speed = self._photos * self.trainer.world_size / (time.monotonic() - self._started)
+            self.log("images_per_second", speed, batch_size=1)
+
+    def validation_step(self, lab: Tensor, batch_idx: int) -> None:
+        """Log loss, and PSNR and SSIM of the 8-bit RGB pictures at the training resolution."""
+        self._measure("val", lab)
+
+    def test_step(self, lab: Tensor, batch_idx: int) -> None:
+        """Log the same of photos that were held out for a test."""
+        self._measure("test", lab)
+
+    def _measure(self, stage: str, lab: Tensor) -> None:
+        loss, ab = self._loss(lab)
+        truth = to_bytes(lab).float()
+        predicted = to_bytes(torch.cat((lab[:, :1], ab), dim=1)).float()
+        error = (predicted - truth).square().mean(dim=(1, 2, 3))
+        values = {
+            f"{stage}_loss": loss,
+            f"{stage}_psnr": (10 * torch.log10(255**2 / error.clamp(min=1e-5))).mean(),
+            f"{stage}_ssim": structural_similarity_index_measure(
+                predicted, truth, data_range=255.0
+            ),
+        }
+        self.log_dict(values, batch_size=len(lab), sync_dist=self.trainer.world_size > 1)
+
+    def _loss(self, lab: Tensor) -> tuple[Tensor, Tensor]:
+        output = self.model(lab[:, :1]).float()
+        ab = self.model.to_ab(output)
+        if ab.shape[-2:] != lab.shape[-2:]:
+            ab = torch.nn.functional.interpolate(
+                ab, lab.shape[-2:], mode="bilinear", align_corners=False
+            )
+        return self.loss(output, lab[:, 1:]), ab
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """AdamW; the cosine follows the run's progress, so that a limit in seconds works too."""
+        recipe = self.recipe
+        optimizer = torch.optim.AdamW(
+            self.model.parameters(),
+            recipe.learning_rate,
+            betas=recipe.betas,
+            weight_decay=recipe.weight_decay,
+        )
+        if recipe.schedule == "plateau":
+            plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=3)
+            return {
+                "optimizer": optimizer,
+                "lr_scheduler": {"scheduler": plateau, "monitor": "val_loss"},
+            }
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: self.rate())
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def rate(self) -> float:
+        """Learning rate now, as a factor on its peak."""
+        # The schedule asks for its first rate before the loaders exist.
+        running = self._trainer is not None and self.trainer.training and self.global_step > 0
+        return self.recipe.rate_at(self.progress if running else 0.0)
+
+
+def to_bytes(lab: Tensor) -> Tensor:
+    """Turn (N, 3, H, W) L*a*b* into uint8 sRGB, colours outside it desaturated."""
+    return (lab_to_rgb(lab, gamut="desaturate") * 255).round().to(torch.uint8)

@@ -1,0 +1,12 @@
+"""unet-bins: cross-entropy over ab bins with class rebalancing (lambda 0.5), ending at 224 px."""
+
+from train.recipe import Recipe
+
+RECIPE = Recipe(
+    model="unet-bins",
+    loss="bins",
+    start="unet",
+    keep="val_loss",
+    learning_rate=6e-4,
+    sides=((0.0, 96), (0.5, 128), (0.88, 224)),
+)

@@ -1,0 +1,17 @@
+"""unet-gan: the U-Net after its L1 training, made bolder by a discriminator (hinge + L1)."""
+
+from train.recipe import Adversary, Recipe
+
+RECIPE = Recipe(
+    model="unet-gan",
+    loss="l1",
+    start="unet",
+    adversary=Adversary(objective="hinge", l1_weight=45.0, width=32, learning_rate=2e-4),
+    keep="last",
+    epochs=12,
+    batch_size=16,
+    learning_rate=2e-4,
+    weight_decay=0.0,
+    betas=(0.5, 0.999),
+    sides=((0.0, 96), (0.6, 128)),
+)

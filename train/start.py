@@ -1,0 +1,92 @@
+"""What a model's weights are before training: random, an ImageNet encoder's, or another model's."""
+
+from pathlib import Path
+
+import timm
+from safetensors.torch import load_file
+from torch import Tensor
+
+from colorzoo.colorizer import Colorizer
+from colorzoo.errors import WeightsError
+from colorzoo.models.timm_encoder import TimmEncoder
+from colorzoo.registry import load
+
+
+def initialise(model: Colorizer, start: str) -> str:
+    """Give a model its first weights.
+
+    Args:
+        model: Has random weights.
+        start: "random", "imagenet", the path of a safetensors file that holds a timm encoder's
+            state, or the name of a registered model.
+
+    Returns:
+        What was done, in a line.
+
+    Raises:
+        WeightsError: If the weights are missing or do not fit.
+    """
+    if start == "random":
+        return "starts from random weights"
+    if start == "imagenet" or start.endswith(".safetensors"):
+        if not isinstance(model, TimmEncoder):
+            raise WeightsError(
+                f"{start} starts a timm encoder; {model.architecture} has none. Use --start random."
+            )
+        return _from_timm(model, start)
+    return _from_model(model, start)
+
+
+def _from_timm(model: TimmEncoder, start: str) -> str:
+    name = model.config["encoder"]
+    if start != "imagenet":
+        if not Path(start).is_file():
+            raise WeightsError(f"{start} does not exist; give a safetensors file with --start")
+        state = load_file(start)
+    else:
+        try:
+            state = timm.create_model(name, pretrained=True).state_dict()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise WeightsError(
+                f"timm's weights of {name} cannot be fetched ({str(error).splitlines()[0]}). Give "
+                "a safetensors file of them with --start FILE, or --start random."
+            ) from error
+    network = model.encoder.get_submodule("model")
+    own = network.state_dict()
+    fitting = {key: value for key, value in state.items() if _fits(own, key, value)}
+    missing = [
+        key for key in own.keys() - fitting.keys() if not key.endswith("num_batches_tracked")
+    ]
+    # A deeper ResNet has more blocks in a stage than its sister. A block that the file does not
+    # hold at all starts as the identity, because timm zeroes the last batch norm of residuals.
+    blocks = {key.rsplit(".", 2)[0] for key in state}
+    wrong = [key for key in missing if not (_in_block(key) and key.rsplit(".", 2)[0] not in blocks)]
+    if wrong:
+        raise WeightsError(
+            f"{start} does not fit {name}: {', '.join(sorted(wrong)[:3])} and "
+            f"{max(0, len(wrong) - 3)} more are missing or have another shape."
+        )
+    network.load_state_dict({**own, **fitting}, strict=True)
+    new = sorted({key.rsplit(".", 2)[0] for key in missing})
+    note = f"; {', '.join(new)} are new and start as the identity" if new else ""
+    return f"{len(fitting)} tensors of the encoder start from {Path(start).name}{note}"
+
+
+def _in_block(key: str) -> bool:
+    return key.startswith("layer") and key.count(".") >= 3
+
+
+def _from_model(model: Colorizer, name: str) -> str:
+    state, own = load(name).state_dict(), model.state_dict()
+    fitting = {key: value for key, value in state.items() if _fits(own, key, value)}
+    if len(fitting) < len(own) / 2:
+        raise WeightsError(
+            f"the weights of {name} fit {len(fitting)} of {len(own)} tensors of "
+            f"{model.architecture}: they are not of one family"
+        )
+    model.load_state_dict({**own, **fitting}, strict=True)
+    return f"{len(fitting)} of {len(own)} tensors start from {name}"
+
+
+def _fits(own: dict[str, Tensor], key: str, value: Tensor) -> bool:
+    return key in own and own[key].shape == value.shape
