@@ -1,8 +1,10 @@
-"""The command line: ``colorzoo list | info | colorize | compare``."""
+"""The command line: ``colorzoo list | info | colorize | compare | evaluate``."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -15,7 +17,9 @@ from rich.table import Table
 import colorzoo
 from colorzoo.compare import compare_photo
 from colorzoo.errors import ColorzooError, ImageError
-from colorzoo.images import MAX_PIXELS, SUFFIXES, WRITABLE, Photo, read_photo, save_image
+from colorzoo.evaluation import Report, evaluate_model, scores_table
+from colorzoo.images import MAX_PIXELS, WRITABLE, Photo, photos_below, read_photo, save_image
+from colorzoo.perceptual import find_measures
 
 app = typer.Typer(
     help="Colour black-and-white photos with a zoo of neural networks.",
@@ -78,14 +82,8 @@ def info(name: Annotated[str, typer.Argument(help="A registered model.")]) -> No
     _out.print(f"  parameters = {model.parameter_count:,}")
     _out.print(f"  weights = {known.weights or known.repo_id or 'none'}", soft_wrap=True)
     if known.metrics:
-        table = Table("", "PSNR", "SSIM", "CF", "dCF", "AuC")
-        for row in ("scores", "gray"):
-            values = known.metrics[row]
-            table.add_row(
-                name if row == "scores" else "gray",
-                *(f"{values[key]:.2f}" for key in ("psnr", "ssim", "cf", "delta_cf", "auc")),
-            )
-        _out.print(table)
+        rows = {"gray": known.metrics["gray"], name: known.metrics["scores"]}
+        _out.print(scores_table(rows))
         _out.print(f"{known.metrics['photos']} photos. {known.metrics['protocol']}")
 
 
@@ -167,6 +165,77 @@ def compare(
     _out.print(f"wrote {output}", soft_wrap=True)
 
 
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A registered model, a folder or a Hub id.")],
+    data: Annotated[Path, typer.Argument(help="A folder of colour photos, or a tar of them.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="A folder to write metrics.json and sheet.png to."),
+    ] = None,
+    lpips: Annotated[bool, typer.Option("--lpips", help="Measure LPIPS too.")] = False,
+    fid: Annotated[bool, typer.Option("--fid", help="Measure FID too.")] = False,
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+    max_pixels: MaxPixels = MAX_PIXELS,
+) -> None:
+    """Measure a model, beside the gray photo, on colour photos of your own."""
+    chosen = _device(device)
+    with _errors():
+        if output is not None:
+            _check_report_folder(output, data, overwrite=overwrite)
+        colorizer = colorzoo.load(model, device=chosen)
+        asked = [name for name, wanted in (("lpips", lpips), ("fid", fid)) if wanted]
+        measures, notes = find_measures(asked, device=chosen)
+        for note in notes:
+            _err.print(f"note: {note}", soft_wrap=True)
+        with _progress() as progress:
+            report = evaluate_model(
+                colorizer,
+                model,
+                data,
+                measures=measures,
+                skip=output,
+                max_pixels=max_pixels,
+                track=partial(progress.track, description=f"Measuring {model}"),
+            )
+        for line in report.unreadable:
+            _err.print(f"skipped: {line}", style="red", soft_wrap=True)
+        _print_report(report)
+        if output is not None:
+            _write_report(report, output)
+
+
+def _check_report_folder(output: Path, data: Path, *, overwrite: bool) -> None:
+    if output.resolve() == data.resolve():
+        raise ImageError(f"{output} holds the photos: the sheet would be one. Choose another one.")
+    for path in (output / _REPORT_FILE, output / _SHEET_FILE):
+        if path.exists() and not overwrite:
+            raise ImageError(f"{path} exists. Pass --overwrite to replace it.")
+
+
+def _print_report(report: Report) -> None:
+    found = report.as_json()
+    _out.print(scores_table({"gray": found["gray"], report.name: found["scores"]}))
+    _out.print(
+        f"{found['photos']} photos of {found['data']}, {found['unreadable']} unreadable. "
+        f"{found['parameters']:,} parameters, {found['milliseconds']:.1f} ms a photo on "
+        f"{found['hardware']}."
+    )
+    _out.print(found["protocol"])
+
+
+def _write_report(report: Report, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {**report.as_json(), "colorzoo": colorzoo.__version__}
+    text = json.dumps(found, indent=2) + "\n"
+    (folder / _REPORT_FILE).write_text(text, encoding="utf-8")
+    save_image(report.sheet, folder / _SHEET_FILE)
+    _out.print(f"wrote {folder / _REPORT_FILE} and {folder / _SHEET_FILE}", soft_wrap=True)
+
+
+_REPORT_FILE, _SHEET_FILE = "metrics.json", "sheet.png"
+
 # What one photo can come to grief of, memory on the CPU and the GPU included.
 _FAILURES = (ColorzooError, OSError, ValueError, RuntimeError, MemoryError)
 
@@ -188,25 +257,16 @@ def _plan(inputs: list[Path], output: Path) -> list[_Job]:
     for path in inputs:
         base = output / path.resolve().name if len(inputs) > 1 else output
         targets = (
-            {file: base / _writable(file.relative_to(path)) for file in _walk(path, output)}
+            {
+                file: base / _writable(file.relative_to(path))
+                for file in photos_below(path, skip=output)
+            }
             if path.is_dir()
             else {path: output / _writable(Path(path.name))}
         )
         for source, target in targets.items():
             jobs.setdefault(source.resolve(), _Job(source, target))
     return list(jobs.values())
-
-
-def _walk(folder: Path, output: Path) -> Iterator[Path]:
-    """Yield the photos below a folder; results of an earlier call are not photos to colour."""
-    results = output.resolve()
-    inside = folder.resolve() in results.parents
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix.lower() not in SUFFIXES or hidden or not path.is_file():
-            continue
-        if not (inside and results in path.resolve().parents):
-            yield path
 
 
 def _writable(path: Path) -> Path:

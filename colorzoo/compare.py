@@ -67,7 +67,11 @@ def compare_photo(
 
 
 def contact_sheet(
-    tiles: Sequence[tuple[str, Image.Image | np.ndarray]], *, columns: int, tile: int = 256
+    tiles: Sequence[tuple[str, Image.Image | np.ndarray]],
+    *,
+    columns: int,
+    tile: int = 256,
+    letters: int | None = None,
 ) -> Image.Image:
     """Lay pictures out in a grid, each over its label.
 
@@ -76,6 +80,7 @@ def contact_sheet(
             label takes no room when all of its row are empty.
         columns: Pictures a row.
         tile: Longest side of a picture on the sheet, pixels; smaller ones are enlarged.
+        letters: Height of the labels, pixels; as suits the pictures if None.
 
     Returns:
         An RGB image.
@@ -85,7 +90,7 @@ def contact_sheet(
     """
     if not tiles or columns < 1:
         raise ValueError("a contact sheet needs at least one picture and one column")
-    gap, letters = max(4, tile // 32), max(11, tile // 16)
+    gap, letters = max(4, tile // 32), letters or max(11, tile // 16)
     font, label_height = ImageFont.load_default(size=letters), math.ceil(letters * 1.6)
     rows = []
     for start in range(0, len(tiles), columns):

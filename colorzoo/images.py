@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import BinaryIO
 
 import numpy as np
@@ -109,6 +109,27 @@ def read_photo(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Photo:
         f"cannot read a picture from {type(source).__module__}.{type(source).__qualname__}; pass a "
         "path, bytes, a binary file object, a PIL image or a NumPy array"
     )
+
+
+def is_photo_name(path: PurePath) -> bool:
+    """Tell whether a file is named like a photo, and neither it nor a folder above it is hidden."""
+    return path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.parts)
+
+
+def photos_below(folder: Path, *, skip: Path | None = None) -> Iterator[Path]:
+    """Yield the files in a folder, and in those below it, that are named like photos.
+
+    Args:
+        folder: The folder; hidden ones inside it are passed over.
+        skip: A folder inside it to leave out, such as the one that results are written to.
+    """
+    left_out = skip.resolve() if skip else None
+    inside = left_out is not None and folder.resolve() in left_out.parents
+    for path in sorted(folder.rglob("*")):
+        if not is_photo_name(path.relative_to(folder)) or not path.is_file():
+            continue
+        if not (inside and left_out in path.resolve().parents):
+            yield path
 
 
 def to_pil(rgb: np.ndarray, like: Photo) -> Image.Image:

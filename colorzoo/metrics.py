@@ -4,9 +4,11 @@ Every photo is cropped to its central square and resized to 256x256; all numbers
 8-bit RGB, so what is measured is what a person would see.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+import copy
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from PIL import Image
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
+from colorzoo.ab_bins import COUNT, nearest_bin, smoothed_prior
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
 
 SIDE = 256
@@ -24,7 +27,12 @@ PROTOCOL = (
     f"{SIDE}x{SIDE}, RGB uint8. PSNR: joint over channels, mean of per-photo values. SSIM: 11x11 "
     "Gaussian, sigma 1.5, on RGB. CF: Hasler-Suesstrunk colourfulness (signed rg, yb), mean over "
     "photos; dCF: |mean CF of predictions - mean CF of truth|. AuC: area under the cumulative "
-    f"curve of per-pixel ab L2 error over 0..{AUC_LIMIT:.0f}, in percent. Gray: ab = 0."
+    f"curve of per-pixel ab L2 error over 0..{AUC_LIMIT:.0f}, in percent, mean of per-photo "
+    "values. Rebalanced AuC: over all pixels, each weighted by the inverse frequency of its true "
+    "colour among these photos, in the 313 ab bins of Zhang et al. 2016, smoothed with sigma 5. "
+    "MSE ab: squared ab error, mean over pixels and both channels, L*a*b* units squared. ms: mean "
+    "time to colour one photo, after one that is not counted. LPIPS (AlexNet) and FID "
+    "(Inception-v3, 2048 features), where given: torchmetrics. Gray: ab = 0."
 )
 
 
@@ -38,6 +46,10 @@ class Scores:
         cf: Colourfulness of the predictions.
         delta_cf: Distance of that from the colourfulness of the truth.
         auc: Area under the cumulative curve of the ab error, percent.
+        auc_rebalanced: The same with rare colours weighing as much as common ones, percent.
+        mse_ab: Squared ab error, mean over pixels and both channels, L*a*b* units squared.
+        lpips: Learned perceptual distance; 0 is equal. None when it was not measured.
+        fid: Frechet inception distance; 0 is equal. None when it was not measured.
     """
 
     psnr: float
@@ -45,6 +57,39 @@ class Scores:
     cf: float
     delta_cf: float
     auc: float
+    auc_rebalanced: float
+    mse_ab: float
+    lpips: float | None = None
+    fid: float | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What ``evaluate`` found.
+
+    Attributes:
+        scores: Of the colorizer.
+        gray: Of the gray pictures that it was given.
+        photos: How many photos that is the mean of.
+        milliseconds: Mean time of a call of the colorizer.
+    """
+
+    scores: Scores
+    gray: Scores
+    photos: int
+    milliseconds: float
+
+
+class Measure(Protocol):
+    """A score of Scores that needs a network: see colorzoo/perceptual.py."""
+
+    def add(self, predicted: np.ndarray, truth: np.ndarray) -> None:
+        """Take in a picture and the photo that it should be, (H, W, 3) uint8."""
+        ...
+
+    def value(self) -> float | None:
+        """The score of all pictures so far; None if they are too few for one."""
+        ...
 
 
 def prepare(rgb: np.ndarray, *, side: int = SIDE) -> np.ndarray:
@@ -118,8 +163,33 @@ def auc(predicted: np.ndarray, truth: np.ndarray) -> float:
         predicted: (H, W, 3) uint8.
         truth: (H, W, 3) uint8.
     """
-    error = (_lab(predicted)[:, 1:] - _lab(truth)[:, 1:]).norm(dim=1)
-    return float(100 * (1 - error.clamp(max=AUC_LIMIT).mean() / AUC_LIMIT))
+    return _auc(_ab_error(_ab(predicted), _ab(truth)).mean())
+
+
+def auc_rebalanced(errors: Tensor, counts: Tensor) -> float:
+    """Area under the cumulative curve with rebalanced colours (Zhang et al. 2016), percent.
+
+    A pixel weighs the inverse of the smoothed frequency of its true colour's bin: equation 4 of
+    the paper with lambda 0. It is taken over all pixels of a set of photos, whose truths give the
+    frequencies.
+
+    Args:
+        errors: (313,), the sum over each bin's pixels of their L2 ab error, at most 150 a pixel.
+        counts: (313,), how many pixels each bin has; not all of them 0.
+    """
+    occurs = counts > 0
+    weights = 1 / smoothed_prior(counts)[occurs]
+    return _auc((weights * errors[occurs]).sum() / (weights * counts[occurs]).sum())
+
+
+def mse_ab(predicted: np.ndarray, truth: np.ndarray) -> float:
+    """Squared ab error, mean over pixels and both channels, in L*a*b* units squared.
+
+    Args:
+        predicted: (H, W, 3) uint8.
+        truth: (H, W, 3) uint8.
+    """
+    return float((_ab(predicted) - _ab(truth)).square().mean())
 
 
 def gray(rgb: np.ndarray) -> np.ndarray:
@@ -129,47 +199,145 @@ def gray(rgb: np.ndarray) -> np.ndarray:
 
 
 def evaluate(
-    colorize: Callable[[np.ndarray], np.ndarray], photos: Iterable[np.ndarray]
-) -> tuple[Scores, Scores, int]:
+    colorize: Callable[[np.ndarray], np.ndarray],
+    photos: Iterable[np.ndarray],
+    *,
+    measures: Mapping[str, Measure] | None = None,
+    watch: Callable[[np.ndarray, np.ndarray, np.ndarray], None] | None = None,
+) -> Evaluation:
     """Measure a colorizer and, on the same photos, the gray baseline.
 
+    Photos are taken one at a time and none is kept.
+
     Args:
-        colorize: Maps (256, 256, 3) uint8 gray pictures to (256, 256, 3) uint8 coloured ones.
+        colorize: Maps (256, 256, 3) uint8 gray pictures to (256, 256, 3) uint8 coloured ones. It
+            is called once more than there are photos, so that its first call is not timed.
         photos: Colour photos, (H, W, 3) uint8, any size.
+        measures: "lpips" and "fid", fresh; they are copied, not changed.
+        watch: Called with the gray, the coloured and the true picture of every photo.
 
     Returns:
-        Scores of the colorizer, scores of the gray pictures, number of photos.
+        Scores of the colorizer, scores of the gray pictures, number of photos, time.
 
     Raises:
         ValueError: If there are no photos.
     """
-    rows: list[list[float]] = []
-    truths: list[float] = []
+    timed, truths = _Timed(colorize), _Truths()
+    coloured, baseline = _Row(copy.deepcopy(measures or {})), _Row(copy.deepcopy(measures or {}))
     for photo in photos:
-        truth = prepare(photo)
-        without = gray(truth)
-        row: list[float] = []
-        for picture in (colorize(without), without):
-            row += [
-                psnr(picture, truth),
-                ssim(picture, truth),
-                colorfulness(picture),
-                auc(picture, truth),
-            ]
-        rows.append(row)
-        truths.append(colorfulness(truth))
-    if not rows:
+        truth = truths.add(prepare(photo))
+        without = gray(truth.rgb)
+        result = timed(without)
+        coloured.add(result, truth)
+        baseline.add(without, truth)
+        if watch:
+            watch(without, result, truth.rgb)
+    if not timed.calls:
         raise ValueError("there is no photo to evaluate on")
-    means = np.mean(rows, axis=0)
-    target = float(np.mean(truths))
+    return Evaluation(
+        scores=coloured.scores(truths),
+        gray=baseline.scores(truths),
+        photos=timed.calls,
+        milliseconds=1000 * timed.seconds / timed.calls,
+    )
 
-    def scores(part: np.ndarray) -> Scores:
-        quality, structure, colour, area = (float(value) for value in part)
-        return Scores(quality, structure, colour, abs(colour - target), area)
 
-    return scores(means[:4]), scores(means[4:]), len(rows)
+@dataclass
+class _Timed:
+    """A colorizer with a stopwatch."""
+
+    colorize: Callable[[np.ndarray], np.ndarray]
+    seconds: float = 0.0
+    calls: int = 0
+
+    def __call__(self, picture: np.ndarray) -> np.ndarray:
+        if not self.calls:
+            self.colorize(picture)  # what only a first call takes: memory, kernels, caches
+        start = time.perf_counter()
+        result = self.colorize(picture)
+        self.seconds += time.perf_counter() - start
+        self.calls += 1
+        return result
+
+
+class _Truth(NamedTuple):
+    """A photo as it should be: (H, W, 3) uint8, (1, 2, H, W) ab, (1, H, W) bins of that."""
+
+    rgb: np.ndarray
+    ab: Tensor
+    bins: Tensor
+
+
+def _bin_zeros() -> Tensor:
+    return torch.zeros(COUNT, dtype=torch.float64)
+
+
+@dataclass
+class _Truths:
+    """What is known of all true photos so far: their colourfulness, the pixels in each bin."""
+
+    colour: list[float] = field(default_factory=list)
+    counts: Tensor = field(default_factory=_bin_zeros)
+
+    def add(self, rgb: np.ndarray) -> _Truth:
+        ab = _ab(rgb)
+        truth = _Truth(rgb, ab, nearest_bin(ab))
+        self.colour.append(colorfulness(rgb))
+        self.counts += torch.bincount(truth.bins.flatten(), minlength=COUNT)
+        return truth
+
+
+@dataclass
+class _Row:
+    """What is known so far of the pictures of one row of the table."""
+
+    measures: Mapping[str, Measure]
+    values: list[tuple[float, ...]] = field(default_factory=list)
+    errors: Tensor = field(default_factory=_bin_zeros)
+
+    def add(self, picture: np.ndarray, truth: _Truth) -> None:
+        ab = _ab(picture)
+        error = _ab_error(ab, truth.ab)
+        self.values.append(
+            (
+                psnr(picture, truth.rgb),
+                ssim(picture, truth.rgb),
+                colorfulness(picture),
+                _auc(error.mean()),
+                float((ab - truth.ab).square().mean()),
+            )
+        )
+        self.errors += torch.bincount(truth.bins.flatten(), error.flatten().double(), COUNT)
+        for measure in self.measures.values():
+            measure.add(picture, truth.rgb)
+
+    def scores(self, truths: _Truths) -> Scores:
+        quality, structure, colour, area, squares = map(float, np.mean(self.values, axis=0))
+        return Scores(
+            psnr=quality,
+            ssim=structure,
+            cf=colour,
+            delta_cf=abs(colour - float(np.mean(truths.colour))),
+            auc=area,
+            auc_rebalanced=auc_rebalanced(self.errors, truths.counts),
+            mse_ab=squares,
+            **{name: measure.value() for name, measure in self.measures.items()},
+        )
 
 
 def _lab(rgb: np.ndarray) -> Tensor:
     """Turn (H, W, 3) uint8 into (1, 3, H, W) L*a*b*."""
     return rgb_to_lab(torch.tensor(rgb).permute(2, 0, 1)[None] / 255)
+
+
+def _ab(rgb: np.ndarray) -> Tensor:
+    return _lab(rgb)[:, 1:]
+
+
+def _ab_error(predicted: Tensor, truth: Tensor) -> Tensor:
+    """Distance of two (N, 2, H, W) ab pictures as AuC counts it: (N, H, W), at most 150."""
+    return (predicted - truth).norm(dim=1).clamp(max=AUC_LIMIT)
+
+
+def _auc(mean_error: Tensor) -> float:
+    return float(100 * (1 - mean_error / AUC_LIMIT))

@@ -1,8 +1,10 @@
 """The command line through its real entry point, in a process of its own."""
 
+import json
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from PIL import Image
 from skimage.color import rgb2lab
 
 import colorzoo
+from colorzoo.metrics import PROTOCOL
 
 
 def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -191,3 +194,62 @@ def test_compare_writes_a_sheet_of_every_model(album, tmp_path):
     assert lost.returncode == 1 and lost.stderr.count("error: ") == 1
     bad = run("compare", album / "letter.jpg", "-o", tmp_path / "other.png")
     assert bad.returncode == 1 and "letter.jpg" in bad.stderr
+
+
+def test_evaluate_measures_a_model_of_ones_own(album, tmp_path, coffee):
+    Image.fromarray(coffee[::-1]).save(album / "second.png")
+    (album / ".hidden.jpg").write_bytes(b"")
+    colorzoo.create_model("unet", width=2).save_pretrained(tmp_path / "mine")
+    out = album / "report"  # inside: its sheet is no photo to measure
+    command = ("evaluate", tmp_path / "mine", album, "-o", out, "--device", "cpu")
+    result = run(*command)
+    assert result.returncode == 0, result.stderr
+    skipped = [line for line in result.stderr.splitlines() if line.startswith("skipped: ")]
+    assert len(skipped) == 2
+    assert all(any(name in line for line in skipped) for name in ("letter.jpg", "cut.jpg"))
+    shown = " ".join(result.stdout.split())
+    assert "4 photos of album, 2 unreadable." in shown
+    assert "PSNR SSIM CF dCF AuC AuC reb. MSE ab" in shown
+    assert " ".join(PROTOCOL.split()) in shown
+    report = json.loads((out / "metrics.json").read_text())
+    assert report["photos"] == 4 and report["unreadable"] == 2
+    assert report["scores"].keys() == report["gray"].keys() and "fid" not in report["scores"]
+    assert f"gray {report['gray']['psnr']:.2f} " in shown
+    assert f"{report['parameters']:,} parameters" in shown
+    assert report["milliseconds"] > 0 and "thread" in report["hardware"]
+    with Image.open(out / "sheet.png") as sheet:
+        assert sheet.width > 6 * 192 and sheet.height > 2 * 192
+
+    again = run(*command)
+    assert again.returncode == 1 and "--overwrite" in again.stderr
+    renewed = run(*command, "--overwrite")
+    assert renewed.returncode == 0 and "4 photos of album" in renewed.stdout
+    within = run("evaluate", "unet", album, "-o", album)
+    assert within.returncode == 1 and "Choose another" in within.stderr
+
+
+def test_evaluate_says_which_measures_cannot_be_had(album, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "no-weights"))
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing leaves this machine
+    archive = tmp_path / "photos.tar"
+    with tarfile.open(archive, "w") as tar:
+        tar.add(album / "coffee.jpg", "photos/coffee.jpg")
+        tar.add(album / "letter.jpg", "photos/letter.jpg")
+        tar.add(album / "notes.txt", "photos/notes.txt")
+    result = run("evaluate", "unet", archive, "--device", "cpu", "--lpips", "--fid")
+    assert result.returncode == 0, result.stderr
+    for measure in ("LPIPS", "FID"):
+        (line,) = [x for x in result.stderr.splitlines() if x.startswith(f"note: {measure} was")]
+        assert "cannot be had here" in line
+    assert "skipped: letter.jpg" in result.stderr
+    assert "1 photos of photos.tar, 1 unreadable" in result.stdout
+
+
+def test_evaluate_without_photos(album, tmp_path):
+    (album / "coffee.jpg").unlink()
+    (album / "scan.tif").unlink()
+    shutil.rmtree(album / "sub")
+    result = run("evaluate", "unet", album)
+    assert result.returncode == 1 and result.stderr.count("error: ") == 1
+    assert "none of the 2 photos" in result.stderr and "cut.jpg" in result.stderr

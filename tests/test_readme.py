@@ -1,12 +1,15 @@
 """What the README shows is what the code does."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from PIL import Image
 
 import colorzoo
 from colorzoo.metrics import PROTOCOL
+from train import readme
 from train.readme import END, GRID, START, draw_grid, results_table, update_readme
 
 
@@ -16,8 +19,64 @@ def test_the_table_is_that_of_the_bundled_weights(root):
     for name in colorzoo.list_models(pretrained=True):
         metrics = colorzoo.model_info(name).metrics
         assert metrics is not None
-        assert metrics["protocol"] == PROTOCOL
         assert f"| `{name}` |" in shown and f"{metrics['scores']['psnr']:.2f}" in shown
+
+
+@pytest.mark.parametrize("name", colorzoo.list_models(pretrained=True))
+def test_the_models_were_measured_by_the_protocol_of_today(name):
+    metrics = colorzoo.model_info(name).metrics
+    assert metrics and metrics["protocol"] == PROTOCOL
+    assert {"auc_rebalanced", "mse_ab"} <= metrics["scores"].keys()
+    assert metrics["milliseconds"] > 0 and metrics["hardware"]
+
+
+def test_what_a_report_does_not_tell_is_a_dash(monkeypatch):
+    old = {"psnr": 22.914, "ssim": 0.93, "cf": 17.25, "delta_cf": 26.0, "auc": 89.0}
+    new = old | {"psnr": 23.0, "auc_rebalanced": 73.255, "mse_ab": 190.04, "lpips": 0.12}
+    common = {"parameters": 1_940_000, "photos": 9, "data": "d", "protocol": "p.", "gray": old}
+    reports = {
+        "old": common | {"model": "old", "scores": old},
+        "new": common
+        | {"model": "new", "scores": new, "milliseconds": 31.26, "hardware": "abacus, 1 thread"},
+    }
+
+    def table(*names):
+        monkeypatch.setattr(readme, "list_models", lambda pretrained: names)
+        monkeypatch.setattr(
+            readme, "model_info", lambda name: SimpleNamespace(weights=1, metrics=reports[name])
+        )
+        return results_table().splitlines()
+
+    heading, rule, gray, first, second, _, note = table("old", "new")
+    assert heading == (
+        "| model | parameters | PSNR dB | SSIM | CF | ΔCF | AuC % | rebalanced AuC % | MSE ab | "
+        "LPIPS | ms a photo |"
+    )
+    assert rule.count("|") == gray.count("|") == heading.count("|")
+    assert first.endswith("| 89.00 | 73.25 | 190.0 | 0.1200 | 31.3 |")
+    assert second.endswith("| 89.00 | – | – | – | – |")
+    assert gray.startswith("| gray (ab = 0) |  | 22.91 | 0.9300 |")
+    assert note == "9 photos of d, p. Times: abacus, 1 thread."
+    assert table("old")[0].endswith("| AuC % |")
+    assert table() == ["No model has been measured yet."]
+
+
+def test_the_grid_of_seven_models_can_be_read(monkeypatch, tmp_path):
+    names = ["autoencoder", *(f"resnet34-bin{i}" for i in range(6))]
+    tint = SimpleNamespace(
+        colorize=lambda gray: Image.fromarray((gray * (1, 0.9, 0.7)).astype(np.uint8))
+    )
+    monkeypatch.setattr(readme, "list_models", lambda pretrained: names)
+    monkeypatch.setattr(readme, "load", lambda name: tint)
+    draw_grid(tmp_path / "grid.jpg")
+    with Image.open(tmp_path / "grid.jpg") as grid:
+        assert 1400 < grid.width < 1600 and 0.4 < grid.height / grid.width < 0.6
+        ink = np.asarray(grid.convert("L"))[-30:] < 120  # the strip with the labels
+        # A README shows it at about half its size: the letters have to be high enough for that.
+        assert np.ptp(np.flatnonzero(ink.any(axis=1))) >= 12
+        borders = [round(grid.width * i / 9) for i in range(1, 9)]
+        assert not any(ink[:, x - 3 : x + 3].any() for x in borders)  # no label meets the next
+    assert (tmp_path / "grid.jpg").stat().st_size < 400_000
 
 
 def test_update_readme_replaces_what_is_between_the_marks(tmp_path):

@@ -2,55 +2,72 @@
 
 import json
 import subprocess
-from dataclasses import asdict
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
-import numpy as np
+from rich.console import Console
 from rich.progress import track
 
-from colorzoo import metrics
-from colorzoo.registry import load
-from train.data import Tally, iter_photos, photos_below
+from colorzoo import evaluation
+from colorzoo.evaluation import scores_table
+from colorzoo.metrics import Measure
+from colorzoo.registry import list_models, load, model_info
+
+# No markup: file names may hold brackets.
+_out = Console(markup=False, highlight=False)
 
 
-def evaluate_model(name: str, data: Path, *, weights: Path) -> Path:
+def measurable_models() -> list[str]:
+    """Name the models whose weights are in this checkout."""
+    return [name for name in list_models(pretrained=True) if model_info(name).weights]
+
+
+def evaluate_model(
+    name: str,
+    data: Path,
+    *,
+    weights: Path,
+    sheet: Path,
+    measures: Mapping[str, Measure] | None = None,
+    device: str = "cpu",
+) -> Path:
     """Measure a registered model and the gray baseline on the same photos.
 
     Args:
         name: Registered name.
         data: Tar shard, photo, or folder of photos.
         weights: The model's weights folder; metrics.json goes there.
+        sheet: Where to draw the first photos: black and white, result, truth.
+        measures: LPIPS and FID from :func:`colorzoo.perceptual.find_measures`.
+        device: Where the model runs.
 
     Returns:
         The path of metrics.json.
 
     Raises:
-        ColorzooError: If the weights cannot be loaded.
-        ValueError: If there is no photo.
+        ColorzooError: If the weights cannot be loaded, or there is no photo that can be read.
+        ValueError: If the weights are another model's.
     """
-    model = load(weights)
+    model = load(weights, device=device)
     if model.architecture != name:
         raise ValueError(f"{weights} holds {model.architecture}, not {name}")
-    commit, tally = _commit(), Tally()
-    photos = iter_photos([data] if data.is_file() else photos_below(data), tally)
-    scores, gray, count = metrics.evaluate(
-        lambda picture: np.asarray(model.colorize(picture)),
-        track(photos, description=f"Measuring {name}", total=None),
+    commit = _commit()
+    report = evaluation.evaluate_model(
+        model,
+        name,
+        data,
+        measures=measures,
+        track=partial(track, description=f"Measuring {name}", total=None),
     )
-    report = {
-        "model": name,
-        "parameters": model.parameter_count,
-        "work_size": model.work_size,
-        "data": data.name,
-        "photos": count,
-        "unreadable": tally.unreadable,
-        "commit": commit,
-        "protocol": metrics.PROTOCOL,
-        "scores": {key: round(value, 4) for key, value in asdict(scores).items()},
-        "gray": {key: round(value, 4) for key, value in asdict(gray).items()},
-    }
+    found = {**report.as_json(), "commit": commit}
     path = weights / "metrics.json"
-    path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    sheet.parent.mkdir(parents=True, exist_ok=True)
+    report.sheet.save(sheet)
+    for line in report.unreadable:
+        _out.print(f"skipped: {line}", soft_wrap=True)
+    _out.print(scores_table({"gray": found["gray"], name: found["scores"]}))
     return path
 
 

@@ -1,6 +1,7 @@
 """Keep the README's table and picture grid equal to what the bundled weights do."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -13,10 +14,30 @@ from colorzoo.registry import list_models, load, model_info
 START, END = "<!-- results: python -m train readme -->\n", "<!-- /results -->"
 GRID = Path("demo") / "zoo.jpg"
 PHOTOS = ("chelsea", "coffee", "rocket", "astronaut")
+# Widest grid, in pixels; GitHub shows it in a column of half that.
+_GRID_WIDTH = 1500
+
+# Heading and digits of each column of numbers after the parameters.
+_COLUMNS = {
+    "psnr": ("PSNR dB", 2),
+    "ssim": ("SSIM", 4),
+    "cf": ("CF", 1),
+    "delta_cf": ("ΔCF", 1),
+    "auc": ("AuC %", 2),
+    "auc_rebalanced": ("rebalanced AuC %", 2),
+    "mse_ab": ("MSE ab", 1),
+    "lpips": ("LPIPS", 4),
+    "fid": ("FID", 2),
+    "milliseconds": ("ms a photo", 1),
+}
 
 
 def results_table() -> str:
-    """Render every bundled model's metrics.json as Markdown, beside the gray baseline."""
+    """Render every bundled model's metrics.json as Markdown, beside the gray baseline.
+
+    What an older or shorter metrics.json does not tell is a dash; a column that none has is left
+    out.
+    """
     reports = [
         info.metrics
         for info in map(model_info, list_models(pretrained=True))
@@ -24,16 +45,18 @@ def results_table() -> str:
     ]
     if not reports:
         return "No model has been measured yet.\n"
-    lines = [
-        "| model | parameters | PSNR dB | SSIM | CF | ΔCF | AuC % |",
-        "| --- | --: | --: | --: | --: | --: | --: |",
-        _row("gray (ab = 0)", "", reports[0]["gray"]),
+    columns = [key for key in _COLUMNS if any(key in _numbers(report) for report in reports)]
+    headings = ["model", "parameters", *(_COLUMNS[key][0] for key in columns)]
+    rows = [
+        headings,
+        ["---", *["--:"] * (len(headings) - 1)],
+        ["gray (ab = 0)", "", *_cells(reports[0]["gray"], columns)],
     ]
     for report in sorted(reports, key=lambda each: -each["scores"]["psnr"]):
         name, size = f"`{report['model']}`", f"{report['parameters'] / 1e6:.1f}M"
-        lines.append(_row(name, size, report["scores"]))
-    note = f"{reports[0]['photos']} photos of {reports[0]['data']}, {reports[0]['protocol']}"
-    return "\n".join([*lines, "", note, ""])
+        rows.append([name, size, *_cells(_numbers(report), columns)])
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([*lines, "", _note(reports), ""])
 
 
 def update_readme(path: Path) -> bool:
@@ -69,13 +92,24 @@ def draw_grid(path: Path) -> None:
         row |= {name: np.asarray(model.colorize(gray)) for name, model in models.items()}
         row |= {"the real colours": truth}
         tiles += [(label if i == len(PHOTOS) - 1 else "", image) for label, image in row.items()]
-    sheet = contact_sheet(tiles, columns=len(models) + 2, tile=216)
+    columns = len(models) + 2
+    tile = min(216, _GRID_WIDTH // columns)
+    # A wide grid is shown smaller, and its labels have to be read all the same.
+    sheet = contact_sheet(tiles, columns=columns, tile=tile, letters=max(13, columns * tile // 80))
     sheet.save(path, quality=88)
 
 
-def _row(name: str, size: str, scores: dict[str, float]) -> str:
-    cells = [f"{scores[key]:.{digits}f}" for key, digits in _DIGITS.items()]
-    return f"| {name} | {size} | {' | '.join(cells)} |"
+def _numbers(report: dict[str, Any]) -> dict[str, float]:
+    times = {key: report[key] for key in ("milliseconds",) if key in report}
+    return report["scores"] | times
 
 
-_DIGITS = {"psnr": 2, "ssim": 4, "cf": 1, "delta_cf": 1, "auc": 2}
+def _cells(numbers: dict[str, float], columns: list[str]) -> list[str]:
+    return [f"{numbers[key]:.{_COLUMNS[key][1]}f}" if key in numbers else "–" for key in columns]
+
+
+def _note(reports: list[dict[str, Any]]) -> str:
+    first = reports[0]
+    machines = sorted({report["hardware"] for report in reports if "hardware" in report})
+    times = f" Times: {'; '.join(machines)}." if machines else ""
+    return f"{first['photos']} photos of {first['data']}, {first['protocol']}{times}"

@@ -1,0 +1,136 @@
+"""Reports on folders and archives, and what `python -m train evaluate` makes of them."""
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from rich.console import Console
+from typer.testing import CliRunner
+
+import colorzoo
+from colorzoo.errors import ImageError
+from colorzoo.evaluation import evaluate_model, hardware, read_photos, scores_table
+from colorzoo.metrics import PROTOCOL
+from train import __main__ as command
+from train.readme import END, START
+
+
+@pytest.fixture
+def folder(tmp_path, coffee):
+    folder = tmp_path / "photos"
+    (folder / "sub").mkdir(parents=True)
+    for i in range(3):
+        Image.fromarray(coffee[:, i * 100 :]).save(folder / "sub" / f"{i}.png")
+    (folder / "bad.jpg").write_text("no photo")
+    (folder / ".DS_Store.jpg").write_text("hidden")
+    return folder
+
+
+@pytest.fixture
+def archive(folder, tmp_path):
+    with tarfile.open(tmp_path / "photos.tar", "w") as tar:
+        tar.add(folder, ".")
+    return tmp_path / "photos.tar"
+
+
+def test_an_archive_reads_like_its_folder(folder, archive):
+    first, second = [], []
+    pairs = zip(read_photos(folder, first), read_photos(archive, second), strict=True)
+    assert sum((one == other).all() for one, other in pairs) == 3
+    assert first == second and len(first) == 1 and first[0].startswith("bad.jpg: is no picture")
+
+
+def test_results_in_the_folder_are_left_out(folder):
+    assert len(list(read_photos(folder, [], skip=folder / "sub"))) == 0
+    assert len(list(read_photos(folder, [], skip=folder.parent))) == 3
+    assert len(list(read_photos(folder / "sub" / "1.png", []))) == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, "there is no such folder or file"),
+        (lambda path: path.write_text("text"), "is no intact tar archive"),
+        (lambda path: path.mkdir(), "holds no photo"),
+        (lambda path: tarfile.open(path, "w").close(), "holds no photo"),
+    ],
+)
+def test_nothing_to_measure_on(tmp_path, make, message):
+    path = tmp_path / "photos.tar"
+    make(path)
+    with pytest.raises(ImageError, match=message):
+        evaluate_model(colorzoo.create_model("unet", width=2), "mine", path)
+
+
+def test_a_cut_archive_is_refused(archive):
+    content = archive.read_bytes()
+    archive.write_bytes(content[: len(content) // 2])
+    with pytest.raises(ImageError, match=r"photos\.tar: is no intact tar archive"):
+        list(read_photos(archive, []))
+
+
+def test_the_report_and_its_sheet(archive):
+    model = colorzoo.create_model("unet", width=2)
+    report = evaluate_model(model, "mine", archive)
+    found = report.as_json()
+    assert found["model"] == "mine" and found["data"] == "photos.tar"
+    assert (found["photos"], found["unreadable"]) == (3, 1)
+    assert found["parameters"] == model.parameter_count
+    assert found["protocol"] == PROTOCOL
+    assert found["scores"].keys() == found["gray"].keys()
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    # Three photos, two a row, three pictures each; both columns are labelled at their end.
+    assert report.sheet.size[0] == 6 * 198 + 6
+    assert 2 * 192 < report.sheet.size[1] < 2 * 192 + 80
+
+
+def test_the_sheet_has_no_more_than_its_photos(folder):
+    model = colorzoo.create_model("unet", width=2)
+    one = evaluate_model(model, "mine", folder / "sub" / "0.png")
+    assert one.sheet.width == 3 * 198 + 6
+    for i in range(3, 27):
+        (folder / "sub" / f"{i}.png").write_bytes((folder / "sub" / "0.png").read_bytes())
+    report = evaluate_model(model, "mine", folder)
+    assert report.evaluation.photos == 27
+    assert 12 * 192 < report.sheet.height < 13 * 192 + 60
+
+
+def test_the_table_shows_what_there_is():
+    out = io.StringIO()
+    rows = {"gray": {"psnr": 21.0}, "a[b]": {"psnr": 22.5, "fid": 30.125}}
+    Console(file=out, width=80, markup=False).print(scores_table(rows))
+    lines = [line.split() for line in out.getvalue().splitlines()]
+    assert lines == [["PSNR", "FID"], ["gray", "21.00", "-"], ["a[b]", "22.50", "30.12"]]
+
+
+def test_hardware_is_a_processor():
+    assert f"{torch.get_num_threads()} thread" in hardware(torch.device("cpu"))
+    assert hardware(torch.device("meta")).startswith("meta, ")
+
+
+def test_train_evaluate_writes_metrics_sheet_and_readme(tmp_path, folder, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    weights = Path("colorzoo") / "weights" / "unet"
+    colorzoo.create_model("unet", width=2).save_pretrained(weights)
+    Path("README.md").write_text(f"head\n{START}{END}\n")
+    drawn: list[Path] = []
+    monkeypatch.setattr(command, "draw_grid", drawn.append)
+    monkeypatch.setattr(command, "measurable_models", lambda: ["unet"])
+    result = CliRunner().invoke(command.app, ["evaluate", "all", "--data", str(folder)])
+    assert result.exit_code == 0, result.output
+    report = json.loads((weights / "metrics.json").read_text())
+    assert report["model"] == "unet" and report["photos"] == 3 and report["unreadable"] == 1
+    assert report["commit"] and report["protocol"] == PROTOCOL
+    assert PROTOCOL in result.output and "skipped: bad.jpg" in result.output
+    with Image.open("runs/unet/evaluation.png") as sheet:
+        assert np.asarray(sheet).std() > 10
+    assert "| gray (ab = 0) |" in Path("README.md").read_text() and drawn
+
+    weights.joinpath("model.safetensors").write_bytes(b"damaged")
+    failed = CliRunner().invoke(command.app, ["evaluate", "unet", "--data", str(folder)])
+    assert failed.exit_code == 1 and failed.output.startswith("error: ")
