@@ -14,11 +14,11 @@ import pytest
 import timm
 import torch
 from safetensors.torch import load_file, save_file
+from synthetic import photo, write_shards
 
 import colorzoo
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import WeightsError
-from tests.made import photo, write_shards
 from train.adversarial import AdversarialModule
 from train.data import PhotoData
 from train.recipe import Adversary

@@ -4,13 +4,14 @@ import io
 import json
 from itertools import islice
 
+import datasets
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from synthetic import jpeg_of, photo, write_shard, write_shards
 
 from colorzoo.color import rgb_to_lab
-from tests.made import jpeg_of, photo, write_shard, write_shards
 from train.data import (
     MemoryData,
     PhotoData,
@@ -105,6 +106,29 @@ def test_a_folder_that_is_split_already_stays_so(tmp_path):
 
 def test_a_data_set_that_cannot_be_had_is_explained():
     with pytest.raises(FileNotFoundError, match="someone/photos is no folder here, and the Hub"):
+        open_data("someone/photos", RECIPE)
+
+
+def test_a_hub_data_set_is_read_by_its_image_column(monkeypatch):
+    """As the library gives one: encoded images without a path, other columns, its own splits."""
+    rows = {
+        "label": [0, 1, 2],
+        "picture": [{"bytes": jpeg_of(photo(i)), "path": None} for i in range(3)],
+    }
+    whole = datasets.Dataset.from_dict(rows).cast_column("picture", datasets.Image())
+    parts = {"train": whole.to_iterable_dataset(), "validation": whole.to_iterable_dataset()}
+    asked = []
+
+    def load_dataset(name: str, *, streaming: bool) -> datasets.IterableDatasetDict:
+        asked.append((name, streaming))
+        return datasets.IterableDatasetDict(parts)
+
+    monkeypatch.setattr("datasets.load_dataset", load_dataset)
+    train, validation, test = open_data("someone/photos", RECIPE)
+    assert asked == [("someone/photos", True)] and test is None
+    assert contents(train) == contents(validation) == [each["bytes"] for each in rows["picture"]]
+    parts["train"] = parts["train"].select_columns(["label"])
+    with pytest.raises(FileNotFoundError, match="no image column, only label"):
         open_data("someone/photos", RECIPE)
 
 
