@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import lightning as pl
 import numpy as np
@@ -21,6 +23,8 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.errors import WeightsError
 from train.adversarial import AdversarialModule
 from train.data import PhotoData
+from train.fit import with_options
+from train.module import ColorizerModule
 from train.recipe import Adversary
 from train.recipes import find_recipe
 from train.report import read_log
@@ -99,7 +103,7 @@ def test_a_run_goes_on_where_it_stopped(shards, tmp_path):
 @pytest.mark.slow
 def test_a_killed_run_ends_with_the_same_number_of_steps(shards, tmp_path):
     """kill -9 in the middle of an epoch, some epochs in; then on to the end."""
-    epochs, last = 8, tmp_path / "run" / "last.ckpt"
+    epochs, last = 5, tmp_path / "run" / "last.ckpt"
     arguments = ("--epochs", epochs, "--batch-size", 2, "--start", "random")
     command = [
         sys.executable, "-m", "train", "fit", "unet", "--data", str(shards), "--device", "cpu",
@@ -122,6 +126,7 @@ def test_a_killed_run_ends_with_the_same_number_of_steps(shards, tmp_path):
     checkpoint = torch.load(last, weights_only=True)
     assert checkpoint["global_step"] == epochs * 16
     assert f"{epochs * 16} steps in" in again.stdout
+    assert not list((tmp_path / "run").glob("*.part"))
     finished = {int(row["epoch"]) for row in read_log(tmp_path / "run") if row["val_loss"]}
     assert finished == set(range(epochs))
 
@@ -194,11 +199,55 @@ def test_plateau_patience_split_and_loss_can_be_chosen(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_can_stream_its_photos(shards, tmp_path):
-    run = fit("autoencoder", shards, tmp_path, "--epochs", 2, "--memory", "stream")
+@pytest.mark.parametrize("kind", ["shards", "one shard", "folder"])
+def test_a_run_can_stream_its_photos(kind, shards, tmp_path):
+    """Whatever it has fewer of than workers, an epoch ends, is validated and exported."""
+    data = {"shards": shards, "one shard": shards / "train-00.tar"}.get(kind, tmp_path / "photos")
+    if kind == "folder":
+        data.mkdir()
+        for seed in range(12):
+            photo(seed).save(data / f"{seed}.png")
+    run = fit("autoencoder", data, tmp_path, "--epochs", 2, "--memory", "stream")
     assert run.returncode == 0, run.stderr
     assert "training: a stream of about" in run.stdout
+    assert len([row for row in read_log(tmp_path) if row["val_psnr"]]) == 2
     assert colorzoo.load(tmp_path / "weights").architecture == "autoencoder"
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_scores_do_not_depend_on_the_precision_of_training(precision, coffee):
+    """Truth compared with itself but for 8-bit rounding, where bfloat16 would be far off."""
+    rgb = torch.tensor(np.ascontiguousarray(coffee[:128, :128])).permute(2, 0, 1)[None] / 255
+    lab = rgb_to_lab(rgb)
+    module = ColorizerModule(find_recipe("unet"))
+    module.model.to_ab = lambda output: lab[:, 1:]  # pyright: ignore
+    logged: dict[str, torch.Tensor] = {}
+    module.log_dict = lambda values, **_: logged.update(values)  # pyright: ignore
+    module._trainer = SimpleNamespace(world_size=1)  # pyright: ignore
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16-mixed"), torch.no_grad():
+        module.validation_step(lab, 0)
+    assert logged["val_ssim"].item() == pytest.approx(1, abs=1e-5) and logged["val_psnr"] > 90
+
+
+def test_plateaus_lower_the_rate():
+    recipe = replace(find_recipe("unet"), schedule="plateau")
+    optimizers: Any = ColorizerModule(recipe).configure_optimizers()
+    schedule, optimizer = optimizers["lr_scheduler"]["scheduler"], optimizers["optimizer"]
+    rates = []
+    for _ in range(7):
+        schedule.step(1.0)
+        rates.append(optimizer.param_groups[0]["lr"])
+    assert rates == pytest.approx([1e-3] * 3 + [5e-4] * 3 + [2.5e-4])
+    with pytest.raises(ValueError, match="schedule of unet-gan must be cosine"):
+        replace(find_recipe("unet-gan"), schedule="plateau")
+
+
+def test_a_loss_that_does_not_suit_the_model_is_refused():
+    for name, loss in (("unet", "bins"), ("unet-bins", "l1"), ("unet-gan", "bins-hard")):
+        with pytest.raises(ValueError, match=f"{name} is trained by .*, not {loss}"):
+            with_options(find_recipe(name), loss=loss)
+    assert with_options(find_recipe("unet"), loss="mse").loss == "mse"
+    assert with_options(find_recipe("unet")) == find_recipe("unet")
 
 
 def test_encoders_start_from_a_file(tmp_path):
@@ -213,6 +262,9 @@ def test_encoders_start_from_a_file(tmp_path):
     assert torch.equal(own["encoder.model.conv1.weight"], state["conv1.weight"])
     assert torch.equal(own["encoder.model.layer2.1.bn1.bias"], state["layer2.1.bn1.bias"])
     assert own["encoder.model.layer2.3.bn2.weight"].eq(0).all()
+    (tmp_path / "broken.safetensors").write_bytes(b"not safetensors")
+    with pytest.raises(WeightsError, match="not a whole safetensors file"):
+        initialise(model, str(tmp_path / "broken.safetensors"))
     save_file({"conv1.weight": state["conv1.weight"]}, tmp_path / "part.safetensors")
     with pytest.raises(WeightsError, match="bn1.bias.* are missing or have another shape"):
         initialise(model, str(tmp_path / "part.safetensors"))

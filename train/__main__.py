@@ -1,11 +1,11 @@
-"""The command line: ``python -m train fit|evaluate|readme``."""
+"""The command line: ``python -m train fit|tune|evaluate|readme``."""
 
 import csv
-import os
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
 import typer
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 from rich.table import Table
 
@@ -22,6 +22,8 @@ from train.recipes import find_recipe
 from train.tune import Metric, Search, tune
 
 app = typer.Typer(help="Train and measure the zoo's models.", no_args_is_help=True)
+# What a wrong name, path or option ends in; anything else is a bug and shows its traceback.
+_MISTAKES = (ColorzooError, FileNotFoundError, LookupError, ValueError, MisconfigurationException)
 WEIGHTS = Path("colorzoo") / "weights"
 TUNING = Path("runs") / "tune"
 
@@ -74,9 +76,7 @@ def fit_command(
 ) -> None:
     """Train a model by its recipe and export its weights."""
     export = export or WEIGHTS / name
-    # The other processes of a run that is spread over several come here too, and later.
-    leader = "LOCAL_RANK" not in os.environ
-    if leader and export.joinpath(WEIGHTS_FILE).exists() and not overwrite:
+    if export.joinpath(WEIGHTS_FILE).exists() and not overwrite:
         _fail(f"{export} holds weights: pass --overwrite to replace them, or --export FOLDER")
     run = Run(
         data=data,
@@ -104,11 +104,9 @@ def fit_command(
             batch_size=batch_size,
             learning_rate=learning_rate,
         )
-        exported = fit(recipe, run)
-    except (ColorzooError, FileNotFoundError, LookupError, ValueError) as error:
+        fit(recipe, run)
+    except _MISTAKES as error:
         _fail(error)
-    if leader:
-        print(f"wrote {exported}")
 
 
 @app.command(name="tune")
@@ -139,7 +137,7 @@ def tune_command(
     )
     try:
         tune(find_recipe(name), data, search)
-    except (ColorzooError, FileNotFoundError, LookupError, ValueError) as error:
+    except _MISTAKES as error:
         _fail(error)
     rows = list(csv.reader((folder / f"{name}.csv").read_text().splitlines()))
     table = Table(*rows[0], title=f"{name}: {folds}-fold cross-validation")

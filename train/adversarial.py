@@ -98,7 +98,7 @@ class AdversarialModule(ColorizerModule):
         self.automatic_optimization = False
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Adam for each; both rates follow the recipe's schedule."""
+        """Adam for each; both rates follow the cosine."""
         recipe = self.recipe
         return [
             torch.optim.AdamW(

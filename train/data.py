@@ -4,8 +4,10 @@ Folders, WebDataset shards and Hub data sets are all read by the ``datasets`` li
 decoded by colorzoo's own reader, cropped to squares, and augmented on the device.
 """
 
+import glob
 import hashlib
 import random
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -19,6 +21,7 @@ import psutil
 import torch
 from datasets.distributed import split_dataset_by_node
 from datasets.exceptions import DatasetNotFoundError
+from datasets.utils.file_utils import xopen
 from rich.progress import track
 from torch import Tensor
 from torch.nn import functional as F
@@ -42,6 +45,10 @@ _ENLARGED = 1.3
 _SHARE, _SAMPLE = 0.4, 64
 # The longest epoch of a stream, photos, and its shuffle buffer.
 _STREAM_EPOCH, _BUFFER = 20_000, 1_000
+# The most photos to validate and to test on.
+_HELD_OUT = 2_000
+# Parts of a folder, which processes share out.
+_SHARDS = 64
 
 
 @dataclass
@@ -137,30 +144,53 @@ def open_data(data: str, recipe: Recipe) -> tuple[Source, Source, Source | None]
 def _open_local(path: Path) -> dict[str, Source]:
     shards = [path] if path.suffix == ".tar" and path.is_file() else sorted(path.glob("*.tar"))
     if shards:
-        groups: dict[str, list[str]] = {}
-        for shard in shards:
-            name = {"val": "validation", "tes": "test"}.get(shard.name[:3], "train")
-            groups.setdefault(name if len(shards) > 1 else "train", []).append(str(shard))
-        loaded = datasets.load_dataset("webdataset", data_files=groups, streaming=True)
-        sizes = {
-            name: sum(Path(file).stat().st_size for file in files) for name, files in groups.items()
-        }
-        return {
-            str(name): Source(_encoded(part), _count(part, sizes[str(name)]))
-            for name, part in cast(dict[str, datasets.IterableDataset], loaded).items()
-        }
-    size = sum(1 for _ in photos_below(path))
-    if not size:
+        return _open_shards(shards)
+    parts = {}
+    for name in ("train", "validation", "test"):
+        if files := list(photos_below(path / name)):
+            parts[name] = _open_files(files)
+    if "train" in parts:
+        return parts
+    files = list(photos_below(path))
+    if not files:
         raise FileNotFoundError(
             f"{path} holds neither tar shards nor photos ({', '.join(sorted(SUFFIXES))})"
         )
-    loaded = datasets.load_dataset(
-        "imagefolder", data_dir=str(path), drop_labels=True, streaming=True
-    )
+    return {"train": _open_files(files)}
+
+
+def _open_files(files: list[Path]) -> Source:
+    rows = datasets.Dataset.from_dict({"image": [str(file) for file in files]})
+    encoded = rows.cast_column("image", datasets.Image(decode=False))
+    return Source(encoded.to_iterable_dataset(num_shards=min(len(files), _SHARDS)), len(files))
+
+
+def _open_shards(shards: list[Path]) -> dict[str, Source]:
+    groups: dict[str, list[Path]] = {}
+    for shard in shards:
+        kind = next((name for name in ("val", "test") if shard.name.startswith(name)), "train")
+        split = "train" if len(shards) == 1 else {"val": "validation"}.get(kind, kind)
+        groups.setdefault(split, []).append(shard)
+    sizes = {name: sum(map(_count, files)) for name, files in groups.items()}
+    files = {name: [glob.escape(str(file)) for file in group] for name, group in groups.items()}
+    loaded = datasets.load_dataset("webdataset", data_files=files, streaming=True)
     return {
-        str(name): Source(_encoded(part), size)
+        str(name): Source(_encoded(part), sizes[str(name)])
         for name, part in cast(dict[str, datasets.IterableDataset], loaded).items()
     }
+
+
+def _count(shard: Path) -> int:
+    """Count a shard's photos, and refuse names of which the reader would take one of many."""
+    with tarfile.open(shard) as archive:
+        names = [name for name in archive.getnames() if Path(name).suffix.lower() in SUFFIXES]
+    keys = {str(Path(name).with_name(Path(name).name.split(".")[0])) for name in names}
+    if len(keys) < len(names):
+        raise ValueError(
+            f"{shard.name} holds {len(names)} photos but {len(keys)} WebDataset keys, the names up "
+            "to their first dot: rename the photos so that each has a key of its own"
+        )
+    return len(names)
 
 
 def _open_hub(repo_id: str) -> dict[str, Source]:
@@ -190,15 +220,14 @@ def _encoded(dataset: datasets.IterableDataset) -> datasets.IterableDataset:
 
 
 def _content(row: dict[str, Any]) -> bytes:
-    image = next(value for value in row.values() if value)
-    return image["bytes"] if image["bytes"] is not None else Path(image["path"]).read_bytes()
-
-
-def _count(dataset: datasets.IterableDataset, size: int) -> int:
-    """Guess how many photos shards of so many bytes hold."""
-    padding = 768  # of tar: a header of 512 bytes, and half of such a block to fill the last one
-    first = [len(_content(row)) + padding for row in islice(_encoded(dataset), _SAMPLE)]
-    return round(size / (sum(first) / len(first))) if first else 0
+    """Return a row's encoded image; nothing, which is then unreadable, where it has none."""
+    image = next((value for value in row.values() if value), None)
+    if image is None:
+        return b""
+    if image["bytes"] is not None:
+        return image["bytes"]
+    with xopen(image["path"], "rb") as file:  # a path may lie in an archive or on the Hub
+        return file.read()
 
 
 def iter_photos(files: Iterator[bytes], tally: Tally) -> Iterator[np.ndarray]:
@@ -380,6 +409,12 @@ class MemoryData(pl.LightningDataModule):
         self.photos, self.validation, self.recipe = train, validation, recipe
         self.test = torch.empty(0)
 
+    def setup(self, stage: str) -> None:
+        """Move the photos to the device."""
+        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        self.photos = self.photos.to(device)
+        self.validation, self.test = self.validation.to(device), self.test.to(device)
+
     def train_dataloader(self) -> DataLoader[Any]:
         """Shuffled photo numbers."""
         size = min(self.recipe.batch_size, len(self.photos))
@@ -443,39 +478,38 @@ class PhotoData(MemoryData):
         train, validation, test = open_data(self.data, self.recipe)
         trainer = self.trainer
         rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
-        device = trainer.strategy.root_device if trainer else torch.device("cpu")
-        side = self.recipe.resolutions[-1]
-        streamed = self.memory == "stream" or (
-            self.memory == "auto" and not self._fits(train, device)
-        )
-        if streamed:
+        if self._streams(train, world):
             self.stream = self._stream(train, rank=rank, world=world)
             # A sample for what has to be measured on training photos before training.
+            side = self.recipe.resolutions[-1]
             self.photos, _ = read_photos(train.files(), resolutions=[side], limit=_BUFFER)
             print(f"training: a stream of about {train.size or 'unknown many'} photos")
         else:
-            mine = islice(train.files(), rank, None, world)
-            limit = None if self.limit is None else max(1, self.limit // world)
-            self.photos, tally = read_photos(mine, resolutions=self.recipe.resolutions, limit=limit)
+            self.photos, tally = read_photos(
+                islice(train.files(), rank, None, world),
+                resolutions=self.recipe.resolutions,
+                limit=None if self.limit is None else max(1, self.limit // world),
+            )
             print(f"training: {tally}")
         self.validation = self._read_held_out(validation, "validation")
         if test is not None:
             self.test = self._read_held_out(test, "test")
-        if not len(self.validation):
+        self._even_out(world)
+        super().setup(stage)
+
+    def _even_out(self, world: int) -> None:
+        """Leave a photo to validate on, and every process as many to train on."""
+        if not len(self.validation):  # too few photos for the split to give one
             if len(self.photos) < 2:
                 raise ValueError(f"{self.data} holds one colour photo; training needs at least two")
-            # Too few photos for the split to leave one: take one away from training.
-            self.validation = self.photos.subset(torch.arange(1)).squares(side)
-            self.photos = self.photos.subset(torch.arange(1, len(self.photos)))
-        if trainer is not None and world > 1 and not streamed:
-            # All processes have to make the same number of steps.
-            shortest = trainer.strategy.reduce(
-                torch.tensor(-len(self.photos), dtype=torch.float32, device=device),
-                reduce_op="max",
-            )
-            self.photos = self.photos.subset(torch.randperm(len(self.photos))[: -int(shortest)])
-        self.photos = self.photos.to(device)
-        self.validation, self.test = self.validation.to(device), self.test.to(device)
+            first, rest = torch.arange(1), torch.arange(1, len(self.photos))
+            self.validation = self.photos.subset(first).squares(self.recipe.resolutions[-1])
+            self.photos = self.photos.subset(rest)
+        if self.trainer is not None and world > 1 and self.stream is None:
+            strategy = self.trainer.strategy
+            count = torch.tensor(-float(len(self.photos)), device=strategy.root_device)
+            shortest = -int(strategy.reduce(count, reduce_op="max"))
+            self.photos = self.photos.subset(torch.randperm(len(self.photos))[:shortest])
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Shuffled photo numbers, or a stream of photos."""
@@ -484,39 +518,57 @@ class PhotoData(MemoryData):
         return DataLoader(
             self.stream,
             min(self.recipe.batch_size, self.stream.length),
-            num_workers=self.workers,
-            persistent_workers=self.workers > 0,
+            num_workers=self.stream.workers,
+            persistent_workers=self.stream.workers > 0,
         )
 
-    def _stream(self, source: Source, *, rank: int, world: int) -> "PhotoStream":
-        """Open a stream whose epochs are whole batches for each worker of each process."""
-        share = min(source.size or _STREAM_EPOCH, _STREAM_EPOCH) // (world * max(1, self.workers))
-        batch = self.recipe.batch_size
-        return PhotoStream(
-            source,
-            side=self.recipe.resolutions[-1],
-            length=share // batch * batch or max(1, share),
-            workers=self.workers,
-            rank=rank,
-            world=world,
-        )
+    def _streams(self, source: Source, world: int) -> bool:
+        """Decide, the same in every process, whether the photos are streamed."""
+        if self.memory != "auto":
+            return self.memory == "stream"
+        fits = self._fits(source, world)
+        if self.trainer is not None:
+            fits = self.trainer.strategy.reduce_boolean_decision(fits, all=True)
+        return not fits
 
-    def _fits(self, source: Source, device: torch.device) -> bool:
-        if source.size is None:
+    def _fits(self, source: Source, world: int) -> bool:
+        counts = [count for count in (source.size, self.limit) if count is not None]
+        if not counts:
             return False
         first = iter_photos(islice(source.files(), _SAMPLE), Tally())
         sizes = [3 * 2 * _kept_at(rgb, self.recipe.resolutions) ** 2 for rgb in first]
-        needed = min(source.size, self.limit or source.size) * np.mean(sizes or [0])
+        needed = min(counts) * np.mean(sizes or [0]) / world
+        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
         if device.type == "cuda":
             free = torch.cuda.mem_get_info(device)[0]
         else:
-            free = psutil.virtual_memory().available
+            free = psutil.virtual_memory().available / world
         return bool(needed <= _SHARE * free)
+
+    def _stream(self, source: Source, *, rank: int, world: int) -> "PhotoStream":
+        """Open a stream whose epochs are whole batches for each worker of each process."""
+        if self.limit is not None:
+            source = replace(
+                source,
+                dataset=source.dataset.take(self.limit),
+                size=min(source.size or self.limit, self.limit),
+            )
+        shared = split_dataset_by_node(source.dataset, rank=rank, world_size=world)
+        workers = min(self.workers, shared.num_shards)  # one without a shard has nothing to read
+        share = min(source.size or _STREAM_EPOCH, _STREAM_EPOCH) // (world * max(1, workers))
+        batch = self.recipe.batch_size
+        return PhotoStream(
+            replace(source, dataset=shared),
+            side=self.recipe.resolutions[-1],
+            length=share // batch * batch or max(1, share),
+            workers=workers,
+        )
 
     def _read_held_out(self, source: Source, name: str) -> Tensor:
         side = self.recipe.resolutions[-1]
+        limit = min(_HELD_OUT, self.limit or _HELD_OUT)
         try:
-            photos, tally = read_photos(source.files(), resolutions=[side])
+            photos, tally = read_photos(source.files(), resolutions=[side], limit=limit)
         except ValueError:
             return torch.empty(0)
         print(f"{name}: {tally}")
@@ -540,27 +592,16 @@ class PhotoStream(IterableDataset[Tensor]):
     """An endless, shuffled stream of photos, cut into epochs of a fixed length.
 
     Args:
-        source: Where they come from.
+        source: Where they come from; this process's share of it.
         side: They are cropped to the central square and resized to this side, pixels.
         length: Photos of an epoch, for each worker.
         workers: Processes that read for each training process; 0 is the process itself.
-        rank: Which of the training processes this is.
-        world: How many train.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        *,
-        side: int,
-        length: int,
-        workers: int = 0,
-        rank: int = 0,
-        world: int = 1,
-    ) -> None:
-        """Take this process's share of the source."""
-        shared = split_dataset_by_node(source.dataset, rank=rank, world_size=world)
-        self.source = replace(source, dataset=shared)
+    def __init__(self, source: Source, *, side: int, length: int, workers: int = 0) -> None:
+        """Nothing is read before the first epoch."""
+        super().__init__()
+        self.source = source
         self.side, self.length, self.workers = side, length, workers
         self._photos: Iterator[Tensor] | None = None
 
@@ -586,7 +627,7 @@ class PhotoStream(IterableDataset[Tensor]):
 
     def _endless(self) -> Iterator[Tensor]:
         found = True
-        while found:  # a worker may have been given no shard at all
+        while found:  # a share may hold no colour photo at all
             found = False
             tally = Tally()
             for rgb in iter_photos(self.source.files(), tally):

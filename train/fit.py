@@ -1,12 +1,13 @@
 """Train one model: photos and a recipe in; weights, curves and a contact sheet out."""
 
 import json
+import os
 import shutil
 import time
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import lightning as pl
 import torch
@@ -18,6 +19,7 @@ from lightning.pytorch.callbacks import (
     WeightAveraging,
 )
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from colorzoo.colorizer import save_weights
@@ -83,9 +85,6 @@ def fit(recipe: Recipe, run: Run) -> Path:
     last = run.folder / "last.ckpt"
     if run.resume and not last.is_file():
         raise FileNotFoundError(f"there is nothing to resume: {last} does not exist")
-    if not run.resume:
-        shutil.rmtree(run.folder / "log", ignore_errors=True)
-    run.folder.mkdir(parents=True, exist_ok=True)
     pl.seed_everything(recipe.seed)
     timer = Timer(timedelta(seconds=run.limit_seconds)) if run.limit_seconds else None
     module = (AdversarialModule if recipe.adversary else ColorizerModule)(recipe, timer=timer)
@@ -97,26 +96,35 @@ def fit(recipe: Recipe, run: Run) -> Path:
     trainer = _trainer(recipe, run, [best, *([timer] if timer else [])], last)
     data = PhotoData(run.data, recipe, limit=run.limit_photos, memory=run.memory)
     if trainer.is_global_zero:
+        if not run.resume:  # an older run's checkpoint must not be taken for this one's
+            shutil.rmtree(run.folder / "log", ignore_errors=True)
+            for old in run.folder.glob("*.ckpt"):
+                old.unlink()
+        run.folder.mkdir(parents=True, exist_ok=True)
         (run.folder / "config.json").write_text(json.dumps(recipe.describe(), indent=2) + "\n")
     started = time.monotonic()
     trainer.fit(module, data, ckpt_path=last if run.resume else None)
     seconds = time.monotonic() - started
+    speed = float(trainer.logged_metrics.get("images_per_second", 0.0))
+    steps = trainer.fit_loop.total_batch_idx + 1
     kept = Path(last if recipe.keep == "last" else best.best_model_path)
-    checkpoint = torch.load(kept, map_location="cpu", weights_only=True)
-    module.load_state_dict(checkpoint["state_dict"], strict=True)
+    state: dict[str, Tensor] = {}
+    if trainer.is_global_zero:  # other nodes may not see this disk
+        state = torch.load(kept, map_location="cpu", weights_only=True)["state_dict"]
+    module.load_state_dict(trainer.strategy.broadcast(state), strict=True)
     if len(data.test):
         trainer.test(module, data, verbose=trainer.is_global_zero)
     if trainer.is_global_zero:
-        speed = trainer.logged_metrics.get("images_per_second", torch.tensor(0.0))
         print(
-            f"{trainer.fit_loop.total_batch_idx + 1} steps in {seconds:.0f} s, reading included; "
-            f"{float(speed):.0f} images/s in the last epoch; kept {kept.name}"
+            f"{steps} steps in {seconds:.0f} s, reading included; {speed:.0f} images/s in the "
+            f"last epoch; kept {kept.name}"
         )
         save_weights(module.model, run.export, dtype=torch.float16)
         (run.export / "metrics.json").unlink(missing_ok=True)  # it told of other weights
         draw_curves(run.folder)
         sheet = draw_sheet(module.model.cpu().eval(), data.validation.cpu())
         sheet.save(run.folder / "sheet.png")
+        print(f"wrote {run.export}")
     return run.export
 
 
@@ -132,9 +140,24 @@ def with_options(
     batch_size: int | None = None,
     learning_rate: float | None = None,
 ) -> Recipe:
-    """Change a recipe where an option is given."""
-    given = {key: value for key, value in locals().items() if key != "recipe" and value is not None}
-    return replace(recipe, **given)
+    """Change a recipe where an option is given.
+
+    Raises:
+        ValueError: If an option does not suit the model.
+    """
+    if loss is not None and loss not in recipe.losses:
+        raise ValueError(f"{recipe.model} is trained by {' or '.join(recipe.losses)}, not {loss}")
+    options = {
+        "loss": loss,
+        "start": start,
+        "schedule": schedule,
+        "patience": patience,
+        "split": split,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+    }
+    return replace(recipe, **{key: value for key, value in options.items() if value is not None})
 
 
 def moving_average(decay: float) -> WeightAveraging:
@@ -147,7 +170,26 @@ def moving_average(decay: float) -> WeightAveraging:
         n = int(count)
         return mean + (1 - min(decay, (1 + n) / (10 + n))) * (current - mean)
 
-    return WeightAveraging(avg_fn=average)
+    return _AverageOnDevice(avg_fn=average)
+
+
+class _AverageOnDevice(WeightAveraging):
+    """Keeps the average where the model will be: at setup, it is still on the CPU."""
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self._device = trainer.strategy.root_device
+        super().setup(trainer, pl_module, stage)
+
+
+class _AtomicCheckpoints(TorchCheckpointIO):
+    """Writes beside the checkpoint and renames, so that a killed run keeps the one before."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
+    ) -> None:
+        part = f"{path}.part"
+        super().save_checkpoint(checkpoint, part, storage_options)
+        os.replace(part, path)
 
 
 def _best(recipe: Recipe, folder: Path) -> ModelCheckpoint:
@@ -169,6 +211,7 @@ def _trainer(recipe: Recipe, run: Run, callbacks: list[Callback], last: Path) ->
         strategy=strategy if several else "auto",
         use_distributed_sampler=False,  # each process reads its own photos
         precision=_precision(run),
+        plugins=[_AtomicCheckpoints()],
         max_epochs=recipe.epochs,
         callbacks=[*callbacks, *stopping, latest, moving_average(recipe.ema_decay)],
         logger=CSVLogger(run.folder, name="log"),  # a version for each time it goes on

@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
+from torch.nn import functional as F
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from colorzoo.color import lab_to_rgb
@@ -87,26 +88,25 @@ class ColorizerModule(pl.LightningModule):
 
     def _measure(self, stage: str, lab: Tensor) -> None:
         loss, ab = self._loss(lab)
-        truth = to_bytes(lab).float()
-        predicted = to_bytes(torch.cat((lab[:, :1], ab), dim=1)).float()
-        error = (predicted - truth).square().mean(dim=(1, 2, 3))
+        with full_precision(lab):
+            truth = to_bytes(lab).float()
+            predicted = to_bytes(torch.cat((lab[:, :1], ab), dim=1)).float()
+            error = (predicted - truth).square().mean(dim=(1, 2, 3))
+            similarity = structural_similarity_index_measure(predicted, truth, data_range=255.0)
         values = {
             f"{stage}_loss": loss,
             f"{stage}_psnr": (10 * torch.log10(255**2 / error.clamp(min=1e-5))).mean(),
-            f"{stage}_ssim": structural_similarity_index_measure(
-                predicted, truth, data_range=255.0
-            ),
+            f"{stage}_ssim": similarity,
         }
         self.log_dict(values, batch_size=len(lab), sync_dist=self.trainer.world_size > 1)
 
     def _loss(self, lab: Tensor) -> tuple[Tensor, Tensor]:
         output = self.model(lab[:, :1]).float()
-        ab = self.model.to_ab(output)
-        if ab.shape[-2:] != lab.shape[-2:]:
-            ab = torch.nn.functional.interpolate(
-                ab, lab.shape[-2:], mode="bilinear", align_corners=False
-            )
-        return self.loss(output, lab[:, 1:]), ab
+        with full_precision(lab):
+            ab = self.model.to_ab(output)
+            if ab.shape[-2:] != lab.shape[-2:]:
+                ab = F.interpolate(ab, lab.shape[-2:], mode="bilinear", align_corners=False)
+            return self.loss(output, lab[:, 1:]), ab
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW; the cosine follows the run's progress, so that a limit in seconds works too."""
@@ -118,7 +118,7 @@ class ColorizerModule(pl.LightningModule):
             weight_decay=recipe.weight_decay,
         )
         if recipe.schedule == "plateau":
-            plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=3)
+            plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=2)
             return {
                 "optimizer": optimizer,
                 "lr_scheduler": {"scheduler": plateau, "monitor": "val_loss"},
@@ -134,6 +134,11 @@ class ColorizerModule(pl.LightningModule):
         # The schedule asks for its first rate before the loaders exist.
         running = self._trainer is not None and self.trainer.training and self.global_step > 0
         return self.recipe.rate_at(self.progress if running else 0.0)
+
+
+def full_precision(like: Tensor) -> torch.autocast:
+    """Switch autocast off: colour conversion and SSIM in bfloat16 are off by whole levels."""
+    return torch.autocast(like.device.type, enabled=False)
 
 
 def to_bytes(lab: Tensor) -> Tensor:

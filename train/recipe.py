@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 LossName = Literal["l1", "mse", "ssim", "bins", "bins-hard"]
 
+# Losses that can stand in for each other: on ab, and on the distribution over bins.
+LOSS_FAMILIES: tuple[tuple[LossName, ...], ...] = (("l1", "mse", "ssim"), ("bins", "bins-hard"))
+
 
 @dataclass(frozen=True)
 class Adversary:
@@ -33,8 +36,9 @@ class Recipe:
         model: Registered name.
         loss: Objective on what the model's ``forward`` returns and the true ab; see
             ``train.losses``. Under an adversary, what is reported and validated on.
-        start: What the weights start from: "random"; "imagenet", the encoder's timm weights; or the
-            name of a registered model, of whose weights all that fit are taken.
+        start: What the weights start from: "random"; "imagenet", the encoder's timm weights, or a
+            safetensors file of them; or a registered model, of which all tensors that fit are
+            taken.
         adversary: Trains the model as the generator of a GAN.
         keep: Which weights are exported: those with the best validation PSNR or loss, or the last.
         epochs: Passes over the training photos.
@@ -43,7 +47,7 @@ class Recipe:
         weight_decay: AdamW's, decoupled; with 0 it is Adam.
         betas: AdamW's.
         schedule: "cosine" warms up to the peak and falls to a hundredth of it; "plateau" halves the
-            rate whenever validation loss has not improved for three epochs.
+            rate at every third epoch without a better validation loss.
         warmup: Share of the run that the rate of the cosine schedule rises in.
         patience: Stop when validation loss has not improved for so many epochs.
         sides: Training resolution: (progress from which it holds, side in pixels), ascending. A
@@ -74,12 +78,22 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse a split that is none."""
+        """Refuse what cannot be trained by."""
+        if self.adversary is not None and self.schedule == "plateau":
+            raise ValueError(
+                "a GAN's validation loss does not tell how far it is: the schedule of "
+                f"{self.model} must be cosine"
+            )
         if len(self.split) != 3 or min(self.split) < 0 or abs(sum(self.split) - 1) > 1e-6:
             raise ValueError(
                 "a split is three shares, for training, validation and test, that add up to 1; "
                 f"got {self.split}"
             )
+
+    @property
+    def losses(self) -> tuple[LossName, ...]:
+        """The losses that the model can be trained by, its own among them."""
+        return next(family for family in LOSS_FAMILIES if self.loss in family)
 
     @property
     def resolutions(self) -> list[int]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import timm
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -42,7 +43,10 @@ def _from_timm(model: TimmEncoder, start: str) -> str:
     if start != "imagenet":
         if not Path(start).is_file():
             raise WeightsError(f"{start} does not exist; give a safetensors file with --start")
-        state = load_file(start)
+        try:
+            state = load_file(start)
+        except SafetensorError as error:
+            raise WeightsError(f"{start} is not a whole safetensors file ({error})") from error
     else:
         try:
             state = timm.create_model(name, pretrained=True).state_dict()

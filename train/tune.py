@@ -14,15 +14,13 @@ from train.adversarial import AdversarialModule
 from train.data import MemoryData, Photos, open_data, read_photos
 from train.fit import Device, moving_average
 from train.module import ColorizerModule
-from train.recipe import LossName, Recipe
+from train.recipe import Recipe
 from train.start import initialise
 
 Metric = Literal["val_psnr", "val_ssim"]
 
 _BATCH_SIZES = (8, 16, 32, 64)
 _RATES = (1e-4, 1e-2)
-_REGRESSION: tuple[LossName, ...] = ("l1", "mse", "ssim")
-_CLASSIFICATION: tuple[LossName, ...] = ("bins", "bins-hard")
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,9 @@ def tune(recipe: Recipe, data: str, search: Search) -> list[FrozenTrial]:
     search.folder.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
-        study_name=f"{recipe.model} {search.metric}",
+        # Only trials of the same settings compare.
+        study_name=f"{recipe.model} on {data}: {search.metric} of {search.folds} folds, "
+        f"{len(photos)} photos of {search.side} px, {search.epochs} epochs",
         storage=f"sqlite:///{search.folder / recipe.model}.db",
         load_if_exists=True,
         direction="maximize",
@@ -99,8 +99,7 @@ def _suggest(recipe: Recipe, trial: Trial) -> Recipe:
     rate = trial.suggest_float("learning_rate", *_RATES, log=True)
     loss = recipe.loss
     if recipe.adversary is None:
-        family = _CLASSIFICATION if recipe.loss in _CLASSIFICATION else _REGRESSION
-        loss = trial.suggest_categorical("loss", family)
+        loss = trial.suggest_categorical("loss", recipe.losses)
     return replace(recipe, batch_size=batch_size, learning_rate=rate, loss=loss)
 
 
