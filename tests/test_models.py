@@ -174,12 +174,31 @@ def test_metrics_tell_how_they_were_measured(name):
     assert report["gray"].keys() == report["scores"].keys()
 
 
-@pytest.mark.parametrize("name", ["autoencoder", "unet"])
-def test_cautious_models_beat_gray(name):
+@pytest.mark.parametrize(
+    ("name", "psnr", "auc"),
+    [("unet", 0.9, 1.2), ("resnet34", 0.8, 1.0), ("autoencoder", 0.5, 0.0)],
+)
+def test_cautious_models_are_nearer_to_the_truth_than_gray(name, psnr, auc):
     report = colorzoo.model_info(name).metrics
     assert report is not None
-    for score in ("psnr", "auc"):
-        assert report["scores"][score] > report["gray"][score]
+    assert report["scores"]["psnr"] >= report["gray"]["psnr"] + psnr
+    assert report["scores"]["auc"] >= report["gray"]["auc"] + auc
+
+
+@pytest.mark.parametrize(
+    ("name", "psnr", "cf"), [("unet-gan", 0.0, (28, 50)), ("unet-bins", -1.0, (32, 50))]
+)
+def test_bold_models_are_vivid_at_a_price(name, psnr, cf):
+    report = colorzoo.model_info(name).metrics
+    assert report is not None
+    assert report["scores"]["psnr"] >= report["gray"]["psnr"] + psnr
+    assert cf[0] <= report["scores"]["cf"] <= cf[1]
+
+
+def test_all_bundled_weights_fit_into_32_mib():
+    folders = [folder for name in TRAINED if (folder := colorzoo.model_info(name).weights)]
+    sizes = [file.stat().st_size for folder in folders for file in folder.rglob("*")]
+    assert len(folders) >= 6 and sum(sizes) < 32 * 2**20
 
 
 def test_the_default_model_has_weights():

@@ -210,7 +210,7 @@ def _trainer(recipe: Recipe, run: Run, callbacks: list[Callback], last: Path) ->
         num_nodes=run.nodes,
         strategy=strategy if several else "auto",
         use_distributed_sampler=False,  # each process reads its own photos
-        precision=_precision(run),
+        precision=fast_precision(run.device) if run.precision == "auto" else run.precision,
         plugins=[_AtomicCheckpoints()],
         max_epochs=recipe.epochs,
         callbacks=[*callbacks, *stopping, latest, moving_average(recipe.ema_decay)],
@@ -220,11 +220,9 @@ def _trainer(recipe: Recipe, run: Run, callbacks: list[Callback], last: Path) ->
     )
 
 
-def _precision(run: Run) -> Literal["32-true", "bf16-mixed"]:
+def fast_precision(device: Device) -> Literal["32-true", "bf16-mixed"]:
     """bf16 where the hardware multiplies it natively, float32 elsewhere."""
-    if run.precision != "auto":
-        return run.precision
-    if run.device != "cpu" and torch.cuda.is_available():
+    if device != "cpu" and torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.8 has none
     return "bf16-mixed" if capabilities.get("avx512_bf16") else "32-true"

@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from train.adversarial import AdversarialModule
 from train.data import MemoryData, Photos, open_data, read_photos
-from train.fit import Device, moving_average
+from train.fit import Device, fast_precision, moving_average
 from train.module import ColorizerModule
 from train.recipe import Recipe
 from train.start import initialise
@@ -124,6 +124,7 @@ def _fit_fold(recipe: Recipe, train: Photos, held_out: Photos, search: Search) -
     trainer = pl.Trainer(
         accelerator={"cuda": "gpu"}.get(search.device, search.device),
         devices=1,
+        precision=fast_precision(search.device),
         max_epochs=recipe.epochs,
         callbacks=[moving_average(recipe.ema_decay)],
         num_sanity_val_steps=0,

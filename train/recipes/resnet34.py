@@ -1,4 +1,8 @@
-"""resnet34: MSE on ab with an encoder that starts from ImageNet, ending at 224 px."""
+"""resnet34: MSE on ab with an encoder that starts from ImageNet, ending at 224 px.
+
+The bundled weights took ``--limit-seconds 3300 --start FILE`` on one CPU core, 4 epochs. FILE held
+timm's ResNet-18; the blocks that ResNet-34 has beyond it started as the identity.
+"""
 
 from train.recipe import Recipe
 
