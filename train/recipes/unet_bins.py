@@ -1,6 +1,6 @@
 """unet-bins: cross-entropy over ab bins with class rebalancing (lambda 0.5), ending at 224 px.
 
-The bundled weights took ``--limit-seconds 2700`` on one CPU core.
+The bundled weights took ``--limit-seconds 2700`` on one CPU core, 3 epochs.
 """
 
 from train.recipe import Recipe
