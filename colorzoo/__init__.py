@@ -1,6 +1,7 @@
 """colorzoo: a zoo of neural networks that colour black-and-white photos."""
 
 import colorzoo.models as _models  # noqa: F401  (registers the families)
+from colorzoo._version import __version__
 from colorzoo.colorizer import Colorizer
 from colorzoo.compare import compare, contact_sheet
 from colorzoo.errors import (
@@ -22,8 +23,6 @@ from colorzoo.registry import (
     register_model,
 )
 
-__version__ = "0.1.0"
-
 __all__ = [
     "DEFAULT_MODEL",
     "Colorizer",
@@ -34,6 +33,7 @@ __all__ = [
     "ModelInfo",
     "UnknownModelError",
     "WeightsError",
+    "__version__",
     "compare",
     "contact_sheet",
     "create_model",

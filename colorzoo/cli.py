@@ -1,4 +1,4 @@
-"""The command line: ``colorzoo list | info | colorize | compare | evaluate``."""
+"""The command line: ``colorzoo list | info | colorize | compare | evaluate | push``."""
 
 import json
 from collections.abc import Iterator
@@ -20,6 +20,7 @@ from colorzoo.errors import ColorzooError, ImageError
 from colorzoo.evaluation import Report, evaluate_model, scores_table
 from colorzoo.images import MAX_PIXELS, WRITABLE, Photo, photos_below, read_photo, save_image
 from colorzoo.perceptual import find_measures
+from colorzoo.publish import push
 
 app = typer.Typer(
     help="Colour black-and-white photos with a zoo of neural networks.",
@@ -204,6 +205,48 @@ def evaluate(
         _print_report(report)
         if output is not None:
             _write_report(report, output)
+
+
+@app.command(name="push")
+def push_command(
+    model: Annotated[str, typer.Argument(help="A registered model, or a folder.")],
+    repo: Annotated[str, typer.Argument(help="user/repo; it is created if it does not exist.")],
+    card: Annotated[
+        Path | None,
+        typer.Option(help="Markdown file for the model's page; else the folder's README.md."),
+    ] = None,
+    branch: Annotated[str | None, typer.Option(help="Push to this branch, not main.")] = None,
+    create_pr: Annotated[
+        bool, typer.Option("--create-pr", help="Open a pull request instead.")
+    ] = False,
+    private: Annotated[
+        bool, typer.Option("--private", help="If the repository is created, make it private.")
+    ] = False,
+    message: Annotated[str | None, typer.Option(help="Summary of the commit.")] = None,
+    overwrite_card: Annotated[
+        bool, typer.Option("--overwrite-card", help="Replace a card that is on the Hub already.")
+    ] = False,
+) -> None:
+    """Push weights to the Hugging Face Hub and print the commit to pin; log in first."""
+    with _errors():
+        pushed = push(
+            model,
+            repo,
+            card=card,
+            overwrite_card=overwrite_card,
+            branch=branch,
+            create_pr=create_pr,
+            private=private or None,
+            message=message,
+        )
+    commit = pushed.commit
+    _out.print(f"pushed {model}: {commit.pr_url or commit.commit_url}", soft_wrap=True)
+    if pushed.kept_card:
+        _err.print("note: kept the card on the Hub; --overwrite-card replaces it", soft_wrap=True)
+    _out.print(f"commit: {commit.oid}", soft_wrap=True)
+    _out.print(
+        f'colorzoo.load("{pushed.repo_id}", revision="{commit.oid}") loads it.', soft_wrap=True
+    )
 
 
 def _check_report_folder(output: Path, data: Path, *, overwrite: bool) -> None:

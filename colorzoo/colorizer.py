@@ -1,21 +1,19 @@
 """Colorizer: the contract that every model keeps, and the way from a photo to a coloured photo."""
 
-import json
 import math
 import operator
 import warnings
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
-from huggingface_hub import ModelHubMixin, hf_hub_download
+from huggingface_hub import CommitInfo, ModelCard, ModelHubMixin
 from PIL import Image
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.checkpoint import CONFIG_FILE, WEIGHTS_FILE, load_files, read_config, save_files
 from colorzoo.color import (
     LUMINANCE,
     lab_to_rgb,
@@ -23,12 +21,33 @@ from colorzoo.color import (
     luminance_to_lightness,
     rgb_to_linear,
 )
-from colorzoo.errors import ConfigError, WeightsError
+from colorzoo.errors import ConfigError
+from colorzoo.hub import HubRepo, push_files
 from colorzoo.images import MAX_PIXELS, ImageSource, Photo, read_photo, to_pil
 from colorzoo.upsample import GuidedUpsampler
 
-WEIGHTS_FILE = "model.safetensors"
-CONFIG_FILE = "config.json"
+# What a model's page shows until someone writes a better one.
+_CARD = """\
+---
+{{ card_data }}
+---
+
+# {{ repo_id.split("/")[-1] if repo_id else architecture }}
+
+Colours black-and-white photos: `{{ architecture }}` of colorzoo, {{ parameters }} parameters.
+
+```python
+import colorzoo
+
+model = colorzoo.load("{{ repo_id or "." }}"){{ "" if repo_id else "  # this folder" }}
+image = model.colorize("photo.jpg")
+colorzoo.save_image(image, "coloured.jpg")
+```
+
+The colours are a guess from the lightness of the picture, not history.
+{%- if paper_url %} The recipe is that of <{{ paper_url }}>.{% endif %}
+
+"""
 
 # A strip of a panorama beyond this aspect ratio is squeezed for the network, so that its cost
 # stays bounded; the colours are stretched back afterwards.
@@ -36,10 +55,13 @@ _MAX_ASPECT = 4
 # Pixels merged at a time: about 100 MB of float32 work, whatever the size of the photo.
 _STRIP_PIXELS = 1_000_000
 
+Model = TypeVar("Model", bound="Colorizer")
+
 
 class Colorizer(
     nn.Module,
     ModelHubMixin,
+    model_card_template=_CARD,
     library_name="colorzoo",
     pipeline_tag="image-to-image",
     tags=["image-colorization"],
@@ -167,41 +189,150 @@ class Colorizer(
         """How many numbers training could change."""
         return sum(parameter.numel() for parameter in self.parameters())
 
+    def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
+        """Write the short card that a model gets unless it has another one.
+
+        Args:
+            args: Passed on to ``ModelHubMixin``.
+            kwargs: ``repo_id`` for the repository that the card shows how to load; anything else
+                is for a template of the subclass's own.
+        """
+        values = {"architecture": self.architecture, "parameters": f"{self.parameter_count:,}"}
+        return super().generate_model_card(*args, **{**values, **kwargs})
+
     def _save_pretrained(self, save_directory: Path) -> None:
         save_weights(self, save_directory)
 
     @classmethod
-    def _from_pretrained(
-        cls,
+    def from_pretrained(
+        cls: type[Model],
+        pretrained_model_name_or_path: str | Path,
         *,
-        model_id: str,
-        revision: str | None,
-        cache_dir: str | Path | None,
-        force_download: bool,
-        local_files_only: bool,
-        token: str | bool | None,
+        force_download: bool = False,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+        revision: str | None = None,
         **model_kwargs: Any,
-    ) -> "Colorizer":
-        path = Path(model_id) / WEIGHTS_FILE
-        if not Path(model_id).is_dir():
-            path = Path(
-                hf_hub_download(
-                    model_id,
-                    WEIGHTS_FILE,
-                    revision=revision,
-                    cache_dir=cache_dir,
-                    force_download=force_download,
-                    local_files_only=local_files_only,
-                    token=token,
-                )
-            )
-        model = cls(**model_kwargs)
-        load_weights(model, path)
-        config = path.with_name(CONFIG_FILE)
-        if config.is_file():  # the class may have several names
-            saved = json.loads(config.read_text(encoding="utf-8"))
-            model.architecture = saved.get("architecture", model.architecture)
+    ) -> Model:
+        """Load a model of this family; :func:`colorzoo.load` finds the family by itself.
+
+        Args:
+            pretrained_model_name_or_path: A folder, or "user/repo" on the Hub.
+            force_download: Fetch again what is cached.
+            token: Hub token; the one that is logged in if None.
+            cache_dir: Where downloads are kept.
+            local_files_only: Never touch the network.
+            revision: Branch, tag or commit on the Hub.
+            model_kwargs: Keywords that replace those of config.json, such as ``work_size``.
+
+        Returns:
+            The model in eval mode, on the CPU, as float32.
+
+        Raises:
+            ConfigError: If config.json is missing or damaged, or does not fit this family.
+            WeightsError: If the weights do not fit.
+            HubError: If the Hub does not deliver.
+        """
+        folder, place = Path(pretrained_model_name_or_path), str(pretrained_model_name_or_path)
+        repo = HubRepo(
+            place,
+            revision=revision,
+            token=token,
+            cache_dir=cache_dir,
+            local_files_only=local_files_only,
+            force_download=force_download,
+        )
+        if folder.is_dir():
+            config = read_config(folder / CONFIG_FILE)
+        else:
+            path, repo = repo.fetch(CONFIG_FILE)
+            config = read_config(path)
+
+        def build() -> Model:
+            try:
+                return cls(**{**config.keywords, **model_kwargs})
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise ConfigError(
+                    f"{config.path} does not fit {cls.__name__} ({error}); {config.origin}. "
+                    "colorzoo.load() finds the family by itself."
+                ) from error
+
+        model = load_files(
+            config,
+            build,
+            lambda: folder / WEIGHTS_FILE if folder.is_dir() else repo.fetch(WEIGHTS_FILE)[0],
+        )
+        if isinstance(config.architecture, str):  # the class may have several names
+            model.architecture = config.architecture
         return model.eval()
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        config: Any = None,
+        commit_message: str = "Push model using colorzoo",
+        private: bool | None = None,
+        token: str | None = None,
+        branch: str | None = None,
+        create_pr: bool | None = None,
+        allow_patterns: list[str] | str | None = None,
+        ignore_patterns: list[str] | str | None = None,
+        delete_patterns: list[str] | str | None = None,
+        model_card_kwargs: dict[str, Any] | None = None,
+        card: str | Path | None = None,
+        overwrite_card: bool = False,
+    ) -> CommitInfo:
+        """Push the model to the Hub in one commit; a missing repository is created.
+
+        A card that is on the Hub already stays as it is, unless ``overwrite_card`` is given.
+
+        Args:
+            repo_id: "user/repo", or "repo" for the user who is logged in.
+            config: For ``ModelHubMixin``'s sake; the model's own if given, config.json holds that.
+            commit_message: Summary of the commit.
+            private: Whether a repository that is created is private; the owner's default if None.
+            token: Hub token; the one that is logged in if None.
+            branch: Branch to push to, created if missing; main if None.
+            create_pr: Open a pull request instead.
+            allow_patterns: Push only files that match one of these.
+            ignore_patterns: Do not push files that match one of these.
+            delete_patterns: Delete files on the Hub that match one of these and are not pushed.
+            model_card_kwargs: Passed on to ``generate_model_card``.
+            card: Markdown file to push as the card (README.md); a short one is written if None.
+            overwrite_card: Replace a card that is on the Hub already.
+
+        Returns:
+            The commit, a string with its address: ``oid`` is the hash to pin, as in
+            ``colorzoo.load(repo_id, revision=commit.oid)``, ``pr_url`` the pull request.
+
+        Raises:
+            ConfigError: If arguments exclude each other.
+            HubError: If the Hub refuses, or has another card than ``card``.
+        """
+        if config not in (None, self._hub_mixin_config):
+            raise ConfigError("config.json holds the model's own keywords: leave config out.")
+
+        def write(folder: Path, full_id: str) -> None:
+            self.save_pretrained(
+                folder, model_card_kwargs={"repo_id": full_id, **(model_card_kwargs or {})}
+            )
+
+        return push_files(
+            repo_id,
+            write,
+            message=commit_message,
+            card=card,
+            overwrite_card=overwrite_card,
+            branch=branch,
+            create_pr=bool(create_pr),
+            private=private,
+            token=token,
+            allow_patterns=allow_patterns,
+            ignore_patterns=ignore_patterns,
+            delete_patterns=delete_patterns,
+        ).commit
 
 
 def read_and_warn(image: ImageSource, *, max_pixels: int) -> Photo:
@@ -220,55 +351,7 @@ def save_weights(model: Colorizer, folder: str | Path, *, dtype: torch.dtype | N
         folder: Where to; it is created when missing.
         dtype: Floating-point type of the saved tensors; the model's own if None.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    state = {
-        name: (value.to(dtype) if dtype and value.is_floating_point() else value).contiguous()
-        for name, value in model.state_dict().items()
-    }
-    save_file(state, folder / WEIGHTS_FILE, metadata={"format": "pt"})
-    text = json.dumps(model.config, indent=2, sort_keys=True)
-    (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
-
-
-def load_weights(model: Colorizer, path: Path) -> None:
-    """Load a safetensors file into a model, strictly.
-
-    Args:
-        model: The model; its tensors keep their type and device.
-        path: The file.
-
-    Raises:
-        WeightsError: If the file is missing or damaged, or if its tensors are not exactly the
-            model's; the first few that differ are named.
-    """
-    if not path.is_file():
-        raise WeightsError(
-            f"There is no {path.name} in {path.parent}. colorzoo loads safetensors only; "
-            "save the model with save_pretrained()."
-        )
-    try:
-        state = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(
-            f"{path} is not a whole safetensors file ({error}). Fetch or save it again."
-        ) from error
-    own = model.state_dict()
-    problems = [f"{name} is missing" for name in own.keys() - state.keys()]
-    problems += [f"{name} is not in the architecture" for name in state.keys() - own.keys()]
-    problems += [
-        f"{name} has shape {tuple(state[name].shape)}, expected {tuple(own[name].shape)}"
-        for name in own.keys() & state.keys()
-        if state[name].shape != own[name].shape
-    ]
-    if problems:
-        shown = "; ".join(sorted(problems)[:3])
-        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise WeightsError(
-            f"{path} does not fit {type(model).__name__} as its config describes it: "
-            f"{shown}{more}. The weights and config.json must come from the same model."
-        )
-    model.load_state_dict(state, strict=True)
+    save_files(Path(folder), model.state_dict(), model.config, dtype=dtype)
 
 
 def merge_ab(rgb: np.ndarray, small: Tensor, ab: Tensor) -> np.ndarray:

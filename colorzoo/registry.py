@@ -4,30 +4,24 @@ import difflib
 import fnmatch
 import inspect
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-import httpx
 import torch
-from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
 
-from colorzoo.colorizer import CONFIG_FILE, WEIGHTS_FILE, Colorizer, load_weights
-from colorzoo.errors import ConfigError, HubError, UnknownModelError, WeightsError
+from colorzoo.checkpoint import CONFIG_FILE, WEIGHTS_FILE, Config, load_files, read_config
+from colorzoo.colorizer import Colorizer
+from colorzoo.errors import ConfigError, UnknownModelError, WeightsError
+from colorzoo.hub import HubRepo
 
 DEFAULT_MODEL = "unet"
 
 _WEIGHTS = Path(__file__).parent / "weights"
+_COMMIT = re.compile("[0-9a-f]{40}")
+_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 Family = TypeVar("Family", bound=type[Colorizer])
 
@@ -87,7 +81,7 @@ def register_model(
         year: When the recipe was published.
         config: Constructor keywords that differ from the class's defaults.
         repo_id: Hub repository of its published weights.
-        revision: Commit of that repository; required with ``repo_id``.
+        revision: Full hash of a commit of that repository; required with ``repo_id``.
 
     Returns:
         A decorator that returns the class unchanged.
@@ -104,6 +98,11 @@ def register_model(
         raise ValueError(f"a model's name is made of a-z, 0-9, '-', '_' and '.', got {name!r}")
     if (repo_id is None) != (revision is None):
         raise ValueError(f"{name}: repo_id and revision go together, so that weights are pinned")
+    if revision is not None and not _COMMIT.fullmatch(revision):
+        raise ValueError(
+            f"{name}: revision must be a commit's hash of 40 digits, so that weights are pinned, "
+            f"got {revision!r}"
+        )
 
     def decorate(family: Family) -> Family:
         if not (isinstance(family, type) and issubclass(family, Colorizer)):
@@ -178,8 +177,9 @@ def create_model(name: str, /, **config: Any) -> Colorizer:
         )
     try:
         model = info.family(**{**info.config, **config})
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ConfigError(f"{name} cannot be built with {config}: {error}") from error
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        reason = str(error).partition("\n")[0]  # the rest is PyTorch's own stack
+        raise ConfigError(f"{name} cannot be built with {config}: {reason}") from error
     model.architecture = name
     return model.eval()
 
@@ -192,62 +192,109 @@ def load(
     cache_dir: str | Path | None = None,
     local_files_only: bool = False,
     device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    source: Literal["auto", "bundled", "hub"] = "auto",
 ) -> Colorizer:
     """Load a trained colorizer.
 
     A Path, or a name that starts with ".", "/" or "~", is a folder; a name without a slash is a
     registered model; of the others, what exists here is a folder, the rest are Hub repositories.
+    Of a registered model the bundled weights are taken, or those on the Hub at its pinned commit
+    where none are bundled.
 
     Args:
         name: A registered name, a folder with config.json and model.safetensors, or "user/repo".
-        revision: Branch, tag or commit on the Hub; the pinned commit for a registered name.
-        token: Hub token, for private repositories.
+        revision: Branch, tag or commit on the Hub, which is then where the model is taken from. A
+            full commit hash pins it; once that is cached, loading it makes no request.
+        token: Hub token, for private repositories; the one that is logged in if None.
         cache_dir: Where downloads are kept.
         local_files_only: Never touch the network.
         device: Where the model runs: "cpu", "cuda", "cuda:1", "mps".
+        dtype: torch.float32, torch.float16 or torch.bfloat16, whatever the file holds.
+        source: "bundled" never asks the Hub, "hub" never takes what is here.
 
     Returns:
         The model in eval mode on that device.
 
     Raises:
         UnknownModelError: If the name is not registered.
-        ConfigError: If config.json is missing, damaged or names an unknown architecture, or if
-            there is no such device.
+        ConfigError: If config.json is missing, damaged, names an unknown architecture or asks for
+            an absurd size, if there is no such device, or if arguments exclude each other.
         WeightsError: If there are no weights, or they do not fit.
         HubError: If the Hub does not deliver.
     """
-    text = str(name)
-    if isinstance(name, Path) or text.startswith((".", "/", "~")):
-        return _to_device(_load_folder(Path(text).expanduser()), device)
-    if "/" not in text:
-        info = model_info(text)
-        if info.weights is not None:
-            return _to_device(_load_folder(info.weights), device)
+    if dtype not in _DTYPES:
+        raise ConfigError(f"dtype must be one of {', '.join(map(str, _DTYPES))}, got {dtype!r}")
+    if source not in ("auto", "bundled", "hub"):
+        raise ConfigError(f"source must be 'auto', 'bundled' or 'hub', got {source!r}")
+    if source == "bundled" and revision is not None:
+        raise ConfigError(f"source='bundled' never asks the Hub: leave out revision={revision!r}.")
+    wants_hub = source == "hub" or revision is not None
+    folder = None if wants_hub and not _is_path(name) else local_folder(name)
+    if folder is not None:
+        if wants_hub:
+            raise ConfigError(f"{name} is a folder; revision and source='hub' are for the Hub.")
+        return _to_device(_load_folder(folder), device, dtype)
+    repo_id, pinned = str(name), None
+    if "/" not in repo_id:
+        info = model_info(repo_id)
         if info.repo_id is None:
+            raise WeightsError(_no_weights(info))
+        repo_id, pinned = info.repo_id, info.revision
+    if source == "bundled":
+        raise WeightsError(f"There are no weights for {name} here; source='hub' may have some.")
+    repo = HubRepo(
+        repo_id,
+        revision=revision or pinned,
+        token=token,
+        cache_dir=cache_dir,
+        local_files_only=local_files_only,
+    )
+    return _to_device(_load_repo(repo), device, dtype)
+
+
+def local_folder(name: str | Path) -> Path | None:
+    """Find the folder with a model's weights on this machine, by the rules of ``load``.
+
+    Args:
+        name: A registered name, a folder, or "user/repo".
+
+    Returns:
+        The folder, or None if the weights can only be on the Hub.
+
+    Raises:
+        UnknownModelError: If the name is not registered.
+        WeightsError: If it names a folder that does not exist.
+    """
+    folder = Path(name).expanduser()
+    if _is_path(name):
+        if not folder.is_dir():
             raise WeightsError(
-                f"{text} has no trained weights yet. Train it with `python -m train fit "
-                f"{text} --data FOLDER`, or build it untrained with create_model({text!r})."
+                f"There is no folder {folder}. A registered model is given by its bare name "
+                "(see colorzoo.list_models()), a Hub repository as 'user/repo'."
             )
-        text, revision = info.repo_id, revision or info.revision
-    elif Path(text).is_dir():
-        return _to_device(_load_folder(Path(text)), device)
-
-    def fetch(file: str) -> Path:
-        return _download(
-            text,
-            file,
-            revision=revision,
-            token=token,
-            cache_dir=cache_dir,
-            local_files_only=local_files_only,
-        )
-
-    return _to_device(_load_files(fetch(CONFIG_FILE), fetch(WEIGHTS_FILE)), device)
+        return folder
+    if "/" not in str(name):
+        return model_info(str(name)).weights
+    return folder if folder.is_dir() else None
 
 
-def _to_device(model: Colorizer, device: str | torch.device) -> Colorizer:
+def _is_path(name: str | Path) -> bool:
+    return isinstance(name, Path) or name.startswith((".", "/", "~"))
+
+
+def _no_weights(info: ModelInfo) -> str:
+    if info.weights is not None:
+        return f"{info.name} is not on the Hub; colorzoo.load({info.name!r}) takes what is bundled."
+    return (
+        f"{info.name} has no trained weights yet. Train it with `python -m train fit {info.name} "
+        f"--data FOLDER`, or build it untrained with create_model({info.name!r})."
+    )
+
+
+def _to_device(model: Colorizer, device: str | torch.device, dtype: torch.dtype) -> Colorizer:
     try:
-        return model.to(device)
+        return model.to(device, dtype)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).partition("\n")[0]
         raise ConfigError(
@@ -256,84 +303,35 @@ def _to_device(model: Colorizer, device: str | torch.device) -> Colorizer:
 
 
 def _load_folder(folder: Path) -> Colorizer:
-    if not folder.is_dir():
-        raise WeightsError(
-            f"There is no folder {folder}. A registered model is given by its bare name "
-            "(see colorzoo.list_models()), a Hub repository as 'user/repo'."
-        )
-    return _load_files(folder / CONFIG_FILE, folder / WEIGHTS_FILE)
+    config = read_config(folder / CONFIG_FILE)
+    return load_files(config, _builder(config), lambda: folder / WEIGHTS_FILE)
 
 
-def _load_files(config_path: Path, weights_path: Path) -> Colorizer:
-    config = _read_config(config_path)
-    architecture = config.pop("architecture", None)
+def _load_repo(repo: HubRepo) -> Colorizer:
+    path, repo = repo.fetch(CONFIG_FILE)  # the weights are then taken from the same commit
+    try:
+        config = read_config(path)
+        build = _builder(config)
+    except ConfigError:
+        repo.check_pickles()  # the better reason, where it applies
+        raise
+    return load_files(config, build, lambda: repo.fetch(WEIGHTS_FILE)[0])
+
+
+def _builder(config: Config) -> Callable[[], Colorizer]:
+    """Make what builds the network of a config.json, or refuse that."""
+    architecture = config.architecture
     if not isinstance(architecture, str) or architecture not in _REGISTRY:
         raise ConfigError(
-            f"{config_path} names the architecture {architecture!r}, which this colorzoo does not "
-            f"have. It has {', '.join(list_models())}; a newer colorzoo may have more."
+            f"{config.path} names the architecture {architecture!r}, which is not registered: "
+            f"{config.origin}. There are {', '.join(list_models())}; a newer colorzoo may have "
+            "more, and a family of your own has to be imported first."
         )
-    model = create_model(architecture, **config)
-    load_weights(model, weights_path)
-    return model
 
+    def build() -> Colorizer:
+        try:
+            return create_model(architecture, **config.keywords)
+        except ConfigError as error:
+            raise ConfigError(f"{error} ({config.path}; {config.origin}.)") from error
 
-def _read_config(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise ConfigError(f"There is no {path.name} in {path.parent}; save_pretrained() writes it.")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be read as JSON ({error}).") from error
-    if not isinstance(config, dict):
-        raise ConfigError(f"{path} must hold a JSON object, it holds a {type(config).__name__}.")
-    return config
-
-
-def _download(
-    repo_id: str,
-    file: str,
-    *,
-    revision: str | None,
-    token: str | bool | None,
-    cache_dir: str | Path | None,
-    local_files_only: bool,
-) -> Path:
-    try:
-        return Path(
-            hf_hub_download(
-                repo_id,
-                file,
-                revision=revision,
-                token=token,
-                cache_dir=cache_dir,
-                local_files_only=local_files_only,
-                library_name="colorzoo",
-            )
-        )
-    except HFValidationError as error:
-        raise HubError(
-            f"{repo_id!r} is no Hub repository id ('user/repo'), nor a folder."
-        ) from error
-    except GatedRepoError as error:
-        raise HubError(f"{repo_id} asks you to accept its terms on the Hub first.") from error
-    except RepositoryNotFoundError as error:
-        raise HubError(
-            f"The Hub has no repository {repo_id}, or it is private: check the spelling, or pass "
-            "token=... (or run `hf auth login`)."
-        ) from error
-    except RevisionNotFoundError as error:
-        raise HubError(f"{repo_id} has no revision {revision!r} on the Hub.") from error
-    except LocalEntryNotFoundError as error:
-        raise HubError(
-            f"{file} of {repo_id} is not in the cache and the Hub is out of reach: check the "
-            "connection, or that HF_HUB_OFFLINE and local_files_only are not set."
-        ) from error
-    except EntryNotFoundError as error:
-        raise HubError(
-            f"{repo_id} holds no {file}: it is not a colorzoo model. colorzoo loads config.json "
-            "and model.safetensors only, never pickles, which can run code."
-        ) from error
-    except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
-        raise HubError(
-            f"The Hub failed to deliver {file} of {repo_id}: {error}. Try again."
-        ) from error
+    return build

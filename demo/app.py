@@ -59,13 +59,14 @@ h1 { font-family: Georgia, serif; font-weight: 400; letter-spacing: .02em; }
 #examples .container { width: 100%; height: auto; aspect-ratio: 1; }
 #gallery .grid-wrap { min-height: 0; max-height: none; overflow: visible; }
 #gallery .grid-container { grid-template-rows: none; grid-auto-rows: auto; align-items: start;
+  grid-template-columns: repeat(3, minmax(0, 1fr));
   padding-top: var(--size-6); }
 #gallery .thumbnail-item { aspect-ratio: auto; height: auto; filter: none; }
 #gallery .thumbnail-item.selected { --ring-color: transparent;
   border-color: var(--border-color-primary); }
 #gallery .thumbnail-item > img { height: auto; max-height: 320px; object-fit: contain; }
 #gallery .caption-label { position: static; max-width: none; border: 0; opacity: 1;
-  padding: var(--size-1); text-align: center; white-space: normal; }
+  padding: var(--size-1); text-align: center; white-space: normal; overflow-wrap: anywhere; }
 """
 
 Upload = dict[str, Any] | None  # what gr.Image sends: {"path": ..., ...}

@@ -1,0 +1,81 @@
+"""Weights that lie on this machine, bundled or saved, pushed to the Hub as they are."""
+
+import shutil
+from pathlib import Path
+
+from colorzoo.checkpoint import CONFIG_FILE, WEIGHTS_FILE
+from colorzoo.errors import WeightsError
+from colorzoo.hub import CARD_FILE, Pushed, push_files
+from colorzoo.registry import load, local_folder
+
+_METRICS_FILE = "metrics.json"
+
+
+def push(
+    name: str | Path,
+    repo_id: str,
+    *,
+    card: str | Path | None = None,
+    overwrite_card: bool = False,
+    branch: str | None = None,
+    create_pr: bool = False,
+    private: bool | None = None,
+    message: str | None = None,
+    token: str | bool | None = None,
+) -> Pushed:
+    """Push a registered model's bundled weights, or a folder that save_pretrained() wrote.
+
+    config.json, model.safetensors, metrics.json if there is one, and the card are pushed, and
+    nothing else that the folder may hold. Half-precision weights stay so, which
+    ``load(name).push_to_hub()`` would not do. Weights that do not load are not pushed.
+
+    Args:
+        name: A registered name or a folder.
+        repo_id: "user/repo", or "repo" for the user who is logged in.
+        card: Markdown file to push as the card; the folder's README.md if None, or a short one.
+        overwrite_card: Replace a card that is on the Hub already; else it stays as it is.
+        branch: Branch to push to, created if missing; main if None.
+        create_pr: Open a pull request instead.
+        private: Whether a repository that is created is private; the owner's default if None.
+        message: Summary of the commit.
+        token: Hub token; the one that is logged in if None.
+
+    Returns:
+        The commit, whose hash a registration pins, and whether a card on the Hub was kept.
+
+    Raises:
+        UnknownModelError: If the name is not registered.
+        ConfigError: If config.json or the arguments do not fit.
+        WeightsError: If there are no weights, or they do not fit.
+        HubError: If the Hub refuses, or has another card than ``card``.
+    """
+    folder = local_folder(name)
+    if folder is None:
+        raise WeightsError(
+            f"There are no weights for {name} on this machine. Give a folder that "
+            "save_pretrained() wrote, or a model whose weights are bundled."
+        )
+    model = load(folder)
+    own_card = folder / CARD_FILE
+    # What save_pretrained() wrote does not know the repository.
+    generated = str(model.generate_model_card())
+    edited = own_card.is_file() and own_card.read_text(encoding="utf-8") != generated
+
+    def write(place: Path, full_id: str) -> None:
+        for file in (CONFIG_FILE, WEIGHTS_FILE, _METRICS_FILE, *([CARD_FILE] if edited else [])):
+            if (folder / file).is_file():
+                shutil.copy(folder / file, place / file)
+        if not edited:
+            model.generate_model_card(repo_id=full_id).save(place / CARD_FILE)
+
+    return push_files(
+        repo_id,
+        write,
+        message=message or f"Push {model.architecture} using colorzoo",
+        card=card,
+        overwrite_card=overwrite_card,
+        branch=branch,
+        create_pr=create_pr,
+        private=private,
+        token=token,
+    )
