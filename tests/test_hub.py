@@ -640,3 +640,30 @@ def test_save_pretrained_can_push(hub, run, repo_id, tmp_path):
         hub.repos[repo_id].files()["model.safetensors"]
         == (tmp_path / "saved" / "model.safetensors").read_bytes()
     )
+
+
+def test_a_published_model_brings_numbers_card_and_pictures(run, repo_id):
+    """`python -m train publish`, and what a stranger then finds."""
+    found = run("""
+        from huggingface_hub import HfApi, ModelCard
+        from train.publish import publish
+
+        first = publish("unet", repo_id, token="hf_ann")
+        again = publish("unet", repo_id, token="hf_ann")
+        card = ModelCard.load(repo_id)
+        model = colorzoo.load(repo_id, revision=first.commit.oid, cache_dir=cache)
+        result = {
+            "files": sorted(HfApi().list_repo_files(repo_id)),
+            "commits": [first.commit.oid, again.commit.oid],
+            "card": card.text,
+            "metrics": sorted({each.metric_type for each in card.data.eval_results}),
+            "architecture": model.architecture,
+        }
+    """)
+    assert found["architecture"] == "unet" and found["commits"][0] == found["commits"][1]
+    expected = {
+        "README.md", "config.json", "failures.jpg", "metrics.json", "model.safetensors",
+        "samples.jpg",
+    }  # fmt: skip
+    assert expected <= set(found["files"])
+    assert f'colorzoo.load("{repo_id}")' in found["card"] and "psnr" in found["metrics"]

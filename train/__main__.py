@@ -1,4 +1,4 @@
-"""The command line: ``python -m train fit|tune|evaluate|readme``."""
+"""The command line: ``python -m train fit|tune|evaluate|publish|readme``."""
 
 import csv
 from pathlib import Path
@@ -16,6 +16,7 @@ from colorzoo.perceptual import find_measures
 from train.data import Memory
 from train.evaluate import evaluate_model, measurable_models
 from train.fit import Device, Precision, Run, fit, with_options
+from train.publish import publish
 from train.readme import GRID, draw_grid, update_readme
 from train.recipe import LossName, parse_split
 from train.recipes import find_recipe
@@ -171,6 +172,41 @@ def evaluate_command(
         _renew_readme()
     except (ColorzooError, OSError, RuntimeError, ValueError) as error:
         _fail(error)
+
+
+@app.command(name="publish")
+def publish_command(
+    name: Annotated[str, typer.Argument(help="A registered model with bundled weights.")],
+    repo: Annotated[str, typer.Argument(help="user/repo; it is created if it does not exist.")],
+    branch: Annotated[str | None, typer.Option(help="Push to this branch, not main.")] = None,
+    create_pr: Annotated[
+        bool, typer.Option("--create-pr", help="Open a pull request instead.")
+    ] = False,
+    private: Annotated[
+        bool, typer.Option("--private", help="If the repository is created, make it private.")
+    ] = False,
+    message: Annotated[str | None, typer.Option(help="Summary of the commit.")] = None,
+    overwrite_card: Annotated[
+        bool, typer.Option("--overwrite-card", help="Replace a card that is on the Hub already.")
+    ] = False,
+) -> None:
+    """Push weights, numbers, card and pictures to the Hub; print the commit to pin."""
+    try:
+        pushed = publish(
+            name,
+            repo,
+            overwrite_card=overwrite_card,
+            branch=branch,
+            create_pr=create_pr,
+            private=private or None,
+            message=message,
+        )
+    except ColorzooError as error:
+        _fail(error)
+    print(f"published {name}: {pushed.commit.pr_url or pushed.commit.commit_url}")
+    if pushed.kept_card:
+        print("note: kept the card on the Hub; --overwrite-card replaces it")
+    print(f'pin it: repo_id="{pushed.repo_id}", revision="{pushed.commit.oid}"')
 
 
 @app.command(name="readme")

@@ -45,6 +45,11 @@ def results_table() -> str:
     ]
     if not reports:
         return "No model has been measured yet.\n"
+    return f"{table_of(reports)}\n\n{_note(reports)}\n"
+
+
+def table_of(reports: list[dict[str, Any]]) -> str:
+    """Render what some metrics.json hold as Markdown, the gray baseline first, then by PSNR."""
     columns = [key for key in _COLUMNS if any(key in _numbers(report) for report in reports)]
     headings = ["model", "parameters", *(_COLUMNS[key][0] for key in columns)]
     rows = [
@@ -55,8 +60,7 @@ def results_table() -> str:
     for report in sorted(reports, key=lambda each: -each["scores"]["psnr"]):
         name, size = f"`{report['model']}`", f"{report['parameters'] / 1e6:.1f}M"
         rows.append([name, size, *_cells(_numbers(report), columns)])
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join([*lines, "", _note(reports), ""])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def update_readme(path: Path) -> bool:

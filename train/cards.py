@@ -1,0 +1,185 @@
+"""Model cards: hub_cards/NAME.md filled in from metrics.json, the recipe and the registry."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from PIL import Image
+from skimage import data
+
+from colorzoo import metrics
+from colorzoo.colorizer import WEIGHTS_FILE, Colorizer
+from colorzoo.compare import contact_sheet
+from colorzoo.errors import ColorzooError
+from colorzoo.registry import ModelInfo, load, model_info
+from train.readme import table_of
+from train.recipes import find_recipe
+
+CARDS = Path("hub_cards")
+SAMPLES, FAILURES = "samples.jpg", "failures.jpg"
+
+# Free pictures of scikit-image: everyday ones, and ones unlike anything that was trained on.
+_EVERYDAY = ("chelsea", "coffee", "rocket", "astronaut")
+_UNUSUAL = ("retina", "immunohistochemistry", "hubble_deep_field")
+# How a measured score is called on the Hub.
+_METRICS = {
+    "psnr": "PSNR, dB",
+    "ssim": "SSIM",
+    "cf": "Colourfulness",
+    "delta_cf": "Distance of colourfulness from the truth",
+    "auc": "AuC, %",
+    "auc_rebalanced": "Rebalanced AuC, %",
+}
+
+
+class CardError(ColorzooError):
+    """A model card cannot be written."""
+
+
+def card_names(folder: Path = CARDS) -> list[str]:
+    """Name the models that have a card, sorted."""
+    return sorted(path.stem for path in folder.glob("*.md") if not path.stem.startswith("_"))
+
+
+def render_card(name: str, *, repo_id: str, folder: Path = CARDS) -> ModelCard:
+    """Fill a model's card in.
+
+    Args:
+        name: Registered name of a model with bundled weights.
+        repo_id: The repository that the card is for, "user/repo".
+        folder: Holds the cards and their template.
+
+    Returns:
+        The card, front matter included.
+
+    Raises:
+        CardError: If there is no card, no weights or no metrics, or the card asks for a value that
+            is not there.
+    """
+    info = model_info(name)
+    report = info.metrics
+    if info.weights is None or report is None:
+        raise CardError(
+            f"{name} has no bundled weights with a metrics.json: train it with `python -m train "
+            f"fit {name}`, then measure it with `python -m train evaluate {name}`"
+        )
+    if not (folder / f"{name}.md").is_file():
+        raise CardError(f"there is no {folder / name}.md: write one that extends _template.md")
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown, not HTML
+    )
+    recipe = find_recipe(name)
+    fields = {
+        "metadata": _metadata(info, report).to_yaml(),
+        "name": name,
+        "summary": info.summary,
+        "samples": SAMPLES,
+        "failures": FAILURES,
+        "usage": usage(repo_id),
+        "work_size": report["work_size"],
+        "megabytes": f"{(info.weights / WEIGHTS_FILE).stat().st_size / 1e6:.1f}",
+        "parameters": f"{report['parameters']:,}",
+        "milliseconds": f"{report['milliseconds']:.0f}",
+        "hardware": report["hardware"],
+        "photos": report["photos"],
+        "data": report["data"],
+        "commit": report["commit"],
+        "results": table_of([report]),
+        "protocol": report["protocol"],
+        "command": f"python -m train fit {name} --data FOLDER",
+        "recipe": "\n".join(
+            f"- {key.replace('_', ' ')}: {value}" for key, value in recipe.describe().items()
+        ),
+    }
+    try:
+        return ModelCard(environment.get_template(f"{name}.md").render(fields))
+    except TemplateError as error:
+        raise CardError(f"{folder / name}.md cannot be filled in: {error}") from error
+
+
+def usage(repo_id: str) -> str:
+    """The lines of Python that a card shows; they run as they stand, next to a photo.jpg."""
+    return "\n".join(
+        (
+            "import colorzoo",
+            f'model = colorzoo.load("{repo_id}")',
+            'image = model.colorize("photo.jpg")',
+            'colorzoo.save_image(image, "coloured.jpg")',
+        )
+    )
+
+
+def draw_pictures(model: Colorizer, folder: Path) -> None:
+    """Draw a card's pictures: what the model does well or badly on free photos.
+
+    Args:
+        model: The model.
+        folder: samples.jpg and failures.jpg go there.
+    """
+    _draw(model, _EVERYDAY).save(folder / SAMPLES, quality=90)
+    _draw(model, _UNUSUAL).save(folder / FAILURES, quality=90)
+
+
+def _draw(model: Colorizer, names: tuple[str, ...]) -> Image.Image:
+    tiles: list[tuple[str, Image.Image | np.ndarray]] = []
+    for i, name in enumerate(names):
+        truth = metrics.prepare(getattr(data, name)(), side=384)
+        gray = metrics.gray(truth)
+        row = {"black and white": gray, "coloured": np.asarray(model.colorize(gray)), "real": truth}
+        last = i == len(names) - 1
+        tiles += [(label if last else "", picture) for label, picture in row.items()]
+    return contact_sheet(tiles, columns=3, tile=256)
+
+
+def _metadata(info: ModelInfo, report: dict[str, Any]) -> ModelCardData:
+    results = [
+        EvalResult(
+            task_type="image-to-image",
+            task_name="Image colorization",
+            dataset_type="photos",
+            dataset_name=f"{report['photos']} photos of {report['data']}",
+            metric_type=key,
+            metric_name=label,
+            metric_value=report["scores"][key],
+        )
+        for key, label in _METRICS.items()
+    ]
+    return ModelCardData(
+        model_name=info.name,
+        eval_results=results,
+        license="other",
+        license_name="research-use",
+        library_name="colorzoo",
+        pipeline_tag="image-to-image",
+        tags=["image-colorization"],
+        datasets=["ILSVRC/imagenet-1k", "frgfm/imagenette"],
+    )
+
+
+def write_card(name: str, *, repo_id: str, folder: Path, cards: Path = CARDS) -> Path:
+    """Write a model's README.md with its pictures, ready to go up with its weights.
+
+    Args:
+        name: Registered name.
+        repo_id: The repository that they are for.
+        folder: Where to.
+        cards: Holds the cards and their template.
+
+    Returns:
+        The path of README.md.
+
+    Raises:
+        CardError: If the card cannot be filled in.
+    """
+    card = render_card(name, repo_id=repo_id, folder=cards)
+    folder.mkdir(parents=True, exist_ok=True)
+    draw_pictures(load(name), folder)
+    path = folder / "README.md"
+    card.save(path)
+    return path
