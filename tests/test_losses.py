@@ -26,6 +26,9 @@ def test_ssim_agrees_with_scikit_image(rng):
     loss = SSIMLoss()(torch.tensor(predicted)[None], torch.tensor(truth)[None])
     assert loss.item() == pytest.approx(1 - float(expected), abs=2e-3)
     assert SSIMLoss()(torch.tensor(truth)[None], torch.tensor(truth)[None]).item() < 1e-6
+    both = SSIMLoss(mse_weight=0.01)(torch.tensor(predicted)[None], torch.tensor(truth)[None])
+    error = float(np.square(predicted - truth).mean())
+    assert (both - loss).item() == pytest.approx(0.01 * error, rel=1e-3)
 
 
 def test_soft_encoding_is_the_papers():

@@ -27,14 +27,23 @@ class SSIMLoss(nn.Module):
     """1 - SSIM of the ab channels (Wang et al. 2004): 11x11 Gaussian, sigma 1.5, range 256.
 
     It compares local means, contrasts and structure instead of single pixels, so a region that has
-    the right pattern at the wrong strength costs little.
+    the right pattern at the wrong strength costs little. Alone, it is content with a channel that
+    stays flat; a squared error beside it is not.
+
+    Args:
+        mse_weight: Factor on the mean squared error, in squared L*a*b* units, that is added.
     """
+
+    def __init__(self, *, mse_weight: float = 0.0) -> None:
+        """Keep the weight."""
+        super().__init__()
+        self.mse_weight = mse_weight
 
     def forward(self, predicted: Tensor, truth: Tensor) -> Tensor:
         """Compare (N, 2, H, W) ab, L*a*b* units, sides of at least 11 pixels."""
         similarity = structural_similarity_index_measure(predicted, truth, data_range=256.0)
         assert isinstance(similarity, Tensor)  # it returns more only when asked to
-        return 1 - similarity
+        return 1 - similarity + self.mse_weight * F.mse_loss(predicted, truth)
 
 
 class BinsLoss(nn.Module):
@@ -101,6 +110,7 @@ LOSSES: dict[LossName, Callable[[], nn.Module]] = {
     "l1": nn.L1Loss,
     "mse": nn.MSELoss,
     "ssim": SSIMLoss,
+    "ssim-mse": partial(SSIMLoss, mse_weight=1 / 400),  # at the start, both terms are about 0.7
     "bins": BinsLoss,
     "bins-hard": partial(BinsLoss, neighbours=1),
 }

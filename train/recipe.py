@@ -4,10 +4,13 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-LossName = Literal["l1", "mse", "ssim", "bins", "bins-hard"]
+LossName = Literal["l1", "mse", "ssim", "ssim-mse", "bins", "bins-hard"]
 
 # Losses that can stand in for each other: on ab, and on the distribution over bins.
-LOSS_FAMILIES: tuple[tuple[LossName, ...], ...] = (("l1", "mse", "ssim"), ("bins", "bins-hard"))
+LOSS_FAMILIES: tuple[tuple[LossName, ...], ...] = (
+    ("l1", "mse", "ssim", "ssim-mse"),
+    ("bins", "bins-hard"),
+)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from colorzoo.registry import register_model
 
 @register_model(
     "autoencoder-ssim",
-    summary="Encoder-decoder with U-Net-like skips, SSIM on ab",
+    summary="Encoder-decoder with U-Net-like skips, SSIM and MSE on ab",
     year=2017,
     config={"skips": True},
 )
