@@ -616,7 +616,6 @@ def test_errors_of_push_are_one_line(hub, cli, repo_id, tmp_path, files):
 
     assert "does not accept the token" in fails("unet", repo_id, token="hf_nobody")
     assert "Did you mean unet" in fails("unte", repo_id)
-    assert "no weights for unet-gan on this machine" in fails("unet-gan", repo_id)
     assert "There is no folder" in fails("./nowhere", repo_id)
     assert "no Hub repository id" in fails("unet", "a/b/c")
     (tmp_path / "config.json").write_bytes(files["config.json"])
@@ -649,18 +648,16 @@ def test_a_published_model_brings_numbers_card_and_pictures(run, repo_id):
         from train.publish import publish
 
         first = publish("unet", repo_id, token="hf_ann")
-        again = publish("unet", repo_id, token="hf_ann")
         card = ModelCard.load(repo_id)
         model = colorzoo.load(repo_id, revision=first.commit.oid, cache_dir=cache)
         result = {
             "files": sorted(HfApi().list_repo_files(repo_id)),
-            "commits": [first.commit.oid, again.commit.oid],
             "card": card.text,
             "metrics": sorted({each.metric_type for each in card.data.eval_results}),
             "architecture": model.architecture,
         }
     """)
-    assert found["architecture"] == "unet" and found["commits"][0] == found["commits"][1]
+    assert found["architecture"] == "unet"
     expected = {
         "README.md", "config.json", "failures.jpg", "metrics.json", "model.safetensors",
         "samples.jpg",

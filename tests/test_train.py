@@ -75,6 +75,8 @@ def test_training_learns_and_exports(name, shards, tmp_path):
 
     model = colorzoo.load(tmp_path / "weights")
     assert model.architecture == name
+    if name == "unet-bins":
+        model.temperature = 0.38  # pyright: ignore  # so early, the mean over the bins is gray
     lab = rgb_to_lab(torch.tensor(np.asarray(photo(1000))).permute(2, 0, 1) / 255)
     with torch.inference_mode():
         ab = model.predict_ab(lab[None, :1])
