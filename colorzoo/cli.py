@@ -15,9 +15,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 import colorzoo
+from colorzoo.checkpoint import METRICS_FILE
 from colorzoo.compare import compare_photo
 from colorzoo.errors import ColorzooError, ImageError
 from colorzoo.evaluation import Report, evaluate_model, scores_table
+from colorzoo.hub import PushOptions
 from colorzoo.images import MAX_PIXELS, WRITABLE, Photo, photos_below, read_photo, save_image
 from colorzoo.perceptual import find_measures
 from colorzoo.publish import push
@@ -42,6 +44,16 @@ WorkSize = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
 MaxPixels = Annotated[int, typer.Option(min=1, help="Refuse photos with more pixels than this.")]
+HubRepoId = Annotated[str, typer.Argument(help="user/repo; it is created if it does not exist.")]
+Branch = Annotated[str | None, typer.Option(help="Push to this branch, not main.")]
+CreatePr = Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead.")]
+Private = Annotated[
+    bool, typer.Option("--private", help="If the repository is created, make it private.")
+]
+Message = Annotated[str | None, typer.Option(help="Summary of the commit.")]
+OverwriteCard = Annotated[
+    bool, typer.Option("--overwrite-card", help="Replace a card that is on the Hub already.")
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -210,35 +222,21 @@ def evaluate(
 @app.command(name="push")
 def push_command(
     model: Annotated[str, typer.Argument(help="A registered model, or a folder.")],
-    repo: Annotated[str, typer.Argument(help="user/repo; it is created if it does not exist.")],
+    repo: HubRepoId,
     card: Annotated[
         Path | None,
         typer.Option(help="Markdown file for the model's page; else the folder's README.md."),
     ] = None,
-    branch: Annotated[str | None, typer.Option(help="Push to this branch, not main.")] = None,
-    create_pr: Annotated[
-        bool, typer.Option("--create-pr", help="Open a pull request instead.")
-    ] = False,
-    private: Annotated[
-        bool, typer.Option("--private", help="If the repository is created, make it private.")
-    ] = False,
-    message: Annotated[str | None, typer.Option(help="Summary of the commit.")] = None,
-    overwrite_card: Annotated[
-        bool, typer.Option("--overwrite-card", help="Replace a card that is on the Hub already.")
-    ] = False,
+    branch: Branch = None,
+    create_pr: CreatePr = False,
+    private: Private = False,
+    message: Message = None,
+    overwrite_card: OverwriteCard = False,
 ) -> None:
     """Push weights to the Hugging Face Hub and print the commit to pin; log in first."""
     with _errors():
-        pushed = push(
-            model,
-            repo,
-            card=card,
-            overwrite_card=overwrite_card,
-            branch=branch,
-            create_pr=create_pr,
-            private=private or None,
-            message=message,
-        )
+        options = PushOptions(message, overwrite_card, branch, create_pr, private or None)
+        pushed = push(model, repo, options, card=card)
     commit = pushed.commit
     _out.print(f"pushed {model}: {commit.pr_url or commit.commit_url}", soft_wrap=True)
     if pushed.kept_card:
@@ -277,7 +275,7 @@ def _write_report(report: Report, folder: Path) -> None:
     _out.print(f"wrote {folder / _REPORT_FILE} and {folder / _SHEET_FILE}", soft_wrap=True)
 
 
-_REPORT_FILE, _SHEET_FILE = "metrics.json", "sheet.png"
+_REPORT_FILE, _SHEET_FILE = METRICS_FILE, "sheet.png"
 
 # What one photo can come to grief of, memory on the CPU and the GPU included.
 _FAILURES = (ColorzooError, OSError, ValueError, RuntimeError, MemoryError)

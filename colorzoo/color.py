@@ -126,6 +126,11 @@ def luminance_to_lightness(luminance: Tensor) -> Tensor:
     return 116 * _cube_root(luminance) - 16
 
 
+def to_uint8(rgb: Tensor) -> Tensor:
+    """Round sRGB in [0, 1] to the nearest of 256 levels, elementwise."""
+    return (rgb * 255).round().to(torch.uint8)
+
+
 def _cube_root(ratio: Tensor) -> Tensor:
     """Take the cube root of a ratio to white, with the linear part of L*a*b* near black."""
     return torch.where(ratio > _DELTA, ratio.clamp(min=_DELTA) ** (1 / 3), _SLOPE * ratio + _OFFSET)

@@ -20,9 +20,10 @@ from colorzoo.color import (
     lightness_to_rgb,
     luminance_to_lightness,
     rgb_to_linear,
+    to_uint8,
 )
 from colorzoo.errors import ConfigError
-from colorzoo.hub import HubRepo, push_files
+from colorzoo.hub import HubRepo, PushOptions, push_files
 from colorzoo.images import MAX_PIXELS, ImageSource, Photo, read_photo, to_pil
 from colorzoo.upsample import GuidedUpsampler
 
@@ -322,13 +323,15 @@ class Colorizer(
         return push_files(
             repo_id,
             write,
+            PushOptions(
+                overwrite_card=overwrite_card,
+                branch=branch,
+                create_pr=bool(create_pr),
+                private=private,
+                token=token,
+            ),
             message=commit_message,
             card=card,
-            overwrite_card=overwrite_card,
-            branch=branch,
-            create_pr=bool(create_pr),
-            private=private,
-            token=token,
             allow_patterns=allow_patterns,
             ignore_patterns=ignore_patterns,
             delete_patterns=delete_patterns,
@@ -382,7 +385,7 @@ def merge_ab(rgb: np.ndarray, small: Tensor, ab: Tensor) -> np.ndarray:
                 lab = torch.cat((lightness, upsampler.rows(start, lightness)), dim=1)
                 pixels = lab_to_rgb(lab, gamut="desaturate")
             pixels = pixels[0].permute(1, 2, 0)
-            out[start : start + step] = (pixels * 255).round().to(torch.uint8).cpu().numpy()
+            out[start : start + step] = to_uint8(pixels).cpu().numpy()
     return out
 
 

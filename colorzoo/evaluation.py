@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,17 +22,32 @@ from colorzoo.images import MAX_PIXELS, SUFFIXES, is_photo_name, photos_below, r
 
 SHEET_PHOTOS = 24
 
-# Heading and digits of each score in a table.
-_COLUMNS = {
-    "psnr": ("PSNR", 2),
-    "ssim": ("SSIM", 4),
-    "cf": ("CF", 1),
-    "delta_cf": ("dCF", 1),
-    "auc": ("AuC", 2),
-    "auc_rebalanced": ("AuC reb.", 2),
-    "mse_ab": ("MSE ab", 1),
-    "lpips": ("LPIPS", 4),
-    "fid": ("FID", 2),
+
+class Column(NamedTuple):
+    """How a score is shown.
+
+    Attributes:
+        heading: Over a column of a table.
+        digits: After the decimal point.
+        name: Its name in full.
+    """
+
+    heading: str
+    digits: int
+    name: str
+
+
+# By the field of Scores.
+COLUMNS = {
+    "psnr": Column("PSNR dB", 2, "PSNR, dB"),
+    "ssim": Column("SSIM", 4, "SSIM"),
+    "cf": Column("CF", 1, "Colourfulness"),
+    "delta_cf": Column("ΔCF", 1, "Distance of colourfulness from the truth"),
+    "auc": Column("AuC %", 2, "AuC, %"),
+    "auc_rebalanced": Column("rebalanced AuC %", 2, "Rebalanced AuC, %"),
+    "mse_ab": Column("MSE ab", 1, "Mean squared error of ab"),
+    "lpips": Column("LPIPS", 4, "LPIPS"),
+    "fid": Column("FID", 2, "FID"),
 }
 
 
@@ -154,13 +169,13 @@ def scores_table(rows: Mapping[str, Mapping[str, float]]) -> Table:
     Args:
         rows: The scores of metrics.json by what to call them.
     """
-    shown = [key for key in _COLUMNS if any(key in scores for scores in rows.values())]
+    shown = [key for key in COLUMNS if any(key in scores for scores in rows.values())]
     table = Table("", box=None)
     for key in shown:
-        table.add_column(_COLUMNS[key][0], justify="right")
+        table.add_column(COLUMNS[key].heading, justify="right")
     for name, scores in rows.items():
         cells = (
-            f"{scores[key]:.{_COLUMNS[key][1]}f}" if scores.get(key) is not None else "-"
+            f"{scores[key]:.{COLUMNS[key].digits}f}" if scores.get(key) is not None else "-"
             for key in shown
         )
         table.add_row(name, *cells)

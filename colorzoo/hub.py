@@ -160,6 +160,27 @@ def pickles_only(names: list[str]) -> str | None:
     return f"holds its weights as a pickle only ({pickles[0]}). {_PICKLES_REFUSED}"
 
 
+@dataclass(frozen=True)
+class PushOptions:
+    """How files are pushed.
+
+    Attributes:
+        message: Summary of the commit; one that names the model if None.
+        overwrite_card: Replace a card that is on the Hub already; else it stays as it is.
+        branch: Branch to push to, created from the default one if missing; main if None.
+        create_pr: Open a pull request instead.
+        private: Whether a repository that is created is private; the owner's default if None.
+        token: Hub token; the one that is logged in if None.
+    """
+
+    message: str | None = None
+    overwrite_card: bool = False
+    branch: str | None = None
+    create_pr: bool = False
+    private: bool | None = None
+    token: str | bool | None = None
+
+
 class Pushed(NamedTuple):
     """What came of a push.
 
@@ -177,14 +198,10 @@ class Pushed(NamedTuple):
 def push_files(
     repo_id: str,
     write: Callable[[Path, str], None],
+    options: PushOptions,
     *,
     message: str,
     card: str | Path | None = None,
-    overwrite_card: bool = False,
-    branch: str | None = None,
-    create_pr: bool = False,
-    private: bool | None = None,
-    token: str | bool | None = None,
     allow_patterns: Patterns = None,
     ignore_patterns: Patterns = None,
     delete_patterns: Patterns = None,
@@ -192,18 +209,14 @@ def push_files(
     """Push files in one commit; a repository that does not exist is created.
 
     A card (README.md) that is on the Hub already is a person's work, or may be: it stays unless
-    ``overwrite_card`` is given.
+    the options say otherwise.
 
     Args:
         repo_id: "user/repo", or "repo" for the user who is logged in.
         write: Called with an empty folder and the repository's full id, to put the files there.
-        message: Summary of the commit.
+        options: How to push.
+        message: Summary of the commit, where the options have none.
         card: Markdown file to push as the card, instead of the README.md that ``write`` gives.
-        overwrite_card: Replace a card that is on the Hub already.
-        branch: Branch to push to, created from the default one if missing; main if None.
-        create_pr: Open a pull request instead.
-        private: Whether a repository that is created is private; the owner's default if None.
-        token: Hub token; the one that is logged in if None.
         allow_patterns: Push only files that match one of these.
         ignore_patterns: Do not push files that match one of these.
         delete_patterns: Delete files on the Hub that match one of these and are not pushed.
@@ -217,23 +230,24 @@ def push_files(
         HubError: If the Hub refuses, if it has another card than ``card``, or if a private push
             would be public.
     """
-    if branch is not None and create_pr:
+    branch = options.branch
+    if branch is not None and options.create_pr:
         raise ConfigError(
             f"A pull request is opened against the default branch: leave out branch={branch!r} or "
             "create_pr=True."
         )
     given = None if card is None else _read_card(Path(card))
-    api = HfApi(token=token, library_name="colorzoo", library_version=__version__)
+    api = HfApi(token=options.token, library_name="colorzoo", library_version=__version__)
     with hub_errors(repo_id, revision=branch, pushing=True):
-        repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
+        repo_id = api.create_repo(repo_id, private=options.private, exist_ok=True).repo_id
         found = _find_head(api, repo_id, branch)
-    if private and found.private is False:
+    if options.private and found.private is False:
         raise HubError(
             f"{repo_id} exists and is public, so nothing was pushed. Make it private in its "
             "settings, or push to another name."
         )
     there = [sibling.rfilename for sibling in found.siblings or ()]
-    kept_card = CARD_FILE in there and not overwrite_card
+    kept_card = CARD_FILE in there and not options.overwrite_card
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         if kept_card and given is not None:
@@ -264,11 +278,13 @@ def push_files(
                     *(CommitOperationDelete(name) for name in sorted(gone)),
                     *(CommitOperationAdd(name, folder / name) for name in files),
                 ],
-                commit_message=message,
+                commit_message=options.message or message,
                 revision=branch,
-                create_pr=create_pr,
+                create_pr=options.create_pr,
                 # A card that is written in this very moment is not to be overwritten either.
-                parent_commit=found.sha if CARD_FILE in files and not overwrite_card else None,
+                parent_commit=(
+                    found.sha if CARD_FILE in files and not options.overwrite_card else None
+                ),
             )
     return Pushed(repo_id, commit, kept_card)
 

@@ -17,7 +17,7 @@ from skimage.metrics import structural_similarity
 from torch import Tensor
 
 from colorzoo.ab_bins import COUNT, nearest_bin, smoothed_prior
-from colorzoo.color import lightness_to_rgb, rgb_to_lab
+from colorzoo.color import lightness_to_rgb, rgb_to_lab, to_uint8
 
 SIDE = 256
 AUC_LIMIT = 150.0
@@ -195,7 +195,7 @@ def mse_ab(predicted: np.ndarray, truth: np.ndarray) -> float:
 def gray(rgb: np.ndarray) -> np.ndarray:
     """Take the colour out (ab = 0), the baseline of every table: (H, W, 3) uint8 both ways."""
     neutral = lightness_to_rgb(_lab(rgb)[:, :1])
-    return (neutral[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
+    return to_uint8(neutral[0].permute(1, 2, 0)).numpy()
 
 
 def evaluate(

@@ -3,25 +3,18 @@
 import shutil
 from pathlib import Path
 
-from colorzoo.checkpoint import CONFIG_FILE, WEIGHTS_FILE
+from colorzoo.checkpoint import CONFIG_FILE, METRICS_FILE, WEIGHTS_FILE
 from colorzoo.errors import WeightsError
-from colorzoo.hub import CARD_FILE, Pushed, push_files
+from colorzoo.hub import CARD_FILE, Pushed, PushOptions, push_files
 from colorzoo.registry import load, local_folder
-
-_METRICS_FILE = "metrics.json"
 
 
 def push(
     name: str | Path,
     repo_id: str,
+    options: PushOptions = PushOptions(),  # noqa: B008  (frozen)
     *,
     card: str | Path | None = None,
-    overwrite_card: bool = False,
-    branch: str | None = None,
-    create_pr: bool = False,
-    private: bool | None = None,
-    message: str | None = None,
-    token: str | bool | None = None,
 ) -> Pushed:
     """Push a registered model's bundled weights, or a folder that save_pretrained() wrote.
 
@@ -32,13 +25,8 @@ def push(
     Args:
         name: A registered name or a folder.
         repo_id: "user/repo", or "repo" for the user who is logged in.
+        options: How to push.
         card: Markdown file to push as the card; the folder's README.md if None, or a short one.
-        overwrite_card: Replace a card that is on the Hub already; else it stays as it is.
-        branch: Branch to push to, created if missing; main if None.
-        create_pr: Open a pull request instead.
-        private: Whether a repository that is created is private; the owner's default if None.
-        message: Summary of the commit.
-        token: Hub token; the one that is logged in if None.
 
     Returns:
         The commit, whose hash a registration pins, and whether a card on the Hub was kept.
@@ -62,7 +50,7 @@ def push(
     edited = own_card.is_file() and own_card.read_text(encoding="utf-8") != generated
 
     def write(place: Path, full_id: str) -> None:
-        for file in (CONFIG_FILE, WEIGHTS_FILE, _METRICS_FILE, *([CARD_FILE] if edited else [])):
+        for file in (CONFIG_FILE, WEIGHTS_FILE, METRICS_FILE, *([CARD_FILE] if edited else [])):
             if (folder / file).is_file():
                 shutil.copy(folder / file, place / file)
         if not edited:
@@ -71,11 +59,7 @@ def push(
     return push_files(
         repo_id,
         write,
-        message=message or f"Push {model.architecture} using colorzoo",
+        options,
+        message=f"Push {model.architecture} using colorzoo",
         card=card,
-        overwrite_card=overwrite_card,
-        branch=branch,
-        create_pr=create_pr,
-        private=private,
-        token=token,
     )

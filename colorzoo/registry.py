@@ -12,7 +12,14 @@ from typing import Any, Literal, TypeVar
 
 import torch
 
-from colorzoo.checkpoint import CONFIG_FILE, WEIGHTS_FILE, Config, load_files, read_config
+from colorzoo.checkpoint import (
+    CONFIG_FILE,
+    METRICS_FILE,
+    WEIGHTS_FILE,
+    Config,
+    load_files,
+    read_config,
+)
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError, UnknownModelError, WeightsError
 from colorzoo.hub import HubRepo
@@ -57,7 +64,7 @@ class ModelInfo:
     @property
     def metrics(self) -> dict[str, Any] | None:
         """What was measured on those weights (metrics.json), or None."""
-        path = _WEIGHTS / self.name / "metrics.json"
+        path = _WEIGHTS / self.name / METRICS_FILE
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 

@@ -209,7 +209,7 @@ def test_evaluate_measures_a_model_of_ones_own(album, tmp_path, coffee):
     assert all(any(name in line for line in skipped) for name in ("letter.jpg", "cut.jpg"))
     shown = " ".join(result.stdout.split())
     assert "4 photos of album, 2 unreadable." in shown
-    assert "PSNR SSIM CF dCF AuC AuC reb. MSE ab" in shown
+    assert "PSNR dB SSIM CF ΔCF AuC % rebalanced AuC % MSE ab" in shown
     assert " ".join(PROTOCOL.split()) in shown
     report = json.loads((out / "metrics.json").read_text())
     assert report["photos"] == 4 and report["unreadable"] == 2

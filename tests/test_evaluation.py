@@ -105,7 +105,7 @@ def test_the_table_shows_what_there_is():
     rows = {"gray": {"psnr": 21.0}, "a[b]": {"psnr": 22.5, "fid": 30.125}}
     Console(file=out, width=80, markup=False).print(scores_table(rows))
     lines = [line.split() for line in out.getvalue().splitlines()]
-    assert lines == [["PSNR", "FID"], ["gray", "21.00", "-"], ["a[b]", "22.50", "30.12"]]
+    assert lines == [["PSNR", "dB", "FID"], ["gray", "21.00", "-"], ["a[b]", "22.50", "30.12"]]
 
 
 def test_hardware_is_a_processor():

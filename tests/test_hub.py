@@ -164,10 +164,14 @@ def test_the_default_card_shows_how_to_load_this_repository(hub, run, repo_id):
 
         os.environ["HF_HUB_CACHE"] = cache
         pathlib.Path(cache).mkdir()
+        here = os.getcwd()
         os.chdir(cache)
-        Image.new("L", (40, 30), 99).save("photo.jpg")
-        exec(example, {})
-        assert pathlib.Path("coloured.jpg").is_file()
+        try:
+            Image.new("L", (40, 30), 99).save("photo.jpg")
+            exec(example, {})
+            assert pathlib.Path("coloured.jpg").is_file()
+        finally:
+            os.chdir(here)
         """,
         example=example,
     )
@@ -470,7 +474,7 @@ def test_a_card_that_is_written_in_that_moment_stays_too(hub, run, repo_id):
     with pytest.raises(Raised, match="HubError: .*changed while this was pushed.*push again"):
         run("""
             from huggingface_hub import HfApi
-            from colorzoo.hub import push_files
+            from colorzoo.hub import PushOptions, push_files
 
             def write(folder, full_id):
                 (folder / "README.md").write_text("mine")
@@ -478,7 +482,7 @@ def test_a_card_that_is_written_in_that_moment_stays_too(hub, run, repo_id):
                     path_or_fileobj=b"theirs", path_in_repo="README.md", repo_id=full_id
                 )
 
-            push_files(repo_id, write, message="m", token="hf_ann")
+            push_files(repo_id, write, PushOptions(token="hf_ann"), message="m")
         """)
     assert hub.repos[repo_id].files()["README.md"] == b"theirs"
 
@@ -645,9 +649,10 @@ def test_a_published_model_brings_numbers_card_and_pictures(run, repo_id):
     """`python -m train publish`, and what a stranger then finds."""
     found = run("""
         from huggingface_hub import HfApi, ModelCard
+        from colorzoo.hub import PushOptions
         from train.publish import publish
 
-        first = publish("unet", repo_id, token="hf_ann")
+        first = publish("unet", repo_id, PushOptions(token="hf_ann"))
         card = ModelCard.load(repo_id)
         model = colorzoo.load(repo_id, revision=first.commit.oid, cache_dir=cache)
         result = {

@@ -9,8 +9,10 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 from rich.table import Table
 
-from colorzoo.colorizer import WEIGHTS_FILE
+from colorzoo.checkpoint import METRICS_FILE, WEIGHTS_FILE
+from colorzoo.cli import Branch, CreatePr, HubRepoId, Message, OverwriteCard, Private
 from colorzoo.errors import ColorzooError
+from colorzoo.hub import PushOptions
 from colorzoo.metrics import PROTOCOL
 from colorzoo.perceptual import find_measures
 from train.data import Memory
@@ -167,7 +169,7 @@ def evaluate_command(
             evaluate_model(
                 each, data, weights=weights, sheet=sheet, measures=measures, device=device
             )
-            print(f"wrote {weights / 'metrics.json'} and {sheet}")
+            print(f"wrote {weights / METRICS_FILE} and {sheet}")
         print(PROTOCOL)
         _renew_readme()
     except (ColorzooError, OSError, RuntimeError, ValueError) as error:
@@ -177,30 +179,17 @@ def evaluate_command(
 @app.command(name="publish")
 def publish_command(
     name: Annotated[str, typer.Argument(help="A registered model with bundled weights.")],
-    repo: Annotated[str, typer.Argument(help="user/repo; it is created if it does not exist.")],
-    branch: Annotated[str | None, typer.Option(help="Push to this branch, not main.")] = None,
-    create_pr: Annotated[
-        bool, typer.Option("--create-pr", help="Open a pull request instead.")
-    ] = False,
-    private: Annotated[
-        bool, typer.Option("--private", help="If the repository is created, make it private.")
-    ] = False,
-    message: Annotated[str | None, typer.Option(help="Summary of the commit.")] = None,
-    overwrite_card: Annotated[
-        bool, typer.Option("--overwrite-card", help="Replace a card that is on the Hub already.")
-    ] = False,
+    repo: HubRepoId,
+    branch: Branch = None,
+    create_pr: CreatePr = False,
+    private: Private = False,
+    message: Message = None,
+    overwrite_card: OverwriteCard = False,
 ) -> None:
     """Push weights, numbers, card and pictures to the Hub; print the commit to pin."""
     try:
-        pushed = publish(
-            name,
-            repo,
-            overwrite_card=overwrite_card,
-            branch=branch,
-            create_pr=create_pr,
-            private=private or None,
-            message=message,
-        )
+        options = PushOptions(message, overwrite_card, branch, create_pr, private or None)
+        pushed = publish(name, repo, options)
     except ColorzooError as error:
         _fail(error)
     print(f"published {name}: {pushed.commit.pr_url or pushed.commit.commit_url}")

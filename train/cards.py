@@ -10,28 +10,20 @@ from PIL import Image
 from skimage import data
 
 from colorzoo import metrics
-from colorzoo.colorizer import WEIGHTS_FILE, Colorizer
+from colorzoo.checkpoint import WEIGHTS_FILE
+from colorzoo.colorizer import Colorizer
 from colorzoo.compare import contact_sheet
 from colorzoo.errors import ColorzooError
+from colorzoo.evaluation import COLUMNS
 from colorzoo.registry import ModelInfo, load, model_info
-from train.readme import table_of
+from train.readme import PHOTOS, table_of
 from train.recipes import find_recipe
 
 CARDS = Path("hub_cards")
 SAMPLES, FAILURES = "samples.jpg", "failures.jpg"
 
-# Free pictures of scikit-image: everyday ones, and ones unlike anything that was trained on.
-_EVERYDAY = ("chelsea", "coffee", "rocket", "astronaut")
+# Free pictures of scikit-image, unlike anything that was trained on.
 _UNUSUAL = ("retina", "immunohistochemistry", "hubble_deep_field")
-# How a measured score is called on the Hub.
-_METRICS = {
-    "psnr": "PSNR, dB",
-    "ssim": "SSIM",
-    "cf": "Colourfulness",
-    "delta_cf": "Distance of colourfulness from the truth",
-    "auc": "AuC, %",
-    "auc_rebalanced": "Rebalanced AuC, %",
-}
 
 
 class CardError(ColorzooError):
@@ -122,7 +114,7 @@ def draw_pictures(model: Colorizer, folder: Path) -> None:
         model: The model.
         folder: samples.jpg and failures.jpg go there.
     """
-    _draw(model, _EVERYDAY).save(folder / SAMPLES, quality=90)
+    _draw(model, PHOTOS).save(folder / SAMPLES, quality=90)
     _draw(model, _UNUSUAL).save(folder / FAILURES, quality=90)
 
 
@@ -145,10 +137,11 @@ def _metadata(info: ModelInfo, report: dict[str, Any]) -> ModelCardData:
             dataset_type="photos",
             dataset_name=f"{report['photos']} photos of {report['data']}",
             metric_type=key,
-            metric_name=label,
+            metric_name=column.name,
             metric_value=report["scores"][key],
         )
-        for key, label in _METRICS.items()
+        for key, column in COLUMNS.items()
+        if key in report["scores"]
     ]
     return ModelCardData(
         model_name=info.name,

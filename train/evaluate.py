@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import track
 
 from colorzoo import evaluation
+from colorzoo.checkpoint import METRICS_FILE
 from colorzoo.evaluation import scores_table
 from colorzoo.metrics import Measure
 from colorzoo.registry import list_models, load, model_info
@@ -61,7 +62,7 @@ def evaluate_model(
         track=partial(track, description=f"Measuring {name}", total=None),
     )
     found = {**report.as_json(), "commit": commit}
-    path = weights / "metrics.json"
+    path = weights / METRICS_FILE
     path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     sheet.parent.mkdir(parents=True, exist_ok=True)
     report.sheet.save(sheet)

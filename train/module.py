@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from colorzoo.color import lab_to_rgb
+from colorzoo.color import lab_to_rgb, to_uint8
 from colorzoo.registry import create_model
 from train.data import MemoryData
 from train.losses import LOSSES, BinsLoss
@@ -143,4 +143,4 @@ def full_precision(like: Tensor) -> torch.autocast:
 
 def to_bytes(lab: Tensor) -> Tensor:
     """Turn (N, 3, H, W) L*a*b* into uint8 sRGB, colours outside it desaturated."""
-    return (lab_to_rgb(lab, gamut="desaturate") * 255).round().to(torch.uint8)
+    return to_uint8(lab_to_rgb(lab, gamut="desaturate"))

@@ -9,6 +9,7 @@ from skimage import data
 
 from colorzoo import metrics
 from colorzoo.compare import contact_sheet
+from colorzoo.evaluation import COLUMNS, Column
 from colorzoo.registry import list_models, load, model_info
 
 START, END = "<!-- results: python -m train readme -->\n", "<!-- /results -->"
@@ -17,19 +18,7 @@ PHOTOS = ("chelsea", "coffee", "rocket", "astronaut")
 # Widest grid, in pixels; GitHub shows it in a column of half that.
 _GRID_WIDTH = 1500
 
-# Heading and digits of each column of numbers after the parameters.
-_COLUMNS = {
-    "psnr": ("PSNR dB", 2),
-    "ssim": ("SSIM", 4),
-    "cf": ("CF", 1),
-    "delta_cf": ("ΔCF", 1),
-    "auc": ("AuC %", 2),
-    "auc_rebalanced": ("rebalanced AuC %", 2),
-    "mse_ab": ("MSE ab", 1),
-    "lpips": ("LPIPS", 4),
-    "fid": ("FID", 2),
-    "milliseconds": ("ms a photo", 1),
-}
+_COLUMNS = COLUMNS | {"milliseconds": Column("ms a photo", 1, "Milliseconds a photo")}
 
 
 def results_table() -> str:
@@ -51,7 +40,7 @@ def results_table() -> str:
 def table_of(reports: list[dict[str, Any]]) -> str:
     """Render what some metrics.json hold as Markdown, the gray baseline first, then by PSNR."""
     columns = [key for key in _COLUMNS if any(key in _numbers(report) for report in reports)]
-    headings = ["model", "parameters", *(_COLUMNS[key][0] for key in columns)]
+    headings = ["model", "parameters", *(_COLUMNS[key].heading for key in columns)]
     rows = [
         headings,
         ["---", *["--:"] * (len(headings) - 1)],
@@ -109,7 +98,9 @@ def _numbers(report: dict[str, Any]) -> dict[str, float]:
 
 
 def _cells(numbers: dict[str, float], columns: list[str]) -> list[str]:
-    return [f"{numbers[key]:.{_COLUMNS[key][1]}f}" if key in numbers else "–" for key in columns]
+    return [
+        f"{numbers[key]:.{_COLUMNS[key].digits}f}" if key in numbers else "–" for key in columns
+    ]
 
 
 def _note(reports: list[dict[str, Any]]) -> str:
