@@ -19,6 +19,7 @@ from colorzoo.hub import pickles_only
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.json"
+BUNDLED_CARD_FILE = "card.md"
 
 # The zoo's own models hold up to 4 million numbers, the largest published colorizers 0.2 billion.
 MAX_NUMBERS = 1_000_000_000

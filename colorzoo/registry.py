@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 import torch
 
 from colorzoo.checkpoint import (
+    BUNDLED_CARD_FILE,
     CONFIG_FILE,
     METRICS_FILE,
     WEIGHTS_FILE,
@@ -66,6 +67,12 @@ class ModelInfo:
         """What was measured on those weights (metrics.json), or None."""
         path = _WEIGHTS / self.name / METRICS_FILE
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+    @property
+    def card(self) -> str | None:
+        """The model card of those weights, Markdown with front matter, or None."""
+        path = _WEIGHTS / self.name / BUNDLED_CARD_FILE
+        return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 _REGISTRY: dict[str, ModelInfo] = {}

@@ -6,11 +6,15 @@ import shutil
 import subprocess
 import sys
 
+import click
 import pytest
+import typer
 import yaml
 from PIL import Image
 
 import colorzoo
+from train import cards
+from train.__main__ import app
 from train.cards import (
     CARDS,
     FAILURES,
@@ -56,6 +60,43 @@ def test_cards_can_be_filled_in(name):
     assert "{{" not in text and "{%" not in text
 
 
+@pytest.mark.parametrize("name", TRAINED)
+def test_the_bundled_card_is_the_one_of_today(name):
+    """`python -m train readme` renews it."""
+    card = colorzoo.model_info(name).card
+    assert card == str(render_card(name))
+    assert card and f'colorzoo.load("{name}")' in card
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_the_command_that_reproduces_is_one(name):
+    (line,) = re.findall(r"`python -m (train fit .*?)`", render_card(name).text)
+    command: click.Group = typer.main.get_command(app)  # type: ignore[assignment]
+    words = line.split()[1:]
+    fit = command.commands[words[0]]
+    with fit.make_context("fit", words[1:]) as context:  # refuses what fit does not take
+        assert context.params["name"] == name and context.params["data"] == "FOLDER"
+        assert context.params["limit_seconds"] or context.params["epochs"]
+
+
+def test_a_card_has_its_own_terms_and_needs_no_recipe(tmp_path, monkeypatch):
+    shutil.copy(CARDS / "_template.md", tmp_path)
+    (tmp_path / "unet.md").write_text(
+        "---\nlicense: mit\ndatasets: [ann/photos]\n---\n"
+        '{% extends "_template.md" %}{% block data %}My own photos.{% endblock %}'
+    )
+
+    def find_nothing(name):
+        raise LookupError(name)
+
+    monkeypatch.setattr(cards, "find_recipe", find_nothing)
+    card = render_card("unet", folder=tmp_path)
+    assert (card.data.license, card.data.datasets) == ("mit", ["ann/photos"])
+    assert card.data.pipeline_tag == "image-to-image"  # the template's
+    assert "My own photos." in card.text and "ImageNet" not in card.text
+    assert "train fit" not in card.text
+
+
 def test_no_card_types_a_number_by_hand():
     """Measured numbers reach a card through metrics.json only: its own text has no decimals."""
     for path in [CARDS / "_template.md", *(CARDS / f"{name}.md" for name in TRAINED)]:
@@ -92,6 +133,9 @@ def test_what_is_missing_is_explained(tmp_path):
     with pytest.raises(CardError, match="write one that extends _template.md"):
         render_card("unet", repo_id="someone/unet", folder=tmp_path)
     shutil.copy(CARDS / "_template.md", tmp_path)
+    (tmp_path / "unet.md").write_text("---\nlicense: [\n---\n{% extends '_template.md' %}")
+    with pytest.raises(CardError, match="unet.md cannot be read"):
+        render_card("unet", repo_id="someone/unet", folder=tmp_path)
     (tmp_path / "unet.md").write_text(
         '{% extends "_template.md" %}{% block failures %}{{ nothing }}{% endblock %}'
     )

@@ -15,6 +15,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.hub import PushOptions
 from colorzoo.metrics import PROTOCOL
 from colorzoo.perceptual import find_measures
+from train.cards import renew_cards
 from train.data import Memory
 from train.evaluate import evaluate_model, measurable_models
 from train.fit import Device, Precision, Run, fit, with_options
@@ -200,7 +201,7 @@ def publish_command(
 
 @app.command(name="readme")
 def readme_command() -> None:
-    """Bring the README's table and picture grid up to date with the bundled weights."""
+    """Bring the README's table and grid, and the bundled cards, up to date with the weights."""
     try:
         _renew_readme()
     except (ColorzooError, OSError, ValueError) as error:
@@ -211,6 +212,7 @@ def _renew_readme() -> None:
     changed = update_readme(Path("README.md"))
     draw_grid(GRID)
     print(f"README.md {'updated' if changed else 'was up to date'}, {GRID} drawn")
+    print(f"cards renewed: {', '.join(renew_cards()) or 'none, all were up to date'}")
 
 
 def _fail(error: Exception | str) -> NoReturn:

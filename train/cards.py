@@ -1,25 +1,31 @@
-"""Model cards: hub_cards/NAME.md filled in from metrics.json, the recipe and the registry."""
+"""Model cards: hub_cards/NAME.md filled in from metrics.json, the recipe and the registry.
+
+A card is a Jinja template that extends _template.md. The front matter of _template.md holds for all
+models; a card may begin with front matter of its own, whose keys come first.
+"""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import DictLoader, Environment, StrictUndefined, TemplateError
 from PIL import Image
 from skimage import data
+from yaml import YAMLError
 
 from colorzoo import metrics
-from colorzoo.checkpoint import WEIGHTS_FILE
+from colorzoo.checkpoint import BUNDLED_CARD_FILE, WEIGHTS_FILE
 from colorzoo.colorizer import Colorizer
 from colorzoo.compare import contact_sheet
 from colorzoo.errors import ColorzooError
 from colorzoo.evaluation import COLUMNS
-from colorzoo.registry import ModelInfo, load, model_info
+from colorzoo.registry import ModelInfo, create_model, list_models, load, model_info
 from train.readme import PHOTOS, table_of
 from train.recipes import find_recipe
 
 CARDS = Path("hub_cards")
+_TEMPLATE = "_template.md"
 SAMPLES, FAILURES = "samples.jpg", "failures.jpg"
 
 # Free pictures of scikit-image, unlike anything that was trained on.
@@ -35,12 +41,13 @@ def card_names(folder: Path = CARDS) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.md") if not path.stem.startswith("_"))
 
 
-def render_card(name: str, *, repo_id: str, folder: Path = CARDS) -> ModelCard:
+def render_card(name: str, *, repo_id: str | None = None, folder: Path = CARDS) -> ModelCard:
     """Fill a model's card in.
 
     Args:
         name: Registered name of a model with bundled weights.
-        repo_id: The repository that the card is for, "user/repo".
+        repo_id: The repository that the card is for, "user/repo"; if None, the card shows how to
+            load the model by its name.
         folder: Holds the cards and their template.
 
     Returns:
@@ -59,21 +66,21 @@ def render_card(name: str, *, repo_id: str, folder: Path = CARDS) -> ModelCard:
         )
     if not (folder / f"{name}.md").is_file():
         raise CardError(f"there is no {folder / name}.md: write one that extends _template.md")
+    sources = {file: _read(folder / file) for file in (_TEMPLATE, f"{name}.md")}
     environment = Environment(
-        loader=FileSystemLoader(folder),
+        loader=DictLoader({file: text for file, (_, text) in sources.items()}),
         undefined=StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # Markdown, not HTML
     )
-    recipe = find_recipe(name)
     fields = {
-        "metadata": _metadata(info, report).to_yaml(),
         "name": name,
         "summary": info.summary,
         "samples": SAMPLES,
         "failures": FAILURES,
-        "usage": usage(repo_id),
+        "usage": usage(repo_id or name),
+        "config": create_model(name).config,
         "work_size": report["work_size"],
         "megabytes": f"{(info.weights / WEIGHTS_FILE).stat().st_size / 1e6:.1f}",
         "parameters": f"{report['parameters']:,}",
@@ -84,23 +91,26 @@ def render_card(name: str, *, repo_id: str, folder: Path = CARDS) -> ModelCard:
         "commit": report["commit"],
         "results": table_of([report]),
         "protocol": report["protocol"],
-        "command": f"python -m train fit {name} --data FOLDER",
-        "recipe": "\n".join(
-            f"- {key.replace('_', ' ')}: {value}" for key, value in recipe.describe().items()
-        ),
+        **_training(name),
     }
+    given = {key: value for data, _ in sources.values() for key, value in data.items()}
     try:
-        return ModelCard(environment.get_template(f"{name}.md").render(fields))
+        text = environment.get_template(f"{name}.md").render(fields)
+        return ModelCard(f"---\n{_metadata(info, report, given).to_yaml()}\n---\n{text}")
     except TemplateError as error:
         raise CardError(f"{folder / name}.md cannot be filled in: {error}") from error
 
 
-def usage(repo_id: str) -> str:
-    """The lines of Python that a card shows; they run as they stand, next to a photo.jpg."""
+def usage(name: str) -> str:
+    """The lines of Python that a card shows; they run as they stand, next to a photo.jpg.
+
+    Args:
+        name: What colorzoo.load() is to be given.
+    """
     return "\n".join(
         (
             "import colorzoo",
-            f'model = colorzoo.load("{repo_id}")',
+            f'model = colorzoo.load("{name}")',
             'image = model.colorize("photo.jpg")',
             'colorzoo.save_image(image, "coloured.jpg")',
         )
@@ -129,7 +139,32 @@ def _draw(model: Colorizer, names: tuple[str, ...]) -> Image.Image:
     return contact_sheet(tiles, columns=3, tile=256)
 
 
-def _metadata(info: ModelInfo, report: dict[str, Any]) -> ModelCardData:
+def _read(path: Path) -> tuple[dict[str, Any], str]:
+    """Part a card's front matter, if it has some, from the rest."""
+    try:
+        content = path.read_text(encoding="utf-8")
+        if not content.startswith("---"):
+            return {}, content
+        card = ModelCard(content)
+    except (OSError, ValueError, YAMLError) as error:
+        raise CardError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+    return card.data.to_dict(), card.text
+
+
+def _training(name: str) -> dict[str, str]:
+    """What the recipe tells; nothing for a model that was trained elsewhere."""
+    try:
+        recipe = find_recipe(name)
+    except LookupError:
+        return {"command": "", "recipe": ""}
+    rows = {key: value for key, value in recipe.describe().items() if key != "options"}
+    return {
+        "command": f"python -m train fit {name} --data FOLDER {recipe.options}".strip(),
+        "recipe": "\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in rows.items()),
+    }
+
+
+def _metadata(info: ModelInfo, report: dict[str, Any], given: dict[str, Any]) -> ModelCardData:
     results = [
         EvalResult(
             task_type="image-to-image",
@@ -143,16 +178,32 @@ def _metadata(info: ModelInfo, report: dict[str, Any]) -> ModelCardData:
         for key, column in COLUMNS.items()
         if key in report["scores"]
     ]
-    return ModelCardData(
-        model_name=info.name,
-        eval_results=results,
-        license="other",
-        license_name="research-use",
-        library_name="colorzoo",
-        pipeline_tag="image-to-image",
-        tags=["image-colorization"],
-        datasets=["ILSVRC/imagenet-1k", "frgfm/imagenette"],
-    )
+    return ModelCardData(model_name=info.name, eval_results=results, **given)
+
+
+def renew_cards(cards: Path = CARDS) -> list[str]:
+    """Write every bundled model's card beside its weights, for the app and whoever has no checkout.
+
+    It has no pictures: those are drawn for the Hub only.
+
+    Args:
+        cards: Holds the cards and their template.
+
+    Returns:
+        The names of the models whose card changed.
+
+    Raises:
+        CardError: If a card cannot be filled in.
+    """
+    changed = []
+    for info in map(model_info, list_models(pretrained=True)):
+        if info.weights is not None:
+            path = info.weights / BUNDLED_CARD_FILE
+            content = str(render_card(info.name, folder=cards))
+            if not path.is_file() or path.read_text(encoding="utf-8") != content:
+                path.write_text(content, encoding="utf-8")
+                changed.append(info.name)
+    return changed
 
 
 def write_card(name: str, *, repo_id: str, folder: Path, cards: Path = CARDS) -> Path:

@@ -22,7 +22,7 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
-from colorzoo.checkpoint import METRICS_FILE
+from colorzoo.checkpoint import BUNDLED_CARD_FILE, METRICS_FILE
 from colorzoo.colorizer import save_weights
 from train.adversarial import AdversarialModule
 from train.data import Memory, PhotoData
@@ -121,7 +121,8 @@ def fit(recipe: Recipe, run: Run) -> Path:
             f"last epoch; kept {kept.name}"
         )
         save_weights(module.model, run.export, dtype=torch.float16)
-        (run.export / METRICS_FILE).unlink(missing_ok=True)  # it told of other weights
+        for file in (METRICS_FILE, BUNDLED_CARD_FILE):  # they told of other weights
+            (run.export / file).unlink(missing_ok=True)
         draw_curves(run.folder)
         sheet = draw_sheet(module.model.cpu().eval(), data.validation.cpu())
         sheet.save(run.folder / "sheet.png")

@@ -59,6 +59,7 @@ class Recipe:
         ema_decay: Decay of the exponential moving average of the weights, per step.
         split: Shares for training, validation and test of photos that are not split already.
         seed: Of everything random.
+        options: Of ``python -m train fit``, in the run that made the bundled weights.
     """
 
     model: str
@@ -79,6 +80,7 @@ class Recipe:
     ema_decay: float = 0.999
     split: tuple[float, float, float] = (0.95, 0.05, 0.0)
     seed: int = 0
+    options: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained by."""

@@ -1,7 +1,7 @@
 """resnet34: MSE on ab with an encoder that starts from ImageNet, ending at 224 px.
 
-The bundled weights took ``--limit-seconds 3300 --start FILE`` on one CPU core, 4 epochs. FILE held
-timm's ResNet-18; the blocks that ResNet-34 has beyond it started as the identity.
+The bundled weights took 4 epochs on one CPU core. Their encoder started from timm's ResNet-18; the
+blocks that ResNet-34 has beyond it started as the identity.
 """
 
 from train.recipe import Recipe
@@ -12,4 +12,5 @@ RECIPE = Recipe(
     start="imagenet",
     learning_rate=6e-4,
     sides=((0.0, 96), (0.5, 128), (0.88, 224)),
+    options="--limit-seconds 3300 --start resnet18.safetensors",
 )

@@ -1,6 +1,6 @@
 """unet-gan: the U-Net after its L1 training, made bolder by a discriminator (hinge + L1).
 
-The bundled weights took ``--limit-seconds 780 --limit-photos 12000`` on one CPU core, 2 epochs.
+The bundled weights took 2 epochs on one CPU core.
 """
 
 from train.recipe import Adversary, Recipe
@@ -17,4 +17,5 @@ RECIPE = Recipe(
     weight_decay=0.0,
     betas=(0.5, 0.999),
     sides=((0.0, 96), (0.6, 128)),
+    options="--limit-seconds 780 --limit-photos 12000",
 )
