@@ -1,12 +1,19 @@
-"""The registry: which colorizers exist, how to build one, how to load one."""
+"""The registry: which colorizers exist, how to build one, how to load one.
+
+Besides those of colorzoo/models, it holds what installed packages bring: modules that the entry
+point group "colorzoo.models" names. They are imported when the registry is first asked.
+"""
 
 import difflib
 import fnmatch
 import inspect
 import json
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -27,6 +34,8 @@ from colorzoo.hub import HubRepo
 
 DEFAULT_MODEL = "unet"
 
+ENTRY_POINTS = "colorzoo.models"
+
 _WEIGHTS = Path(__file__).parent / "weights"
 _COMMIT = re.compile("[0-9a-f]{40}")
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
@@ -46,6 +55,7 @@ class ModelInfo:
         config: Constructor keywords that differ from the class's defaults.
         repo_id: Hub repository of its published weights, if there is one.
         revision: Commit of that repository, pinned.
+        folder: Where its weights, metrics.json and card lie if they are on this machine.
     """
 
     name: str
@@ -55,24 +65,28 @@ class ModelInfo:
     config: Mapping[str, Any] = field(default_factory=dict)
     repo_id: str | None = None
     revision: str | None = None
+    folder: Path | None = None
 
     @property
     def weights(self) -> Path | None:
         """The folder with the weights that come with the package, or None."""
-        folder = _WEIGHTS / self.name
-        return folder if (folder / WEIGHTS_FILE).is_file() else None
+        return self.folder if self._bundled(WEIGHTS_FILE) else None
 
     @property
     def metrics(self) -> dict[str, Any] | None:
         """What was measured on those weights (metrics.json), or None."""
-        path = _WEIGHTS / self.name / METRICS_FILE
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        path = self._bundled(METRICS_FILE)
+        return json.loads(path.read_text(encoding="utf-8")) if path else None
 
     @property
     def card(self) -> str | None:
         """The model card of those weights, Markdown with front matter, or None."""
-        path = _WEIGHTS / self.name / BUNDLED_CARD_FILE
-        return path.read_text(encoding="utf-8") if path.is_file() else None
+        path = self._bundled(BUNDLED_CARD_FILE)
+        return path.read_text(encoding="utf-8") if path else None
+
+    def _bundled(self, file: str) -> Path | None:
+        path = self.folder and self.folder / file
+        return path if path and path.is_file() else None
 
 
 _REGISTRY: dict[str, ModelInfo] = {}
@@ -86,6 +100,7 @@ def register_model(
     config: Mapping[str, Any] | None = None,
     repo_id: str | None = None,
     revision: str | None = None,
+    folder: str | Path | None = None,
 ) -> Callable[[Family], Family]:
     """Register a Colorizer class under a name; used as a decorator, as often as it has names.
 
@@ -96,6 +111,8 @@ def register_model(
         config: Constructor keywords that differ from the class's defaults.
         repo_id: Hub repository of its published weights.
         revision: Full hash of a commit of that repository; required with ``repo_id``.
+        folder: Holds config.json, model.safetensors, metrics.json and card.md, of a package that
+            brings its own; colorzoo/weights/NAME if None.
 
     Returns:
         A decorator that returns the class unchanged.
@@ -128,10 +145,28 @@ def register_model(
             )
         if not family.__dict__.get("architecture"):
             family.architecture = name  # what an instance built without the registry is saved as
-        _REGISTRY[name] = ModelInfo(name, family, summary, year, config or {}, repo_id, revision)
+        place = _WEIGHTS / name if folder is None else Path(folder)
+        _REGISTRY[name] = ModelInfo(
+            name, family, summary, year, config or {}, repo_id, revision, place
+        )
         return family
 
     return decorate
+
+
+@cache
+def _import_packages() -> None:
+    """Import what other packages register; one that fails is told of and costs no other."""
+    for entry in entry_points(group=ENTRY_POINTS):
+        try:
+            entry.load()
+        except Exception as error:
+            package = entry.dist.name if entry.dist else entry.value
+            warnings.warn(
+                f"the colorizers of the package {package} are missing: importing {entry.value} "
+                f"failed ({type(error).__name__}: {error}). Update the package or remove it.",
+                stacklevel=4,
+            )
 
 
 def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
@@ -144,6 +179,7 @@ def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
     Returns:
         Sorted names.
     """
+    _import_packages()
     return sorted(
         info.name
         for info in _REGISTRY.values()
@@ -158,6 +194,7 @@ def model_info(name: str) -> ModelInfo:
     Raises:
         UnknownModelError: If it is not registered; the closest names are given.
     """
+    _import_packages()
     if name not in _REGISTRY:
         close = difflib.get_close_matches(name, _REGISTRY, n=3)
         hint = f"Did you mean {' or '.join(close)}?" if close else "See colorzoo.list_models()."
@@ -334,6 +371,7 @@ def _load_repo(repo: HubRepo) -> Colorizer:
 
 def _builder(config: Config) -> Callable[[], Colorizer]:
     """Make what builds the network of a config.json, or refuse that."""
+    _import_packages()
     architecture = config.architecture
     if not isinstance(architecture, str) or architecture not in _REGISTRY:
         raise ConfigError(
