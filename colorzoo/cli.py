@@ -44,7 +44,9 @@ WorkSize = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
 MaxPixels = Annotated[int, typer.Option(min=1, help="Refuse photos with more pixels than this.")]
-HubRepoId = Annotated[str, typer.Argument(help="user/repo; it is created if it does not exist.")]
+Revision = Annotated[
+    str | None, typer.Option(help="Branch, tag or commit of the model, which is then of the Hub.")
+]
 Branch = Annotated[str | None, typer.Option(help="Push to this branch, not main.")]
 CreatePr = Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead.")]
 Private = Annotated[
@@ -109,6 +111,7 @@ def colorize(
     model: Annotated[
         str, typer.Option(help="A registered model, a folder or a Hub id.")
     ] = colorzoo.DEFAULT_MODEL,
+    revision: Revision = None,
     saturation: Saturation = 1.0,
     work_size: WorkSize = None,
     device: Device = "auto",
@@ -120,7 +123,7 @@ def colorize(
     if not jobs:
         _fail(f"there is no photo in {', '.join(map(str, inputs))}")
     with _errors():
-        colorizer = colorzoo.load(model, device=_device(device))
+        colorizer = colorzoo.load(model, revision=revision, device=_device(device))
     taken = {job.source.resolve() for job in jobs}
     failed = done = 0
     with _progress() as progress:
@@ -186,6 +189,7 @@ def evaluate(
         Path | None,
         typer.Option("-o", "--output", help="A folder to write metrics.json and sheet.png to."),
     ] = None,
+    revision: Revision = None,
     lpips: Annotated[bool, typer.Option("--lpips", help="Measure LPIPS too.")] = False,
     fid: Annotated[bool, typer.Option("--fid", help="Measure FID too.")] = False,
     device: Device = "auto",
@@ -197,7 +201,7 @@ def evaluate(
     with _errors():
         if output is not None:
             _check_report_folder(output, data, overwrite=overwrite)
-        colorizer = colorzoo.load(model, device=chosen)
+        colorizer = colorzoo.load(model, revision=revision, device=chosen)
         asked = [name for name, wanted in (("lpips", lpips), ("fid", fid)) if wanted]
         measures, notes = find_measures(asked, device=chosen)
         for note in notes:
@@ -222,7 +226,7 @@ def evaluate(
 @app.command(name="push")
 def push_command(
     model: Annotated[str, typer.Argument(help="A registered model, or a folder.")],
-    repo: HubRepoId,
+    repo: Annotated[str, typer.Argument(help="user/repo; it is created if it does not exist.")],
     card: Annotated[
         Path | None,
         typer.Option(help="Markdown file for the model's page; else the folder's README.md."),

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from huggingface_hub import (
     CommitInfo,
@@ -16,6 +16,7 @@ from huggingface_hub import (
     CommitOperationDelete,
     HfApi,
     ModelInfo,
+    SpaceInfo,
     constants,
     get_hf_file_metadata,
     hf_hub_download,
@@ -201,6 +202,7 @@ def push_files(
     options: PushOptions,
     *,
     message: str,
+    repo_type: Literal["model", "space"] = "model",
     card: str | Path | None = None,
     allow_patterns: Patterns = None,
     ignore_patterns: Patterns = None,
@@ -216,6 +218,7 @@ def push_files(
         write: Called with an empty folder and the repository's full id, to put the files there.
         options: How to push.
         message: Summary of the commit, where the options have none.
+        repo_type: A model, or a Space with a Gradio app.
         card: Markdown file to push as the card, instead of the README.md that ``write`` gives.
         allow_patterns: Push only files that match one of these.
         ignore_patterns: Do not push files that match one of these.
@@ -239,8 +242,14 @@ def push_files(
     given = None if card is None else _read_card(Path(card))
     api = HfApi(token=options.token, library_name="colorzoo", library_version=__version__)
     with hub_errors(repo_id, revision=branch, pushing=True):
-        repo_id = api.create_repo(repo_id, private=options.private, exist_ok=True).repo_id
-        found = _find_head(api, repo_id, branch)
+        repo_id = api.create_repo(
+            repo_id,
+            repo_type=repo_type,
+            space_sdk="gradio" if repo_type == "space" else None,
+            private=options.private,
+            exist_ok=True,
+        ).repo_id
+        found = _find_head(api, repo_id, repo_type, branch)
     if options.private and found.private is False:
         raise HubError(
             f"{repo_id} exists and is public, so nothing was pushed. Make it private in its "
@@ -256,7 +265,8 @@ def push_files(
         if given is not None:
             (folder / CARD_FILE).write_bytes(given)
         kept = {CARD_FILE} if kept_card else set()
-        files = sorted(path.name for path in folder.iterdir() if path.is_file())
+        paths = (path for path in folder.rglob("*") if path.is_file())
+        files = sorted(path.relative_to(folder).as_posix() for path in paths)
         files = list(
             filter_repo_objects(
                 [name for name in files if name not in kept],
@@ -279,6 +289,7 @@ def push_files(
                     *(CommitOperationAdd(name, folder / name) for name in files),
                 ],
                 commit_message=options.message or message,
+                repo_type=repo_type,
                 revision=branch,
                 create_pr=options.create_pr,
                 # A card that is written in this very moment is not to be overwritten either.
@@ -296,15 +307,18 @@ def _read_card(card: Path) -> bytes:
         raise ConfigError(f"The card {card} cannot be read ({error.strerror or error}).") from error
 
 
-def _find_head(api: HfApi, repo_id: str, branch: str | None) -> ModelInfo:
+def _find_head(
+    api: HfApi, repo_id: str, repo_type: str, branch: str | None
+) -> ModelInfo | SpaceInfo:
     """Look up the latest commit of a branch; a branch that does not exist is created."""
+    look_up = api.space_info if repo_type == "space" else api.model_info
     try:
-        return api.model_info(repo_id, revision=branch)
+        return look_up(repo_id, revision=branch)
     except RevisionNotFoundError:
         if branch is None:
             raise
-        api.create_branch(repo_id, branch=branch)
-        return api.model_info(repo_id, revision=branch)
+        api.create_branch(repo_id, repo_type=repo_type, branch=branch)
+        return look_up(repo_id, revision=branch)
 
 
 def _check_same_card(

@@ -141,7 +141,7 @@ class HubServer:
 
     def add(self, repo_id: str, files: dict[str, bytes] | None = None, **options: Any) -> Repo:
         """Create a repository; it starts with one commit, as on the Hub."""
-        repo = self.repos[repo_id] = Repo(repo_id.split("/")[0], **options)
+        repo = self.repos[repo_id] = Repo(repo_id.split("/")[-2], **options)
         repo.commit("main", {".gitattributes": Blob(b"*.safetensors filter=lfs\n", False)}, "start")
         if files:
             repo.put(files)
@@ -180,29 +180,34 @@ class HubServer:
 
     def _route(self, request: Request, segments: list[str], body: bytes) -> Response:
         user = self._user(request)
+        kind = ""  # spaces are kept under "spaces/owner/name", models under "owner/name"
+        if segments[:2] == ["api", "spaces"]:
+            kind, segments = "spaces/", ["api", "models", *segments[2:]]
+        elif segments[0] == "spaces":
+            kind, segments = "spaces/", segments[1:]
         match (request.method, *segments):
             case ("POST", "api", "repos", "create"):
                 return self._create(user, json.loads(body))
             case ("POST", "api", "validate-yaml"):
                 return _validate_yaml(json.loads(body)["content"])
             case ("GET", "api", "models", owner, name):
-                return self._info(user, f"{owner}/{name}", "main")
+                return self._info(user, f"{kind}{owner}/{name}", "main")
             case ("GET", "api", "models", owner, name, "revision", revision):
-                return self._info(user, f"{owner}/{name}", revision)
+                return self._info(user, f"{kind}{owner}/{name}", revision)
             case ("GET", "api", "models", owner, name, "tree", revision):
-                return self._tree(user, f"{owner}/{name}", revision)
+                return self._tree(user, f"{kind}{owner}/{name}", revision)
             case ("POST", "api", "models", owner, name, "branch", branch):
-                repo = self._repo(user, f"{owner}/{name}", write=True)
+                repo = self._repo(user, f"{kind}{owner}/{name}", write=True)
                 repo.refs[branch] = repo.refs["main"]
                 return Response(status_code=201)
             case ("POST", "api", "models", owner, name, "preupload", revision):
                 pull = request.query_params.get("create_pr") == "1"
-                repo = self._repo(user, f"{owner}/{name}", write=not pull)
+                repo = self._repo(user, f"{kind}{owner}/{name}", write=not pull)
                 return self._preupload(repo, revision, json.loads(body))
             case ("POST", owner, name, "info", "lfs", "objects", "batch"):
                 # Who opens a pull request may upload too; the ref is then left out.
                 asked = json.loads(body)
-                repo_id = f"{owner}/{name.removesuffix('.git')}"
+                repo_id = f"{kind}{owner}/{name.removesuffix('.git')}"
                 self._repo(user, repo_id, write="ref" in asked)
                 return self._batch(repo_id, asked)
             case ("PUT", "storage", oid):
@@ -213,16 +218,18 @@ class HubServer:
                 self._large[oid] = body
                 return Response()
             case ("POST", "api", "models", owner, name, "verify"):
-                self._repo(user, f"{owner}/{name}")
+                self._repo(user, f"{kind}{owner}/{name}")
                 asked = json.loads(body)
                 if len(self._large.get(asked["oid"], b"")) != asked["size"]:
                     raise _Refused(422, message="the upload is not whole")
                 return Response()
             case ("POST", "api", "models", owner, name, "commit", revision):
                 pull = request.query_params.get("create_pr") == "1"
-                return self._commit(user, f"{owner}/{name}", revision, body, pull=pull)
+                return self._commit(user, f"{kind}{owner}/{name}", revision, body, pull=pull)
             case ("GET" | "HEAD", owner, name, "resolve", revision, *path):
-                return self._resolve(request, user, f"{owner}/{name}", revision, "/".join(path))
+                return self._resolve(
+                    request, user, f"{kind}{owner}/{name}", revision, "/".join(path)
+                )
             case ("GET" | "HEAD", "storage", oid):
                 if request.headers.get("authorization"):
                     self.leaked.append(request.url.path)
@@ -258,22 +265,26 @@ class HubServer:
         if user is None:
             raise _Refused(401, message="Invalid username or password.")
         owner = asked.get("organization") or user
-        repo_id = f"{owner}/{asked['name']}"
+        space = asked.get("type") == "space"
+        if space and asked.get("sdk") != "gradio":
+            raise _Refused(400, message="a Space needs an sdk")
+        repo_id = f"{'spaces/' if space else ''}{owner}/{asked['name']}"
         if owner != user:
             raise _Refused(403, message=f"You don't have the rights to create under {owner}")
         url = f"{self.url}/{repo_id}"
         if repo_id in self.repos:
             raise _Refused(409, message="You already created this model repo", url=url)
         self.add(repo_id, private=asked.get("visibility") == "private")
-        return JSONResponse({"url": url, "name": repo_id, "id": repo_id})
+        own = repo_id.removeprefix("spaces/")
+        return JSONResponse({"url": url, "name": own, "id": own})
 
     def _info(self, user: str | None, repo_id: str, revision: str) -> Response:
         repo = self._repo(user, repo_id)
         sha = self._revision(repo, revision)
         return JSONResponse(
             {
-                "id": repo_id,
-                "modelId": repo_id,
+                "id": repo_id.removeprefix("spaces/"),
+                "modelId": repo_id.removeprefix("spaces/"),
                 "sha": sha,
                 "private": repo.private,
                 "gated": "auto" if repo.gated else False,
@@ -316,7 +327,7 @@ class HubServer:
             if each["oid"] not in self._large:
                 row["actions"] = {
                     "upload": {"href": f"{self.storage}/storage/{each['oid']}"},
-                    "verify": {"href": f"{self.url}/api/models/{repo_id}/verify"},
+                    "verify": {"href": f"{self.url}/api/{_kind(repo_id)}/verify"},
                 }
             objects.append(row)
         return JSONResponse({"transfer": "basic", "objects": objects})
@@ -373,8 +384,13 @@ class HubServer:
         return Response(status_code=302, headers=headers)
 
 
+def _kind(repo_id: str) -> str:
+    """The repository's place under /api."""
+    return repo_id if repo_id.startswith("spaces/") else f"models/{repo_id}"
+
+
 def _is_large(path: str) -> bool:
-    return path.endswith((".safetensors", ".bin", ".pt", ".pth", ".ckpt"))
+    return path.endswith((".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".whl", ".jpg"))
 
 
 def _size(response: Response) -> str:

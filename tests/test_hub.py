@@ -548,7 +548,7 @@ def test_a_repository_without_an_owner_is_ones_own(hub, run, repo_id):
 def cli(run):
     """Call the command line there: exit code, standard output, standard error."""
 
-    def call(*arguments, token=ANN):
+    def call(*arguments, token=ANN, command="push"):
         return run(
             """
             import os
@@ -557,12 +557,12 @@ def cli(run):
 
             os.environ["HF_TOKEN"] = token
             try:
-                done = CliRunner().invoke(app, ["push", *arguments])
+                done = CliRunner().invoke(app, arguments)
             finally:
                 del os.environ["HF_TOKEN"]
             result = done.exit_code, done.stdout, done.stderr
             """,
-            arguments=[str(each) for each in arguments],
+            arguments=[command, *map(str, arguments)],
             token=token,
         )
 
@@ -610,6 +610,18 @@ def test_push_of_a_folder_from_the_command_line(hub, cli, repo_id, files, tmp_pa
     assert repo.files()["README.md"] == CARD
     code, out, _ = cli(tmp_path, repo_id, "--create-pr")
     assert code == 0 and "commit: " in out
+
+
+def test_colorize_takes_a_revision(hub, cli, repo_id, files, tmp_path, jpeg):
+    repo = hub.add(repo_id, files)
+    first = repo.refs["main"]
+    repo.put({"config.json": b"{}"})  # main is broken now
+    (tmp_path / "photo.jpg").write_bytes(jpeg)
+    asked = (tmp_path / "photo.jpg", "-o", tmp_path / "out.png", "--model", repo_id)
+    code, _, err = cli(*asked, command="colorize")
+    assert code == 1 and err.startswith("error: ")
+    code, _, err = cli(*asked, "--revision", first, command="colorize")
+    assert (code, err.strip()) == (0, "") and (tmp_path / "out.png").is_file()
 
 
 def test_errors_of_push_are_one_line(hub, cli, repo_id, tmp_path, files):

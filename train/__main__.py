@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from colorzoo.checkpoint import METRICS_FILE, WEIGHTS_FILE
-from colorzoo.cli import Branch, CreatePr, HubRepoId, Message, OverwriteCard, Private
+from colorzoo.cli import Branch, CreatePr, Message, OverwriteCard, Private
 from colorzoo.errors import ColorzooError
 from colorzoo.hub import PushOptions
 from colorzoo.metrics import PROTOCOL
@@ -19,7 +19,7 @@ from train.cards import renew_cards
 from train.data import Memory
 from train.evaluate import evaluate_model, measurable_models
 from train.fit import Device, Precision, Run, fit, with_options
-from train.publish import publish
+from train.publish import publish, publish_space
 from train.readme import GRID, draw_grid, update_readme
 from train.recipe import LossName, parse_split
 from train.recipes import find_recipe
@@ -179,16 +179,39 @@ def evaluate_command(
 
 @app.command(name="publish")
 def publish_command(
-    name: Annotated[str, typer.Argument(help="A registered model with bundled weights.")],
-    repo: HubRepoId,
+    name: Annotated[
+        str | None, typer.Argument(help="A registered model with bundled weights.")
+    ] = None,
+    repo: Annotated[
+        str | None, typer.Argument(help="user/repo; it is created if it does not exist.")
+    ] = None,
+    space: Annotated[
+        str | None, typer.Option(help="user/space: publish the demo there, not a model.")
+    ] = None,
+    from_checkout: Annotated[
+        bool,
+        typer.Option(
+            "--from-checkout", help="The Space gets this checkout's colorzoo, as a wheel."
+        ),
+    ] = False,
     branch: Branch = None,
     create_pr: CreatePr = False,
     private: Private = False,
     message: Message = None,
     overwrite_card: OverwriteCard = False,
 ) -> None:
-    """Push weights, numbers, card and pictures to the Hub; print the commit to pin."""
+    """Push a model's weights, numbers, card and pictures to the Hub and print the commit to pin.
+
+    Or, with --space, the demo: its README.md is always replaced.
+    """
     try:
+        if space is not None and name is None:
+            options = PushOptions(message, True, branch, create_pr, private or None)
+            pushed = publish_space(space, options, from_checkout=from_checkout)
+            print(f"published the demo: {pushed.commit.pr_url or pushed.commit.commit_url}")
+            return
+        if name is None or repo is None or space is not None or from_checkout:
+            _fail("give a model's name and user/repo, or --space user/space [--from-checkout]")
         options = PushOptions(message, overwrite_card, branch, create_pr, private or None)
         pushed = publish(name, repo, options)
     except ColorzooError as error:
