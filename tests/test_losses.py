@@ -31,6 +31,13 @@ def test_ssim_agrees_with_scikit_image(rng):
     assert (both - loss).item() == pytest.approx(0.01 * error, rel=1e-3)
 
 
+def test_huber_is_squared_near_and_linear_far():
+    loss, zero = LOSSES["huber"](), torch.zeros(1, 2, 4, 4)
+    near, far = (loss(zero + error, zero).item() for error in (10.0, 60.0))
+    assert near == pytest.approx(0.5 * 10**2)
+    assert far == pytest.approx(20 * (60 - 10))
+
+
 def test_soft_encoding_is_the_papers():
     """By brute force over all 313 bins, for colours inside and outside of them."""
     generator = torch.Generator().manual_seed(0)

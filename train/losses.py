@@ -109,6 +109,9 @@ class BinsLoss(nn.Module):
 LOSSES: dict[LossName, Callable[[], nn.Module]] = {
     "l1": nn.L1Loss,
     "mse": nn.MSELoss,
+    # Squared up to 20 L*a*b* units, so that small errors pull towards the mean colour, which is
+    # vivid where the median is gray; linear beyond, so that the odd bold colour does not rule.
+    "huber": partial(nn.HuberLoss, delta=20.0),
     "ssim": SSIMLoss,
     "ssim-mse": partial(SSIMLoss, mse_weight=1 / 400),  # at the start, both terms are about 0.7
     "bins": BinsLoss,

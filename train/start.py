@@ -10,6 +10,7 @@ from torch import Tensor
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import WeightsError
 from colorzoo.models.timm_encoder import TimmEncoder
+from colorzoo.models.timm_unet import TimmUNet
 from colorzoo.registry import load
 
 
@@ -30,7 +31,7 @@ def initialise(model: Colorizer, start: str) -> str:
     if start == "random":
         return "starts from random weights"
     if start == "imagenet" or start.endswith(".safetensors"):
-        if not isinstance(model, TimmEncoder):
+        if not isinstance(model, TimmEncoder | TimmUNet):
             raise WeightsError(
                 f"{start} starts a timm encoder; {model.architecture} has none. Use --start random."
             )
@@ -38,7 +39,7 @@ def initialise(model: Colorizer, start: str) -> str:
     return _from_model(model, start)
 
 
-def _from_timm(model: TimmEncoder, start: str) -> str:
+def _from_timm(model: TimmEncoder | TimmUNet, start: str) -> str:
     name = model.config["encoder"]
     if start != "imagenet":
         if not Path(start).is_file():

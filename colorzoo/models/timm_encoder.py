@@ -8,15 +8,14 @@ channels that the encoder knows. ``encoder`` names any timm model that gives out
 https://arxiv.org/abs/1512.03385.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.colorizer import Colorizer
-from colorzoo.errors import ConfigError
 from colorzoo.layers import ConvBlock
+from colorzoo.models._timm import build_encoder
 from colorzoo.registry import register_model
 
 # Mean and standard deviation of ImageNet's pixels, averaged over the channels, for L in [0, 1].
@@ -41,7 +40,7 @@ class TimmEncoder(Colorizer, paper_url="https://arxiv.org/abs/1512.03385"):
     ) -> None:
         """Build the network with random weights."""
         super().__init__(work_size=work_size)
-        self.encoder, channels = _build_encoder(encoder, reduction=self.stride)
+        self.encoder, (channels,) = build_encoder(encoder, [self.stride])
         self.decoder = nn.ModuleList(
             ConvBlock(inputs, outputs)
             for inputs, outputs in (
@@ -66,34 +65,3 @@ class TimmEncoder(Colorizer, paper_url="https://arxiv.org/abs/1512.03385"):
         for block in self.decoder:
             x = F.interpolate(block(x), scale_factor=2, mode="bilinear", align_corners=False)
         return self.head(x) * 128
-
-
-def _build_encoder(name: str, *, reduction: int) -> tuple[nn.Module, int]:
-    """Build a timm encoder up to the stage of a reduction; deeper stages are left out.
-
-    Returns:
-        The encoder, which gives a list with one feature map, and that map's channels.
-    """
-    import timm  # costs over a second, so only those who need it pay
-
-    if name not in timm.list_models():
-        close = timm.list_models(f"*{name}*")[:3]
-        hint = f"Did you mean {' or '.join(close)}?" if close else "See timm.list_models()."
-        raise ConfigError(f"timm has no model called {name!r}. {hint}")
-    try:
-        with torch.device("meta"):
-            whole: Any = timm.create_model(name, features_only=True)
-        reductions = whole.feature_info.reduction()
-        # "getter" drops the stages below the last one asked for; the default keeps some of them.
-        encoder: Any = timm.create_model(
-            name,
-            features_only=True,
-            feature_cls="getter",
-            out_indices=(reductions.index(reduction),),
-        )
-    except (RuntimeError, ValueError, AttributeError, TypeError) as error:
-        raise ConfigError(
-            f"timm's {name!r} gives no features at stride {reduction} ({error}). Convolutional "
-            "families such as resnet, mobilenet, efficientnet and convnext do."
-        ) from error
-    return encoder, encoder.feature_info.channels()[0]

@@ -1,0 +1,54 @@
+"""Machinery of the families whose encoder is one of timm's."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from colorzoo.errors import ConfigError
+
+
+def build_encoder(
+    name: str, reductions: Sequence[int], *, same_padding: bool = False
+) -> tuple[nn.Module, list[int]]:
+    """Build a timm encoder with random weights; stages that nobody asks for are left out.
+
+    Args:
+        name: A timm model that supports ``features_only``.
+        reductions: Strides of the feature maps to give, ascending.
+        same_padding: Pad as TensorFlow does, for weights that come from there; MobileNet and
+            EfficientNet families only.
+
+    Returns:
+        The encoder, which maps (N, 3, H, W) to a list of feature maps, and their channels.
+
+    Raises:
+        ConfigError: If timm has no such model, or it does not give such features.
+    """
+    import timm  # costs over a second, so only those who need it pay
+
+    if name not in timm.list_models():
+        close = timm.list_models(f"*{name}*")[:3]
+        hint = f"Did you mean {' or '.join(close)}?" if close else "See timm.list_models()."
+        raise ConfigError(f"timm has no model called {name!r}. {hint}")
+    padding: dict[str, Any] = {"pad_type": "same"} if same_padding else {}
+    try:
+        with torch.device("meta"):
+            whole: Any = timm.create_model(name, features_only=True, **padding)
+        found = whole.feature_info.reduction()
+        # "getter" drops the stages below the last one asked for; the default keeps some of them.
+        encoder: Any = timm.create_model(
+            name,
+            features_only=True,
+            feature_cls="getter",
+            out_indices=tuple(found.index(each) for each in reductions),
+            **padding,
+        )
+    except (RuntimeError, ValueError, AttributeError, TypeError) as error:
+        strides = ", ".join(map(str, reductions))
+        raise ConfigError(
+            f"timm's {name!r} gives no features at stride {strides} ({error}). Convolutional "
+            "families such as resnet, mobilenet, efficientnet and convnext do."
+        ) from error
+    return encoder, encoder.feature_info.channels()

@@ -1,0 +1,112 @@
+"""A U-Net whose encoder is one of timm's, trained on ImageNet before it saw a colour.
+
+The encoder knows what is in the picture; a light decoder takes its five feature maps, from stride
+32 up to stride 2 or 4, joined by skip connections (Ronneberger et al. 2015,
+https://arxiv.org/abs/1505.04597). Colour is smoother than lightness, so it is predicted at that
+stride and enlarged: a quarter of the work of a decoder to full size. MobileNetV2: Sandler et al.
+2018, https://arxiv.org/abs/1801.04381.
+"""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.colorizer import Colorizer
+from colorzoo.errors import ConfigError
+from colorzoo.layers import ConvBlock
+from colorzoo.models._timm import build_encoder
+from colorzoo.registry import register_model
+
+_REDUCTIONS = (2, 4, 8, 16, 32)
+
+
+@register_model(
+    "mobilenetv2-huber", summary="U-Net on a MobileNetV2 encoder, Huber loss on ab", year=2018
+)
+class TimmUNet(Colorizer, paper_url="https://arxiv.org/abs/1801.04381"):
+    """Features of a timm encoder from stride 32 up, and a decoder with skip connections.
+
+    Args:
+        encoder: Name of a timm model that gives out features at strides 2 to 32, such as
+            "mobilenetv2_100" or "resnet18". Its weights are random until loaded or trained.
+        same_padding: Whether the encoder pads as TensorFlow does; the ImageNet weights that the
+            zoo's own models started from want it.
+        width: Channels of the decoder at stride 4; twice as many at 16, half as many at 2.
+        output_stride: Stride at which colour is predicted, 4 or 2.
+        attention: Whether the deepest features attend to each other before they are decoded, so
+            that far-apart parts of a thing agree.
+        work_size: Short side, in pixels, at which the network looks at a photo.
+    """
+
+    stride: ClassVar[int] = 32
+
+    def __init__(
+        self,
+        *,
+        encoder: str = "mobilenetv2_100",
+        same_padding: bool = True,
+        width: int = 64,
+        output_stride: int = 4,
+        attention: bool = False,
+        work_size: int = 128,
+    ) -> None:
+        """Build the network with random weights."""
+        super().__init__(work_size=work_size)
+        if output_stride not in (2, 4):
+            raise ConfigError(f"output_stride must be 2 or 4, got {output_stride!r}")
+        self.encoder, channels = build_encoder(encoder, _REDUCTIONS, same_padding=same_padding)
+        deepest, *skips = reversed(channels)
+        self.attention = SelfAttention(deepest) if attention else nn.Identity()
+        widths = [2 * width, 3 * width // 2, width] + [width // 2] * (output_stride == 2)
+        inputs = (deepest, *widths)
+        self.decoder = nn.ModuleList(
+            ConvBlock(below + skip, width)
+            for below, skip, width in zip(inputs, skips, widths, strict=False)
+        )
+        self.head = nn.Conv2d(widths[-1], 2, kernel_size=3, padding=1)
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        """Predict ab.
+
+        Args:
+            lightness: (N, 1, H, W), L in [0, 100], H and W multiples of 32.
+
+        Returns:
+            (N, 2, H, W), ab in L*a*b* units.
+        """
+        ab = self.head(self.features(lightness)) * 128
+        return F.interpolate(ab, lightness.shape[-2:], mode="bilinear", align_corners=False)
+
+    def features(self, lightness: Tensor) -> Tensor:
+        """Give what the head sees of the same lightness: channels at the output stride."""
+        # In [-1, 1] and gray in all three channels, as the encoder knows pictures.
+        x, *skips = reversed(self.encoder((lightness / 50 - 1).expand(-1, 3, -1, -1)))
+        x = self.attention(x)
+        for block, skip in zip(self.decoder, skips, strict=False):
+            x = F.interpolate(x, scale_factor=2, mode="nearest")
+            x = block(torch.cat((x, skip), dim=1))
+        return x
+
+
+class SelfAttention(nn.Module):
+    """Every position looks at all others (Zhang et al. 2019, https://arxiv.org/abs/1805.08318).
+
+    Its share starts at 0, so that an encoder that was trained without it is not disturbed.
+
+    Args:
+        channels: Channels in and out.
+    """
+
+    def __init__(self, channels: int) -> None:
+        """Build the layer."""
+        super().__init__()
+        self.attend = nn.MultiheadAttention(channels, num_heads=1, batch_first=True)
+        self.share = nn.Parameter(torch.zeros(1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Mix (N, C, H, W) features over positions; the shape stays."""
+        sequence = features.flatten(2).transpose(1, 2)
+        mixed = self.attend(sequence, sequence, sequence, need_weights=False)[0]
+        return features + self.share * mixed.transpose(1, 2).reshape(features.shape)
