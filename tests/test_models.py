@@ -315,6 +315,36 @@ def test_annealed_mean_goes_from_the_mean_to_the_peak():
     assert "centres" in model.state_dict()
 
 
+def test_drawn_colours_are_samples_of_the_distribution():
+    """Near T = 0, over many seeds, each bin comes as often as its probability says."""
+    model = colorzoo.create_model("mobilenetv2-bins", temperature=1e-3)
+    probability = torch.full((313,), 1e-12)
+    probability[[0, 120, 312]] = torch.tensor([0.5, 0.3, 0.2])
+    logits = probability.log().reshape(1, 313, 1, 1).expand(1, 313, 2, 3)
+    drawn = [model.drawn(seed).to_ab(logits) for seed in range(2000)]  # pyright: ignore
+    assert all(torch.equal(ab, ab[:, :, :1, :1].expand_as(ab)) for ab in drawn[:20])  # alike
+    found = torch.stack([ab[0, :, 0, 0] for ab in drawn])
+    for index in (0, 120, 312):
+        near = (found - model.get_buffer("centres")[index]).norm(dim=1) < 1
+        assert near.float().mean() == pytest.approx(probability[index].item(), abs=0.035)
+
+
+def test_a_seed_is_an_argument_of_inference(camera):
+    model = build("unet-bins")
+    torch.nn.init.normal_(model.get_submodule("head").weight, std=0.5)  # pyright: ignore
+    small = camera[::8, ::8]
+    own, *drawn = (
+        np.asarray(model.colorize(small, seed=seed, temperature=0.3))  # pyright: ignore
+        for seed in (None, 1, 2, 1)
+    )
+    assert (drawn[0] == drawn[2]).all()
+    assert (drawn[0] != drawn[1]).any() and (drawn[0] != own).any()
+    assert (np.asarray(model.colorize(small, temperature=0.3)) == own).all()  # pyright: ignore
+    for wrong in (-1, 1.5, True):
+        with pytest.raises(colorzoo.ConfigError, match="seed must be a whole number from 0"):
+            model.colorize(small, seed=wrong)  # pyright: ignore
+
+
 def test_temperature_is_an_argument_of_inference(camera):
     model = build("unet-bins")
     torch.nn.init.normal_(model.get_submodule("head").weight, std=0.5)  # pyright: ignore

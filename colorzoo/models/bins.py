@@ -6,17 +6,14 @@ annealed mean then takes a colour from near its peak. Differences from the paper
 zoo instead of a VGG-like stack. The class rebalancing that makes rare colours count is training's.
 """
 
-import copy
 import math
 from typing import ClassVar
 
-import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from colorzoo.ab_bins import COUNT, bin_centres
 from colorzoo.errors import ConfigError
-from colorzoo.images import MAX_PIXELS, ImageSource
+from colorzoo.models._bins import BinsColorizer, checked_temperature
 from colorzoo.models.unet import UNet
 from colorzoo.registry import register_model
 
@@ -29,7 +26,7 @@ from colorzoo.registry import register_model
     # epochs are bolder than they are sure.
     config={"temperature": 0.85, "work_size": 128},
 )
-class UNetBins(UNet, paper_url="https://arxiv.org/abs/1603.08511"):
+class UNetBins(BinsColorizer, UNet, paper_url="https://arxiv.org/abs/1603.08511"):
     """U-Net with a distribution over ab bins at every pixel; about 2M parameters at ``width=16``.
 
     Args:
@@ -42,7 +39,6 @@ class UNetBins(UNet, paper_url="https://arxiv.org/abs/1603.08511"):
     """
 
     stride: ClassVar[int] = 16
-    centres: Tensor
 
     def __init__(
         self,
@@ -56,7 +52,7 @@ class UNetBins(UNet, paper_url="https://arxiv.org/abs/1603.08511"):
         super().__init__(width=width, work_size=work_size)
         if logits_stride not in (1, 2, 4, 8):
             raise ConfigError(f"logits_stride must be 1, 2, 4 or 8, got {logits_stride!r}")
-        self.temperature = _checked_temperature(temperature)
+        self.temperature = checked_temperature(temperature)
         doublings = len(self.up) - int(math.log2(logits_stride))
         self.up, self.decoder = self.up[:doublings], self.decoder[:doublings]
         self.head = nn.Conv2d(width * logits_stride, COUNT, kernel_size=1)
@@ -72,66 +68,3 @@ class UNetBins(UNet, paper_url="https://arxiv.org/abs/1603.08511"):
             (N, 313, H / logits_stride, W / logits_stride), logits of the bins.
         """
         return self.head(self.features(lightness))
-
-    def to_ab(self, output: Tensor, *, temperature: float | None = None) -> Tensor:
-        """Take the annealed mean of every distribution (section 2.3 of the paper).
-
-        Args:
-            output: (N, 313, h, w), logits.
-            temperature: T, above 0; the model's own if None.
-
-        Returns:
-            (N, 2, h, w), ab in L*a*b* units.
-        """
-        t = self.temperature if temperature is None else _checked_temperature(temperature)
-        probability = (output.float() / t).softmax(dim=1)
-        return torch.einsum("nqhw,qc->nchw", probability, self.centres.float())
-
-    def at_temperature(self, temperature: float) -> "UNetBins":
-        """Give this model with another T: it shares the weights, and this one keeps its T.
-
-        Args:
-            temperature: T of the annealed mean, above 0.
-
-        Raises:
-            ConfigError: If it is not.
-        """
-        model = copy.copy(self)
-        model.temperature = _checked_temperature(temperature)
-        return model
-
-    def colorize(
-        self,
-        image: ImageSource,
-        *,
-        saturation: float = 1.0,
-        work_size: int | None = None,
-        max_pixels: int = MAX_PIXELS,
-        temperature: float | None = None,
-    ) -> Image.Image:
-        """Colour a photo; as ``Colorizer.colorize``, with the annealed mean's T as an argument.
-
-        Args:
-            image: A path, bytes, a binary file object, a PIL image or a NumPy array.
-            saturation: Factor on ab: 0 is gray, 1 is what the network says.
-            work_size: Short side, in pixels, at which the network looks; the model's own if None.
-            max_pixels: Largest width * height to accept.
-            temperature: T of the annealed mean, above 0; the model's own if None.
-
-        Returns:
-            An image of the input's size.
-
-        Raises:
-            ImageError: If the image cannot be read.
-            ValueError: If saturation, work_size or temperature is out of range.
-        """
-        model = self if temperature is None else self.at_temperature(temperature)
-        return super(UNetBins, model).colorize(
-            image, saturation=saturation, work_size=work_size, max_pixels=max_pixels
-        )
-
-
-def _checked_temperature(temperature: float) -> float:
-    if not (math.isfinite(temperature) and temperature > 0):
-        raise ConfigError(f"temperature must be above 0, got {temperature!r}")
-    return temperature

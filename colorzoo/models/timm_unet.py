@@ -13,9 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.ab_bins import COUNT, bin_centres
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError
 from colorzoo.layers import ConvBlock
+from colorzoo.models._bins import BinsColorizer, checked_temperature
 from colorzoo.models._timm import build_encoder
 from colorzoo.registry import register_model
 
@@ -88,6 +90,58 @@ class TimmUNet(Colorizer, paper_url="https://arxiv.org/abs/1801.04381"):
             x = F.interpolate(x, scale_factor=2, mode="nearest")
             x = block(torch.cat((x, skip), dim=1))
         return x
+
+
+@register_model(
+    "mobilenetv2-bins", summary="The same U-Net over 313 colour bins, rebalanced", year=2018
+)
+class TimmUNetBins(BinsColorizer, TimmUNet, paper_url="https://arxiv.org/abs/1603.08511"):
+    """The same network with a distribution over ab bins (Zhang et al. 2016) at every pixel.
+
+    Args:
+        encoder: See ``TimmUNet``, as for the next three.
+        same_padding: Whether the encoder pads as TensorFlow does.
+        width: Channels of the decoder at stride 4.
+        output_stride: Distance of the classified pixels, 4 or 2.
+        attention: Whether the deepest features attend to each other.
+        temperature: T of the annealed mean, above 0.
+        work_size: Short side, in pixels, at which the network looks at a photo.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: str = "mobilenetv2_100",
+        same_padding: bool = True,
+        width: int = 64,
+        output_stride: int = 4,
+        attention: bool = False,
+        temperature: float = 0.38,
+        work_size: int = 128,
+    ) -> None:
+        """Build the network with random weights."""
+        super().__init__(
+            encoder=encoder,
+            same_padding=same_padding,
+            width=width,
+            output_stride=output_stride,
+            attention=attention,
+            work_size=work_size,
+        )
+        self.temperature = checked_temperature(temperature)
+        self.head = nn.Conv2d(self.head.in_channels, COUNT, kernel_size=1)
+        self.register_buffer("centres", bin_centres())
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        """Classify pixels.
+
+        Args:
+            lightness: (N, 1, H, W), L in [0, 100], H and W multiples of 32.
+
+        Returns:
+            (N, 313, H / output_stride, W / output_stride), logits of the bins.
+        """
+        return self.head(self.features(lightness))
 
 
 class SelfAttention(nn.Module):

@@ -1,0 +1,12 @@
+"""mobilenetv2-bins: cross-entropy over ab bins with class rebalancing. The vivid one."""
+
+from train.recipe import Recipe
+
+RECIPE = Recipe(
+    model="mobilenetv2-bins",
+    loss="bins",
+    start="mobilenetv2-huber",
+    keep="val_loss",
+    learning_rate=6e-4,
+    sides=((0.0, 96), (0.6, 128)),
+)
