@@ -120,7 +120,7 @@ class AdversarialModule(ColorizerModule):
             for group in steps.param_groups:
                 group["lr"] = peak * self.rate()
         lightness, truth = lab[:, :1], lab[:, 1:]
-        fake = self.model.to_ab(self.model(lightness).float())
+        fake = self.model.to_ab(self.model(self.seen(lightness)).float())
         objective = self.adversary.objective
 
         self.toggle_optimizer(discriminator_steps)

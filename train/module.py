@@ -14,6 +14,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from colorzoo.color import lab_to_rgb, to_uint8
 from colorzoo.registry import create_model
 from train.data import MemoryData
+from train.degrade import degrade
 from train.losses import LOSSES, BinsLoss
 from train.recipe import Recipe
 
@@ -67,7 +68,7 @@ class ColorizerModule(pl.LightningModule):
 
     def training_step(self, lab: Tensor, batch_idx: int) -> Tensor | None:
         """Compute the loss of a (N, 3, H, W) L*a*b* batch."""
-        loss = self._loss(lab)[0]
+        loss = self._loss(lab, self.seen(lab[:, :1]))[0]
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(lab))
         return loss
 
@@ -87,7 +88,7 @@ class ColorizerModule(pl.LightningModule):
         self._measure("test", lab)
 
     def _measure(self, stage: str, lab: Tensor) -> None:
-        loss, ab = self._loss(lab)
+        loss, ab = self._loss(lab, lab[:, :1])
         with full_precision(lab):
             truth = to_bytes(lab).float()
             predicted = to_bytes(torch.cat((lab[:, :1], ab), dim=1)).float()
@@ -100,8 +101,13 @@ class ColorizerModule(pl.LightningModule):
         }
         self.log_dict(values, batch_size=len(lab), sync_dist=self.trainer.world_size > 1)
 
-    def _loss(self, lab: Tensor) -> tuple[Tensor, Tensor]:
-        output = self.model(lab[:, :1]).float()
+    def seen(self, lightness: Tensor) -> Tensor:
+        """Give what the model trains on: (N, 1, H, W) L, some of it degraded as in old photos."""
+        with full_precision(lightness):
+            return degrade(lightness, self.recipe.degraded)
+
+    def _loss(self, lab: Tensor, lightness: Tensor) -> tuple[Tensor, Tensor]:
+        output = self.model(lightness).float()
         with full_precision(lab):
             ab = self.model.to_ab(output)
             if ab.shape[-2:] != lab.shape[-2:]:

@@ -56,6 +56,8 @@ class Recipe:
         sides: Training resolution: (progress from which it holds, side in pixels), ascending. A
             small start costs a quarter of the time and learns most of what there is.
         smallest_crop: Random crops take between this share of the photo's side and all of it.
+        degraded: Share of the training photos that are made to look old: blurred, faded, grainy,
+            compressed (train/degrade.py). The colours to be found stay those of the clean photo.
         ema_decay: Decay of the exponential moving average of the weights, per step.
         split: Shares for training, validation and test of photos that are not split already.
         seed: Of everything random.
@@ -77,6 +79,7 @@ class Recipe:
     patience: int | None = None
     sides: tuple[tuple[float, int], ...] = ((0.0, 64), (0.5, 96), (0.8, 128))
     smallest_crop: float = 0.7
+    degraded: float = 0.0
     ema_decay: float = 0.999
     split: tuple[float, float, float] = (0.95, 0.05, 0.0)
     seed: int = 0
