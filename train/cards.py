@@ -157,7 +157,9 @@ def _training(name: str) -> dict[str, str]:
         recipe = find_recipe(name)
     except LookupError:
         return {"command": "", "recipe": ""}
-    rows = {key: value for key, value in recipe.describe().items() if key != "options"}
+    # What is off (None, 0) is left out; seed 0 is a seed.
+    described = recipe.describe().items()
+    rows = {key: value for key, value in described if key != "options" and (value or key == "seed")}
     return {
         "command": f"python -m train fit {name} --data FOLDER {recipe.options}".strip(),
         "recipe": "\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in rows.items()),
