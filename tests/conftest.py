@@ -4,6 +4,9 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Several processes with a thread for every core each mostly wait for each other.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import io
 from pathlib import Path

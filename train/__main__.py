@@ -1,4 +1,4 @@
-"""The command line: ``python -m train fit|tune|evaluate|publish|readme``."""
+"""The command line: ``python -m train fit|tune|evaluate|look|publish|readme``."""
 
 import csv
 from pathlib import Path
@@ -13,12 +13,14 @@ from colorzoo.checkpoint import METRICS_FILE, WEIGHTS_FILE
 from colorzoo.cli import Branch, CreatePr, Message, OverwriteCard, Private
 from colorzoo.errors import ColorzooError
 from colorzoo.hub import PushOptions
+from colorzoo.images import save_image
 from colorzoo.metrics import PROTOCOL
 from colorzoo.perceptual import find_measures
 from train.cards import renew_cards
 from train.data import Memory
 from train.evaluate import evaluate_model, measurable_models
 from train.fit import Device, Precision, Run, fit, with_options
+from train.look import lay_out
 from train.publish import publish, publish_space
 from train.readme import GRID, draw_grid, update_readme
 from train.recipe import LossName, parse_split
@@ -175,6 +177,27 @@ def evaluate_command(
         _renew_readme()
     except (ColorzooError, OSError, RuntimeError, ValueError) as error:
         _fail(error)
+
+
+@app.command(name="look")
+def look_command(
+    data: Annotated[Path, typer.Argument(help="A folder or tar of photos.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The sheet to write.")],
+    model: Annotated[
+        list[str] | None, typer.Option(help="Only this one; may be given several times.")
+    ] = None,
+    photos: Annotated[int, typer.Option(min=1, help="How many, drawn at random.")] = 40,
+    seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
+) -> None:
+    """Lay photos out for the eye, a row each: black and white, every model, the truth."""
+    try:
+        sheet, unreadable = lay_out(data, models=model, photos=photos, seed=seed)
+        save_image(sheet, output)
+    except (ColorzooError, OSError) as error:
+        _fail(error)
+    for line in unreadable:
+        print(f"skipped: {line}")
+    print(f"wrote {output}")
 
 
 @app.command(name="publish")
