@@ -3,6 +3,7 @@
 import math
 import operator
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -58,6 +59,19 @@ _STRIP_PIXELS = 1_000_000
 Model = TypeVar("Model", bound="Colorizer")
 
 
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a network said of a photo: enough to colour it, at any size, without the network.
+
+    Attributes:
+        lightness: (1, 1, h, w), L in [0, 100] at the working size.
+        output: What ``forward`` returned for it, padded to the model's stride.
+    """
+
+    lightness: Tensor
+    output: Tensor
+
+
 class Colorizer(
     nn.Module,
     ModelHubMixin,
@@ -109,13 +123,19 @@ class Colorizer(
         Returns:
             (N, 2, H, W), ab in L*a*b* units.
         """
+        return self._fit(self.to_ab(self(self._pad(lightness))), lightness)
+
+    def _pad(self, lightness: Tensor) -> Tensor:
+        left, right, top, bottom = _margins(lightness, self.stride)
+        return F.pad(lightness, (left, right, top, bottom), mode="replicate")
+
+    def _fit(self, ab: Tensor, lightness: Tensor) -> Tensor:
+        """Bring ab of the padded lightness to the size of the lightness."""
         height, width = lightness.shape[-2:]
-        more_h, more_w = -height % self.stride, -width % self.stride
-        top, left = more_h // 2, more_w // 2
-        padded = F.pad(lightness, (left, more_w - left, top, more_h - top), mode="replicate")
-        ab = self.to_ab(self(padded))
-        if ab.shape[-2:] != padded.shape[-2:]:
-            ab = F.interpolate(ab, padded.shape[-2:], mode="bilinear", align_corners=False)
+        left, right, top, bottom = _margins(lightness, self.stride)
+        padded = (top + height + bottom, left + width + right)
+        if ab.shape[-2:] != padded:
+            ab = F.interpolate(ab, padded, mode="bilinear", align_corners=False)
         return ab[..., top : top + height, left : left + width]
 
     def colorize(
@@ -155,17 +175,54 @@ class Colorizer(
         self, photo: Photo, *, saturation: float = 1.0, work_size: int | None = None
     ) -> Image.Image:
         """Colour a photo that :func:`colorzoo.images.read_photo` has read; see ``colorize``."""
-        if not (math.isfinite(saturation) and 0 <= saturation <= 10):
-            raise ValueError(f"saturation must be between 0 and 10, got {saturation}")
+        _check_saturation(saturation)  # before the network runs for nothing
+        prediction = self.predict(photo, work_size=work_size)
+        return self.render(photo, prediction, saturation=saturation)
+
+    def predict(self, photo: Photo, *, work_size: int | None = None) -> Prediction:
+        """Run the network on a photo; ``render`` colours with what it says, as often as wanted.
+
+        Args:
+            photo: The photo, as :func:`colorzoo.images.read_photo` gives it.
+            work_size: Short side, in pixels, at which the network looks; the model's own if None.
+
+        Returns:
+            What ``forward`` returned, on the model's device.
+
+        Raises:
+            ValueError: If work_size is out of range.
+        """
         small = self._shrink(photo.rgb, work_size)
         was_training = self.training
         self.eval()  # in training, batch norm would mix this photo into the statistics
         try:
             with torch.inference_mode():
-                ab = self.predict_ab(small)
+                return Prediction(small, self(self._pad(small)))
         finally:
             self.train(was_training)
-        return to_pil(merge_ab(photo.rgb, small, ab.float() * saturation), photo)
+
+    def render(
+        self, photo: Photo, prediction: Prediction, *, saturation: float = 1.0
+    ) -> Image.Image:
+        """Colour a photo, or a larger or smaller copy of it, with what ``predict`` gave.
+
+        Args:
+            photo: The photo.
+            prediction: What this model said of it.
+            saturation: Factor on ab: 0 is gray, 1 is what the network says.
+
+        Returns:
+            An image of the photo's size; see ``colorize``.
+
+        Raises:
+            ValueError: If saturation is out of range.
+        """
+        _check_saturation(saturation)
+        with torch.inference_mode():
+            ab = self._fit(self.to_ab(prediction.output), prediction.lightness)
+            return to_pil(
+                merge_ab(photo.rgb, prediction.lightness, ab.float() * saturation), photo
+            )
 
     def _shrink(self, rgb: np.ndarray, work_size: int | None) -> Tensor:
         """Bring a photo to the working size: (H, W, 3) uint8 to (1, 1, h, w) lightness."""
@@ -384,6 +441,18 @@ def merge_ab(rgb: np.ndarray, small: Tensor, ab: Tensor) -> np.ndarray:
             pixels = pixels[0].permute(1, 2, 0)
             out[start : start + step] = (pixels * 255).round().to(torch.uint8).cpu().numpy()
     return out
+
+
+def _margins(lightness: Tensor, stride: int) -> tuple[int, int, int, int]:
+    """Pixels to add at the left, right, top and bottom for multiples of the stride."""
+    more_h, more_w = (-side % stride for side in lightness.shape[-2:])
+    left, top = more_w // 2, more_h // 2
+    return left, more_w - left, top, more_h - top
+
+
+def _check_saturation(saturation: float) -> None:
+    if not (math.isfinite(saturation) and 0 <= saturation <= 10):
+        raise ValueError(f"saturation must be between 0 and 10, got {saturation}")
 
 
 def _lightness(rgb: np.ndarray, device: torch.device) -> Tensor:

@@ -87,6 +87,19 @@ class UNetBins(UNet, paper_url="https://arxiv.org/abs/1603.08511"):
         probability = (output.float() / t).softmax(dim=1)
         return torch.einsum("nqhw,qc->nchw", probability, self.centres.float())
 
+    def at_temperature(self, temperature: float) -> "UNetBins":
+        """Give this model with another T: it shares the weights, and this one keeps its T.
+
+        Args:
+            temperature: T of the annealed mean, above 0.
+
+        Raises:
+            ConfigError: If it is not.
+        """
+        model = copy.copy(self)
+        model.temperature = _checked_temperature(temperature)
+        return model
+
     def colorize(
         self,
         image: ImageSource,
@@ -112,10 +125,7 @@ class UNetBins(UNet, paper_url="https://arxiv.org/abs/1603.08511"):
             ImageError: If the image cannot be read.
             ValueError: If saturation, work_size or temperature is out of range.
         """
-        model = self
-        if temperature is not None:
-            model = copy.copy(self)  # shares the weights; other threads keep their temperature
-            model.temperature = _checked_temperature(temperature)
+        model = self if temperature is None else self.at_temperature(temperature)
         return super(UNetBins, model).colorize(
             image, saturation=saturation, work_size=work_size, max_pixels=max_pixels
         )
