@@ -97,7 +97,7 @@ def _lay_out_results() -> Results:
     with gr.Row(elem_id="pair"):
         left = gr.Dropdown([BEFORE], value=BEFORE, label="Left", elem_id="left", min_width=140)
         share = gr.Slider(
-            0, 100, 50, step=1, label="Dividing line, % from the left", elem_id="share",
+            0, 100, 50, step=1, label="Dividing line, %", elem_id="share",
             buttons=[], min_width=160,
         )  # fmt: skip
         right = gr.Dropdown([BEFORE], value=BEFORE, label="Right", elem_id="right", min_width=140)

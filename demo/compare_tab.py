@@ -74,7 +74,8 @@ def _wire(choose: Choose, adjust: Adjust, results: Results) -> None:
 
     gr.on(
         [adjust.bring.click, adjust.repo_id.submit],
-        desk.bring, [adjust.repo_id, adjust.models, visit], page, **heavy,
+        desk.bring, [adjust.repo_id, adjust.models, visit], page,
+        **light | {"queue": True, "concurrency_id": "hub"},
     ).success(desk.begin, asked, page, **light).then(desk.run, asked, page, **heavy)  # fmt: skip
 
     makers = (
@@ -150,6 +151,12 @@ class _Desk:
 
     def bring(self, repo_id: str, models: list[str], visit: Visit) -> Updates:
         """Add a model from the Hub to this visit."""
+        if len(visit.guests) >= guests.MAX_BROUGHT:
+            raise gr.Error(
+                f"A visit takes up to {guests.MAX_BROUGHT} models from the Hub: reload the page to "
+                "start afresh.",
+                print_exception=False,
+            )
         try:
             key = guests.fetch(repo_id)
         except colorzoo.ColorzooError as error:
@@ -157,7 +164,9 @@ class _Desk:
         name = key.partition("@")[0]
         visit.guests[name] = key
         return {
-            self.adjust.models: gr.CheckboxGroup(_choices(visit), value=[*models, name]),
+            self.adjust.models: gr.CheckboxGroup(
+                _choices(visit), value=[*models, *({name} - {*models})]
+            ),
             self.adjust.brought: status(f"{name} has joined."),
         }
 
@@ -203,7 +212,10 @@ def _wish(
     work_size: int, temperature: float, visit: Visit,
 ) -> Wish:  # fmt: skip
     names = tuple(name for name in _choices(visit) if name in models)
-    settings = engine.Settings(saturation, strength, work_size, temperature)
+    try:
+        settings = engine.Settings(saturation, strength, work_size, temperature)
+    except colorzoo.ConfigError as error:
+        raise gr.Error(str(error), print_exception=False) from error
     return Wish(upload["path"] if upload else None, names, settings)
 
 

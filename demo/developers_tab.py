@@ -20,16 +20,14 @@ png = client.predict(photo, "unet", api_name="/colorize")
 pictures, report = client.predict(photo, ["unet", "unet-bins"], api_name="/compare")
 """
 
-ENDPOINTS = """| endpoint | takes | gives |
-| --- | --- | --- |
-| `/models` | nothing | a list with the name, summary, year and parameters of every model |
-| `/colorize` | a photo; model, saturation 0–2, strength 0–1, working size, temperature | a PNG of \
-the photo's size, with its EXIF |
-| `/compare` | a photo; a list of models, and the same | PNGs, and every model's seconds, \
-colourfulness or error |
+ENDPOINTS = """- `/models` gives a list with the name, summary, year and parameters of every model.
+- `/colorize` takes a photo, a model, saturation (0 to 2), strength (0 to 1), working size and
+  temperature, and gives a PNG of the photo's size, with its EXIF.
+- `/compare` takes a photo, a list of models and the same settings, and gives PNGs, and for every
+  model its seconds and colourfulness, or its error.
 
-Everything but the photo may be left out. Types and defaults are under “Use via API” at the foot of
-this page. A file may have {size} and {pixels} million pixels."""
+Everything but the photo may be left out; `client.view_api()` shows types and defaults. A file may
+have {size} and {pixels} million pixels."""
 
 
 def build(*, max_file_size: str, max_pixels: int) -> None:

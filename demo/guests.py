@@ -17,7 +17,8 @@ from colorzoo.hub import HubRepo, hub_errors
 MAX_BYTES = 100_000_000  # of a model.safetensors
 MAX_CONFIG_BYTES = 1_000_000
 MAX_WORK_SIZE = 256  # px; a config may ask for 4096, which takes gigabytes
-MAX_KEPT = 3  # models in memory and on disk, for all visitors together
+MAX_KEPT = 4  # models in memory and on disk, for all visitors together
+MAX_BROUGHT = 3  # models in one visit
 
 _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 

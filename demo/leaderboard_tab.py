@@ -37,32 +37,34 @@ def build() -> None:
         rows, headers=heads, interactive=False, wrap=True, buttons=[], show_search="none",
         datatype=kinds, elem_id="leaderboard",
         label="Leaderboard", show_label=False, max_height=600,
+        column_widths=["150px", *("105px" for _ in heads[1:])],
     )  # fmt: skip
     measured = {name: key for name, key in ACCURACIES.items() if _has(reports, key)}
     kind = gr.Radio(list(measured), value=next(iter(measured)), label="Accuracy in the chart")
-    chart = gr.HTML(draw(next(iter(measured))), elem_classes="chart", elem_id="chart")
+    chart = gr.HTML(draw(next(iter(measured))), elem_id="chart")
     kind.input(
         draw, kind, chart, queue=False, show_progress="hidden", api_visibility="private"
     )  # fmt: skip
-    gr.Markdown(protocol(reports), elem_classes="quiet")
+    words = "".join(f"<p>{html.escape(each)}</p>" for each in protocol(reports))
+    gr.HTML(words, elem_classes="quiet", elem_id="protocol")
 
 
 def table(reports: dict[str, dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
     """Give heads and rows, the gray row first; a number that was not measured is None."""
     keys = [key for key in _COLUMNS if _has(reports, key)]
-    heads = ["model", "parameters", *(_COLUMNS[key] for key in keys), "ms a photo"]
+    heads = ["model", "million parameters", *(_COLUMNS[key] for key in keys), "ms a photo"]
     gray = next(iter(reports.values()))["gray"]
     rows: list[list[Any]] = [[GRAY, None, *_numbers(gray, keys), None]]
     for name, report in reports.items():
         milliseconds = report.get("milliseconds")
         rows.append([
-            name, report["parameters"], *_numbers(report["scores"], keys),
+            name, round(report["parameters"] / 1e6, 2), *_numbers(report["scores"], keys),
             None if milliseconds is None else round(milliseconds, 1),
         ])  # fmt: skip
     return heads, rows
 
 
-def protocol(reports: dict[str, dict[str, Any]]) -> str:
+def protocol(reports: dict[str, dict[str, Any]]) -> list[str]:
     """Say how the numbers were measured, once if it is the same for all."""
     told: dict[str, list[str]] = {}
     for name, report in reports.items():
@@ -70,8 +72,8 @@ def protocol(reports: dict[str, dict[str, Any]]) -> str:
         hardware = report.get("hardware")
         told.setdefault(words + (f" Times: {hardware}." if hardware else ""), []).append(name)
     if len(told) == 1:
-        return next(iter(told))
-    return "\n\n".join(f"**{', '.join(names)}**: {words}" for words, names in told.items())
+        return list(told)
+    return [f"{', '.join(names)}: {words}" for words, names in told.items()]
 
 
 def _reports() -> dict[str, dict[str, Any]]:
@@ -91,7 +93,7 @@ def _numbers(scores: dict[str, float | None], keys: list[str]) -> list[float | N
 
 # The chart ----------------------------------------------------------------------------------------
 
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 760, 420, 64, 52, 24, 150
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 760, 420, 64, 52, 24, 24
 _RADIUS = 14  # px, of the largest model
 
 
@@ -133,7 +135,10 @@ def draw(accuracy: str) -> str:
     across = _Axis(-2, 1.08 * max(real, *(x for x, _ in points.values())), _LEFT, _WIDTH - _RIGHT)
     up = _Axis(min(values) - margin, max(values) + margin, _HEIGHT - _BOTTOM, _TOP)
     largest = max(report["parameters"] for report in reports.values())
-    marks, labels = [], _place({name: (across(x), up(y)) for name, (x, y) in points.items()})
+    marks, labels = (
+        [],
+        _place({name: (across(x), up(y)) for name, (x, y) in points.items()}, across(real)),
+    )
     for name, (x, y) in points.items():
         count = reports[name]["parameters"] if name in reports else 0
         radius = max(4, _RADIUS * (count / largest) ** 0.5)
@@ -141,15 +146,17 @@ def draw(accuracy: str) -> str:
         marks.append(
             f'<circle cx="{across(x):.1f}" cy="{up(y):.1f}" r="{radius:.1f}" fill="currentColor" '
             f'fill-opacity=".35" stroke="currentColor"><title>{html.escape(told)}</title></circle>'
-            f'<text x="{labels[name][0]:.1f}" y="{labels[name][1]:.1f}">{html.escape(name)}</text>'
+            f'<text x="{labels[name][0]:.1f}" y="{labels[name][1]:.1f}" text-anchor="middle">'
+            f"{html.escape(name)}</text>"
         )
     summary = "; ".join(f"{name} CF {x:.1f}, {y:.2f}" for name, (x, y) in points.items())
     return (
+        '<div class="scroll" tabindex="0">'
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-labelledby="chart-title chart-desc"'
         ' font-size="14" fill="currentColor" style="color: var(--body-text-color)">'
         f'<title id="chart-title">{html.escape(accuracy)} against colourfulness</title>'
         f'<desc id="chart-desc">{html.escape(summary)}. Real photos: CF {real:.1f}.</desc>'
-        f"{_frame(across, up, real, accuracy)}{''.join(marks)}</svg>"
+        f"{_frame(across, up, real, accuracy)}{''.join(marks)}</svg></div>"
     )
 
 
@@ -178,15 +185,37 @@ def _frame(across: _Axis, up: _Axis, real: float, accuracy: str) -> str:
     return "".join(parts)
 
 
-def _place(points: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
-    """Put labels right of their points, and lower down where they would cover another one."""
+def _place(points: dict[str, tuple[float, float]], right: float) -> dict[str, tuple[float, float]]:
+    """Put every label beside its point, where it covers neither a point nor another label.
+
+    Args:
+        points: Their centres.
+        right: Where labels have to end.
+
+    Returns:
+        The middle of each label's foot.
+    """
+    taken = [(x - _RADIUS, y - _RADIUS, x + _RADIUS, y + _RADIUS) for x, y in points.values()]
     placed: dict[str, tuple[float, float]] = {}
     for name, (x, y) in sorted(points.items(), key=lambda item: item[1][1]):
-        x, y = x + _RADIUS + 5, y + 5
-        while any(
-            abs(y - other_y) < 16 and x < other_x + 8 * len(other) and other_x < x + 8 * len(name)
-            for other, (other_x, other_y) in placed.items()
-        ):
-            y += 2
-        placed[name] = (x, y)
+        length, beside = 7.5 * len(name), _RADIUS + 4
+        boxes = [  # right, left, above, below, then ever further below
+            (x + beside, y - 8, x + beside + length, y + 8),
+            (x - beside - length, y - 8, x - beside, y + 8),
+            (x - length / 2, y - beside - 16, x + length / 2, y - beside),
+            *((x + beside, y + d - 8, x + beside + length, y + d + 8) for d in range(8, 200, 4)),
+        ]
+        box = next((b for b in boxes if b[2] < right and not _meets(b, taken)), boxes[0])
+        taken.append(box)
+        placed[name] = ((box[0] + box[2]) / 2, box[3] - 3)
     return placed
+
+
+_Box = tuple[float, float, float, float]
+
+
+def _meets(box: _Box, others: list[_Box]) -> bool:
+    return any(
+        box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
+        for other in others
+    )

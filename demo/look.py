@@ -21,7 +21,11 @@ THEME = Base(
     slider_color_dark="*neutral_300",
 )
 CSS = """
-.gradio-container { max-width: 1280px !important; margin: 0 auto; }
+.gradio-container { width: 100%; max-width: 1280px !important; margin: 0 auto; }
+/* Wide tables and code scroll inside their own frames, never the page. */
+.md { display: block; overflow-x: auto; }
+.md table { border-collapse: collapse; }
+.md th, .md td { border: 0 !important; box-shadow: 0 1px var(--border-color-primary); }
 h1 { font-family: Georgia, serif; font-weight: 400; letter-spacing: .02em; }
 .quiet p { color: var(--body-text-color-subdued); font-size: var(--text-sm); }
 .dark input[type=range] { --neutral-200: var(--neutral-600); }
@@ -64,13 +68,16 @@ h1 { font-family: Georgia, serif; font-weight: 400; letter-spacing: .02em; }
 }
 
 .table { overflow-x: auto; }
+.table table, .table tr { border: 0 !important; }
 .table table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .table caption { text-align: left; padding: var(--size-1) 0; font-size: var(--text-sm);
   color: var(--body-text-color-subdued); }
 .table th, .table td { padding: var(--size-1) var(--size-2); text-align: right;
   border: 0; border-bottom: 1px solid var(--border-color-primary); }
 .table th:first-child { text-align: left; font-weight: 500; }
-.chart svg { width: 100%; height: auto; max-width: 760px; display: block; margin: 0 auto; }
+.scroll { overflow-x: auto; }
+.scroll svg { display: block; width: 100%; min-width: 600px; max-width: 760px; height: auto;
+  margin: 0 auto; }
 """
 
 # Gradio's sliders tell that they were moved when the pointer lets go, but not when a key does.

@@ -143,7 +143,7 @@ class _Scene:
         cf = metrics.colorfulness(rgb)
         took = "" if seconds is None else f" · {seconds:.2f} s"
         path = save(image, self.small, name, ".jpg")
-        return Tile(path, f"{name}{took} · CF {cf:.0f}", cf, self.numbers(rgb))
+        return Tile(path, f"{name}{took} · CF\N{NO-BREAK SPACE}{cf:.0f}", cf, self.numbers(rgb))
 
     def failed(self, name: str, error: str) -> Tile:
         blank = Image.new("RGB", self.original.size, (128, 128, 128))
