@@ -111,10 +111,10 @@ def _run(
     """Give each model's name, its picture's path and the report on it."""
     photo = photos.read(image)
     try:
-        settings = engine.Settings(saturation, strength, work_size, temperature)
+        settings = engine.Settings(saturation, strength, int(work_size), temperature)
         for name in names:
             colorzoo.model_info(name)  # no folders, no Hub ids, nothing that a visitor brought
-    except (colorzoo.ColorzooError, TypeError) as error:
+    except (colorzoo.ColorzooError, TypeError, ValueError) as error:
         raise gr.Error(str(error), print_exception=False) from error
     original = photos.original(photo, photos.kind_of(photo))
     key, results = str((image or {})["path"]), []

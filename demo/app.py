@@ -5,6 +5,7 @@ The page is built from the registry, so a model that is added there shows up her
 
 import os
 import signal
+import threading
 
 import gradio as gr
 
@@ -50,19 +51,24 @@ def build() -> gr.Blocks:
 def main() -> None:
     """Serve the page at HOST and PORT; where they are not set, Gradio's own variables count."""
     port = os.environ.get("PORT")
-    # As on Ctrl-C: the server is closed, and what was written for visitors is deleted.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     engine.warm()
-    build().launch(
-        server_name=os.environ.get("HOST"),
-        server_port=int(port) if port else None,
-        max_file_size=MAX_FILE_SIZE,
-        state_session_capacity=MAX_VISITS,
-        theme=THEME,
-        css=CSS,
-        js=JS,
-        ssr_mode=False,
-    )
+    app = build()
+    try:
+        app.launch(
+            server_name=os.environ.get("HOST"),
+            server_port=int(port) if port else None,
+            max_file_size=MAX_FILE_SIZE,
+            state_session_capacity=MAX_VISITS,
+            theme=THEME,
+            css=CSS,
+            js=JS,
+            ssr_mode=False,
+            prevent_thread_lock=True,
+        )
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        app.close()  # Gradio's own way out leaves pages connected and their uploads behind
 
 
 if __name__ == "__main__":

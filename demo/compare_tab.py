@@ -113,7 +113,7 @@ class _Desk:
         """Run the models and show each result at once."""
         wish = _wish(upload, models, saturation, strength, work_size, temperature, visit)
         if upload is None or visit.wish != wish:
-            yield {}
+            yield self._nothing()
             return
         try:
             for progress in visits.colour(visit, wish, upload):
@@ -128,7 +128,7 @@ class _Desk:
     def view(self, visit: Visit) -> Updates:
         """Show the two chosen pictures at full size."""
         pair = visit.pair()
-        return {self.results.slider: visits.view(visit, pair)} if pair else {}
+        return {self.results.slider: visits.view(visit, pair)} if pair else self._nothing()
 
     def pick_left(self, name: str, visit: Visit) -> Updates:
         """Choose the left picture."""
@@ -187,6 +187,9 @@ class _Desk:
         path = write()
         yield {self.results.file: path, self.results.line: status(f"{Path(path).name} is ready.")}
 
+    def _nothing(self) -> Updates:
+        return {self.results.line: gr.skip()}  # Gradio takes an empty dictionary for a mistake
+
     def _present(self, visit: Visit, *, reduced: bool = False) -> Updates:
         """Show what there is, the overview's reduced pictures in the slider if need be."""
         results, shown, pair = self.results, visit.shown(), visit.pair()
@@ -213,8 +216,8 @@ def _wish(
 ) -> Wish:  # fmt: skip
     names = tuple(name for name in _choices(visit) if name in models)
     try:
-        settings = engine.Settings(saturation, strength, work_size, temperature)
-    except colorzoo.ConfigError as error:
+        settings = engine.Settings(saturation, strength, int(work_size), temperature)
+    except (TypeError, ValueError) as error:
         raise gr.Error(str(error), print_exception=False) from error
     return Wish(upload["path"] if upload else None, names, settings)
 

@@ -46,7 +46,11 @@ class Settings:
     temperature: float = 0.0
 
     def __post_init__(self) -> None:
-        """Check them: programs send anything."""
+        """Check them: programs send anything.
+
+        Raises:
+            ConfigError: If one is out of range.
+        """
         limits = {"saturation": (0, 2), "strength": (0, 1), "temperature": (0, 2)}
         for name, (low, high) in limits.items():
             value = getattr(self, name)

@@ -370,7 +370,7 @@ def test_a_card_is_shown_without_front_matter_and_pictures(tmp_path, monkeypatch
     )
     info = SimpleNamespace(weights=tmp_path)
     monkeypatch.setattr(colorzoo, "model_info", lambda name: info)
-    assert models_tab.card("unet") .split() == ["#", "unet", "Words.", "---", "More."]
+    assert models_tab.card("unet").split() == ["#", "unet", "Words.", "---", "More."]
 
 
 @pytest.mark.parametrize("name", NAMES)
