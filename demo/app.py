@@ -3,9 +3,12 @@
 The page is built from the registry, so a model that is added there shows up here.
 """
 
+import ctypes
 import os
 import signal
+import sys
 import threading
+import time
 
 import gradio as gr
 
@@ -17,7 +20,7 @@ import leaderboard_tab
 import models_tab
 from look import CSS, JS, THEME
 from photos import MAX_FILE_SIZE, MAX_PIXELS
-from visit import KEPT_SECONDS
+from visit import KEPT_SECONDS, SHELF
 
 INTRO = """# colorzoo
 Drop in a black-and-white photo and compare what every model of the zoo makes of it.
@@ -48,11 +51,23 @@ def build() -> gr.Blocks:
     return app.queue(max_size=MAX_WAITING)
 
 
+def tidy_up(every: float = 10) -> None:
+    """Delete what is older than promised, and give freed memory back to the system."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    while True:
+        time.sleep(every)
+        SHELF.tidy()
+        engine.PREDICTIONS.tidy(KEPT_SECONDS)
+        if trim is not None:  # glibc alone: it keeps hundreds of MB for threads that worked once
+            trim(0)
+
+
 def main() -> None:
     """Serve the page at HOST and PORT; where they are not set, Gradio's own variables count."""
     port = os.environ.get("PORT")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     engine.warm()
+    threading.Thread(target=tidy_up, daemon=True).start()
     app = build()
     try:
         app.launch(

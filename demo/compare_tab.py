@@ -122,7 +122,9 @@ class _Desk:
         except gr.Error as error:  # shown for some seconds on top of the page, and here to stay
             yield {self.results.line: status(error.message)}
             raise
-        if visit.wish == wish:
+        pair = None
+        while visit.wish == wish and pair != visit.pair():  # another choice during the last step
+            pair = visit.pair()
             yield self.view(visit)
 
     def view(self, visit: Visit) -> Updates:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -131,36 +131,52 @@ def warm() -> None:
             render(answer.name, photo, answer.prediction, Settings())
 
 
+_Key = tuple[str, str, int]
+
 # Predictions --------------------------------------------------------------------------------------
 
 
-@dataclass
 class _Kept:
     """Predictions by photo, model and working size; the ones not used for longest go first."""
 
-    answers: OrderedDict[tuple[str, str, int], Answer] = field(default_factory=OrderedDict)
-    bytes: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._answers: OrderedDict[_Key, tuple[Answer, float]] = OrderedDict()
+        self._lock = threading.Lock()
 
-    def get(self, key: tuple[str, str, int]) -> Answer | None:
-        with self.lock:
-            if key in self.answers:
-                self.answers.move_to_end(key)
-            return self.answers.get(key)
+    def get(self, key: _Key) -> Answer | None:
+        with self._lock:
+            if key not in self._answers:
+                return None
+            answer, _ = self._answers.pop(key)
+            self._answers[key] = answer, time.monotonic()
+            return answer
 
-    def add(self, key: tuple[str, str, int], answer: Answer) -> None:
-        with self.lock:
-            self.bytes += _size(answer) - _size(self.answers.pop(key, None))
-            self.answers[key] = answer
+    def add(self, key: _Key, answer: Answer) -> None:
+        with self._lock:
+            self._drop(key)
+            self._answers[key] = answer, time.monotonic()
+            self.bytes += _size(answer)
             while self.bytes > KEPT_BYTES:
-                self.bytes -= _size(self.answers.popitem(last=False)[1])
+                self._drop(next(iter(self._answers)))
+
+    def tidy(self, max_age: float) -> None:
+        """Forget what nobody used for so many seconds: it shows a photo, if a small one."""
+        with self._lock:
+            for key, (_, used) in list(self._answers.items()):
+                if time.monotonic() - used > max_age:
+                    self._drop(key)
+
+    def _drop(self, key: _Key) -> None:
+        if key in self._answers:
+            self.bytes -= _size(self._answers.pop(key)[0])
 
 
-_kept = _Kept()
+PREDICTIONS = _Kept()
 
 
-def _size(answer: Answer | None) -> int:
-    if answer is None or answer.prediction is None:
+def _size(answer: Answer) -> int:
+    if answer.prediction is None:
         return 0
     return answer.prediction.lightness.nbytes + answer.prediction.output.nbytes
 
@@ -174,16 +190,13 @@ def predict(names: Sequence[str], key: str, photo: Photo, work_size: int) -> Ite
         photo: The photo.
         work_size: Short side at which they look; 0 is each model's own.
     """
-    fresh = [name for name in names if _kept.get((key, name, work_size)) is None]
+    known = {name: PREDICTIONS.get((key, name, work_size)) for name in names}
+    fresh = [name for name, answer in known.items() if answer is None]
     running = _run_networks(fresh, photo, work_size) if fresh else iter(())
-    for name in names:
-        answer = _kept.get((key, name, work_size)) if name not in fresh else None
-        if answer is None and name not in fresh:  # gone in the meantime
-            answer = next(_run_networks([name], photo, work_size))
-        elif answer is None:
-            answer = next(running)
+    for name, answer in known.items():
+        answer = answer or next(running)
         if answer.prediction is not None:
-            _kept.add((key, name, work_size), answer)
+            PREDICTIONS.add((key, name, work_size), answer)
         yield answer
 
 

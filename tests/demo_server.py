@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -91,10 +91,28 @@ def open_browser() -> Iterator[Any]:
         browser.close()
 
 
-def open_page(browser: Any, server: DemoServer, **options: Any) -> Any:
-    """Open the demo and wait until it can be used."""
+def open_page(
+    browser: Any,
+    server: DemoServer,
+    *,
+    watch: tuple[list[str], Callable[[Any], None]] | None = None,
+    **options: Any,
+) -> Any:
+    """Open the demo and wait until it can be used.
+
+    Args:
+        browser: The browser.
+        server: The demo.
+        watch: A list for the page's errors, and what is called with every request.
+        options: Of the browser's context.
+    """
     page = browser.new_context(**options).new_page()
     page.set_default_timeout(WAIT * 1000)
+    if watch is not None:
+        errors, note = watch
+        page.on("console", lambda told: told.type == "error" and errors.append(told.text))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", note)
     page.goto(server.url)
     page.locator("#photo input[type=file]").first.wait_for(state="attached")
     return page

@@ -155,7 +155,7 @@ def test_a_gray_photo_has_no_truth(uploads, camera):
 
 def test_settings_reuse_what_was_computed(upload, monkeypatch):
     calls, visit = [], visits.Visit()
-    monkeypatch.setattr(engine, "_kept", engine._Kept())
+    monkeypatch.setattr(engine, "PREDICTIONS", engine._Kept())
     spy(monkeypatch, calls)
     run(visit, upload)
     assert len(calls) == len(NAMES)
@@ -228,7 +228,7 @@ def test_a_failing_model_does_not_stop_the_others(upload, monkeypatch):
             raise colorzoo.WeightsError("its weights are <gone>")
         return colorzoo.load(name)
 
-    monkeypatch.setattr(engine, "_kept", engine._Kept())
+    monkeypatch.setattr(engine, "PREDICTIONS", engine._Kept())
     monkeypatch.setattr(engine, "get_model", get_model)
     visit = visits.Visit()
     *_, last = run(visit, upload)
@@ -272,15 +272,19 @@ def test_each_model_is_loaded_once_for_all(monkeypatch):
 
 def test_predictions_are_limited_in_bytes(coffee, monkeypatch):
     photo, kept = colorzoo.read_photo(coffee), engine._Kept()
-    monkeypatch.setattr(engine, "_kept", kept)
+    monkeypatch.setattr(engine, "PREDICTIONS", kept)
     ((answer),) = engine.predict(["unet"], "0", photo, 0)
     size = engine._size(answer)
     assert kept.bytes == size > 100_000
     monkeypatch.setattr(engine, "KEPT_BYTES", 3 * size)
     for i in range(6):
         list(engine.predict(["unet"], str(i), photo, 0))
-    assert kept.bytes == 3 * size and [key[0] for key in kept.answers] == ["3", "4", "5"]
+    assert kept.bytes == 3 * size and [key[0] for key in kept._answers] == ["3", "4", "5"]
     assert kept.get(("0", "unet", 0)) is None
+    kept.tidy(max_age=60)
+    assert kept.bytes == 3 * size
+    kept.tidy(max_age=0)
+    assert kept.bytes == 0 and kept.get(("5", "unet", 0)) is None
 
 
 def test_the_shelf_is_limited_in_bytes_and_in_age():
@@ -328,7 +332,7 @@ def test_brought_models_are_limited_in_number(monkeypatch):
 def test_a_brought_model_cannot_ask_for_a_huge_working_size(coffee, monkeypatch):
     model, seen = colorzoo.create_model("unet", width=2, work_size=4096), []
     monkeypatch.setattr(guests, "get", lambda key: model)
-    monkeypatch.setattr(engine, "_kept", engine._Kept())
+    monkeypatch.setattr(engine, "PREDICTIONS", engine._Kept())
     monkeypatch.setattr(
         colorzoo.Colorizer, "predict", lambda self, photo, *, work_size: seen.append(work_size)
     )
