@@ -220,9 +220,7 @@ class Colorizer(
         _check_saturation(saturation)
         with torch.inference_mode():
             ab = self._fit(self.to_ab(prediction.output), prediction.lightness)
-            return to_pil(
-                merge_ab(photo.rgb, prediction.lightness, ab.float() * saturation), photo
-            )
+            return to_pil(merge_ab(photo.rgb, prediction.lightness, ab.float() * saturation), photo)
 
     def _shrink(self, rgb: np.ndarray, work_size: int | None) -> Tensor:
         """Bring a photo to the working size: (H, W, 3) uint8 to (1, 1, h, w) lightness."""

@@ -51,7 +51,7 @@ def build() -> gr.Blocks:
     return app.queue(max_size=MAX_WAITING)
 
 
-def tidy_up(every: float = 10) -> None:
+def tidy_up(every: float = 5) -> None:
     """Delete what is older than promised, and give freed memory back to the system."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     while True:

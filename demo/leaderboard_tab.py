@@ -2,12 +2,13 @@
 
 import html
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import gradio as gr
 
 import colorzoo
 import engine
+from look import table
 
 _COLUMNS = {
     "psnr": "PSNR dB ↑", "ssim": "SSIM ↑", "cf": "CF", "delta_cf": "ΔCF ↓", "auc": "AuC % ↑",
@@ -16,11 +17,11 @@ _COLUMNS = {
 }  # fmt: skip
 _DIGITS = {"ssim": 4, "lpips": 4, "cf": 1, "delta_cf": 1, "mse_ab": 1, "fid": 1}
 ACCURACIES = {"PSNR dB": "psnr", "AuC %": "auc", "rebalanced AuC %": "auc_rebalanced"}
-GRAY = "gray (ab = 0)"
+GRAY, _MISSING = "gray (ab = 0)", "–"
 
 INTRO = """**Higher is nearer to the truth for ↑, lower for ↓.** The gray row is the photo with no
 colour at all: a cautious model beats it narrowly, a bold one may lose to it. CF tells how colourful
-the results are, ΔCF how far that is from the real photos. Click a column's head to sort."""
+the results are, ΔCF how far that is from the real photos. Click a column's name to sort."""
 
 
 def build() -> None:
@@ -29,16 +30,9 @@ def build() -> None:
     if not reports:
         gr.Markdown("No model has been measured yet.")
         return
-    heads, rows = table(reports)
-    kinds: list[Literal["str", "number"]] = ["number" for _ in heads]
-    kinds[0] = "str"
+    heads, rows = numbers(reports)
     gr.Markdown(INTRO)
-    gr.Dataframe(
-        rows, headers=heads, interactive=False, wrap=True, buttons=[], show_search="none",
-        datatype=kinds, elem_id="leaderboard",
-        label="Leaderboard", show_label=False, max_height=600,
-        column_widths=["150px", *("105px" for _ in heads[1:])],
-    )  # fmt: skip
+    gr.HTML(table(f"{len(reports)} models", heads, rows, sortable=True), elem_id="leaderboard")
     measured = {name: key for name, key in ACCURACIES.items() if _has(reports, key)}
     kind = gr.Radio(list(measured), value=next(iter(measured)), label="Accuracy in the chart")
     chart = gr.HTML(draw(next(iter(measured))), elem_id="chart")
@@ -49,18 +43,16 @@ def build() -> None:
     gr.HTML(words, elem_classes="quiet", elem_id="protocol")
 
 
-def table(reports: dict[str, dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
-    """Give heads and rows, the gray row first; a number that was not measured is None."""
+def numbers(reports: dict[str, dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Give heads and rows of the table, the gray row first."""
     keys = [key for key in _COLUMNS if _has(reports, key)]
-    heads = ["model", "million parameters", *(_COLUMNS[key] for key in keys), "ms a photo"]
+    heads = ["model", "parameters", *(_COLUMNS[key] for key in keys), "ms a photo"]
     gray = next(iter(reports.values()))["gray"]
-    rows: list[list[Any]] = [[GRAY, None, *_numbers(gray, keys), None]]
+    rows = [[GRAY, _MISSING, *_told(gray, keys), _MISSING]]
     for name, report in reports.items():
-        milliseconds = report.get("milliseconds")
-        rows.append([
-            name, round(report["parameters"] / 1e6, 2), *_numbers(report["scores"], keys),
-            None if milliseconds is None else round(milliseconds, 1),
-        ])  # fmt: skip
+        count, time = report["parameters"], report.get("milliseconds")
+        took = _MISSING if time is None else f"{time:.1f}"
+        rows.append([name, f"{count / 1e6:.2f}M", *_told(report["scores"], keys), took])
     return heads, rows
 
 
@@ -86,9 +78,11 @@ def _has(reports: dict[str, dict[str, Any]], key: str) -> bool:
     return any(report["scores"].get(key) is not None for report in reports.values())
 
 
-def _numbers(scores: dict[str, float | None], keys: list[str]) -> list[float | None]:
+def _told(scores: dict[str, float | None], keys: list[str]) -> list[str]:
     values = ((key, scores.get(key)) for key in keys)
-    return [None if value is None else round(value, _DIGITS.get(key, 2)) for key, value in values]
+    return [
+        _MISSING if value is None else f"{value:.{_DIGITS.get(key, 2)}f}" for key, value in values
+    ]
 
 
 # The chart ----------------------------------------------------------------------------------------

@@ -26,6 +26,11 @@ CSS = """
 .md { display: block; overflow-x: auto; }
 .md table { border-collapse: collapse; }
 .md th, .md td { border: 0 !important; box-shadow: 0 1px var(--border-color-primary); }
+button[role=tab].selected { color: var(--body-text-color); }
+.token.string, .token.number { color: #456800; }
+.dark .token.string, .dark .token.number { color: #98c379; }
+.token.comment { color: #57534e; }
+.dark .token.comment { color: #a8a29e; }
 h1 { font-family: Georgia, serif; font-weight: 400; letter-spacing: .02em; }
 .quiet p { color: var(--body-text-color-subdued); font-size: var(--text-sm); }
 .dark input[type=range] { --neutral-200: var(--neutral-600); }
@@ -75,16 +80,60 @@ h1 { font-family: Georgia, serif; font-weight: 400; letter-spacing: .02em; }
 .table th, .table td { padding: var(--size-1) var(--size-2); text-align: right;
   border: 0; border-bottom: 1px solid var(--border-color-primary); }
 .table th:first-child { text-align: left; font-weight: 500; }
+.table th button { all: unset; cursor: pointer; font-weight: 500; white-space: nowrap; }
+.table th button:focus-visible { outline: 2px solid var(--neutral-500); outline-offset: 2px; }
+.table th[aria-sort=descending] button::after { content: " ▾"; }
+.table th[aria-sort=ascending] button::after { content: " ▴"; }
 .scroll { overflow-x: auto; }
 .scroll svg { display: block; width: 100%; min-width: 600px; max-width: 760px; height: auto;
   margin: 0 auto; }
 """
 
-# Gradio's sliders tell that they were moved when the pointer lets go, but not when a key does.
-JS = """() => document.addEventListener("keyup", (event) => {
-  if (event.target.matches?.("input[type=range]"))
-    event.target.dispatchEvent(new PointerEvent("pointerup", { bubbles: true }));
-})"""
+# What Gradio's parts lack for people who do not see the page or use no mouse.
+JS = """() => {
+  // Sliders tell that they were moved when the pointer lets go, but not when a key does.
+  document.addEventListener("keyup", (event) => {
+    if (event.target.matches?.("input[type=range]"))
+      event.target.dispatchEvent(new PointerEvent("pointerup", { bubbles: true }));
+  });
+  // Gradio's own table sorts by a menu that neither keys nor fingers reach.
+  document.addEventListener("click", (event) => {
+    const head = event.target.closest?.(".table th button")?.closest("th");
+    if (!head) return;
+    const column = [...head.parentElement.children].indexOf(head);
+    const falls = head.getAttribute("aria-sort") !== "descending";
+    const value = (row) => {
+      const text = row.children[column].textContent;
+      return column ? parseFloat(text) : text;
+    };
+    const compare = (a, b) => (a > b ? 1 : a < b ? -1 : 0) * (falls ? -1 : 1);
+    const body = head.closest("table").tBodies[0];
+    const rows = [...body.rows].sort((a, b) => {
+      const [x, y] = [value(a), value(b)];
+      return Number.isNaN(x) - Number.isNaN(y) || compare(x, y);  // what is missing goes last
+    });
+    body.append(...rows);
+    for (const other of head.parentElement.children) other.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", falls ? "descending" : "ascending");
+  });
+  const each = (selector, change) => document.querySelectorAll(selector).forEach(change);
+  const name = () => {
+    each("#examples button:not([aria-label])", (button) => {
+      const file = button.querySelector("img")?.src.split("/").pop();
+      if (file) button.setAttribute("aria-label", "Example: " + file.split(".")[0]);
+    });
+    each("#slider img", (image) => {
+      const file = decodeURI(image.src.split("/").pop());
+      if (image.alt !== file) image.alt = file;
+    });
+    each("[aria-label='Empty value']:not([role])", (empty) => empty.setAttribute("role", "img"));
+    each("pre:not([tabindex])", (code) => code.setAttribute("tabindex", "0"));
+  };
+  new MutationObserver(name).observe(
+    document.body, { childList: true, subtree: true, attributeFilter: ["src"] }
+  );
+  name();
+}"""
 
 
 def status(*lines: str, done: int = 0, total: int = 0) -> str:
@@ -101,9 +150,21 @@ def status(*lines: str, done: int = 0, total: int = 0) -> str:
     return f'<div role="status">{first}{below}</div>{bar if done < total else ""}'
 
 
-def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write an HTML table whose first column names the rows."""
-    head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in heads)
+def table(
+    caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *, sortable: bool = False
+) -> str:
+    """Write an HTML table whose first column names the rows.
+
+    Args:
+        caption: What it shows.
+        heads: Names of the columns.
+        rows: Cells, as text.
+        sortable: Whether a click on a column's name sorts the rows by it.
+    """
+    names = [html.escape(text) for text in heads]
+    if sortable:
+        names = [f'<button type="button">{name}</button>' for name in names]
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
     body = "".join(
         f'<tr><th scope="row">{html.escape(row[0])}</th>'
         + "".join(f"<td>{html.escape(text)}</td>" for text in row[1:])

@@ -115,6 +115,7 @@ def open_page(
         page.on("request", note)
     page.goto(server.url)
     page.locator("#photo input[type=file]").first.wait_for(state="attached")
+    page.locator("#examples button[aria-label]").first.wait_for()  # the page's own script has run
     return page
 
 

@@ -344,11 +344,11 @@ def test_a_brought_model_cannot_ask_for_a_huge_working_size(coffee, monkeypatch)
 
 
 def test_the_leaderboard_shows_what_was_measured():
-    heads, rows = leaderboard_tab.table(leaderboard_tab._reports())
+    heads, rows = leaderboard_tab.numbers(leaderboard_tab._reports())
     assert rows[0][0] == leaderboard_tab.GRAY and {row[0] for row in rows[1:]} == set(NAMES)
     for name, _, psnr, *_ in rows[1:]:
-        assert psnr == round(colorzoo.model_info(name).metrics["scores"]["psnr"], 2)
-    assert heads[:3] == ["model", "million parameters", "PSNR dB ↑"]
+        assert psnr == f"{colorzoo.model_info(name).metrics['scores']['psnr']:.2f}"
+    assert heads[:3] == ["model", "parameters", "PSNR dB ↑"]
     (told,) = leaderboard_tab.protocol(leaderboard_tab._reports())
     assert colorzoo.metrics.PROTOCOL in told
 
