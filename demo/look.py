@@ -47,6 +47,17 @@ h1 { font-family: Georgia, serif; font-weight: 400; letter-spacing: .02em; }
 #examples .gallery-item > span { display: block; }
 #examples .container { width: 100%; height: auto; aspect-ratio: 1; }
 
+/* Before there is a result, its controls would be empty boxes. */
+#results:has(#gallery .empty) #gallery { display: none; }
+#results:has(#gallery .empty) #pair { display: none; }
+#results:has(#gallery .empty) #downloads { display: none; }
+@media (max-width: 800px) {
+  #pair #share { order: 3; flex-basis: 100%; }
+  #downloads { display: grid; grid-template-columns: repeat(3, 1fr); }
+  #downloads button { min-width: 0; padding: var(--size-2); font-size: var(--text-md); }
+  #numbers .table th, #numbers .table td { padding: var(--size-1); font-size: var(--text-sm); }
+}
+
 #status { padding: 0 var(--size-2); min-height: 3.2em; }
 #status progress { width: 100%; height: 6px; appearance: none; border: 0; border-radius: 3px;
   overflow: hidden; background: var(--neutral-200); }

@@ -52,6 +52,7 @@ def controls(page: Any) -> None:
     page.get_by_role("button", name="Models").last.click()
     page.locator("#saturation input[type=number]").fill("1.5")
     page.keyboard.press("Tab")
+    page.locator("#status progress").wait_for()
     wait_for_all(page)
 
 
@@ -96,9 +97,9 @@ def main() -> None:
     if options.readme:
         for name, width in README.items():
             with Image.open(options.folder / f"{name}.png") as image:
-                top = image.crop((0, 0, width, min(image.height, 1180)))
+                top = image.crop((0, 0, width, min(image.height, 1060)))
                 top.convert("RGB").save(
-                    ROOT / "demo" / f"{name.split('-')[1]}.jpg", quality=85, optimize=True
+                    ROOT / "demo" / f"{name.split('-')[1]}.jpg", quality=80, optimize=True
                 )
 
 

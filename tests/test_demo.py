@@ -211,6 +211,12 @@ def test_downloads_are_whole_and_keep_the_metadata(upload, coffee):
         assert sheet.width > 1400 and sheet.format == "JPEG"
 
 
+def test_without_a_photo_there_is_nothing_to_take_home():
+    for make in (visits.archive, visits.sheet, lambda visit: visits.png(visit, "unet")):
+        with pytest.raises(gr.Error, match="choose a photo first"):
+            make(visits.Visit())
+
+
 def test_a_large_photo_is_reduced_on_the_page_only(uploads, monkeypatch):
     monkeypatch.setattr(visits, "MAX_SHOWN", 500_000)
     Image.linear_gradient("L").resize((1400, 700)).save(uploads / "large.png")

@@ -290,11 +290,6 @@ def test_a_bad_upload_is_told_in_words(page, tmp_path):
     page.locator("#status").get_by_text("letter.jpg: is no picture").wait_for()
 
 
-def test_a_download_without_a_photo_is_told_in_words(page):
-    page.get_by_role("button", name="All of them").click()
-    page.get_by_test_id("toast-body").get_by_text("choose a photo first").wait_for()
-
-
 # Looks --------------------------------------------------------------------------------------------
 
 
