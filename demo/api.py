@@ -13,6 +13,7 @@ import engine
 import photos
 import visit
 from colorzoo.metrics import colorfulness
+from look import problem
 
 
 def add(choose: compare_layout.Choose, adjust: compare_layout.Adjust) -> None:
@@ -73,7 +74,7 @@ def colorize(
     (result,) = _run(image, [model], saturation, strength, work_size, temperature)
     _, path, report = result
     if path is None:
-        raise gr.Error(f"{model} failed: {report['error']}", print_exception=False)
+        raise problem(f"{model} failed: {report['error']}")
     return path
 
 
@@ -115,7 +116,7 @@ def _run(
         for name in names:
             colorzoo.model_info(name)  # no folders, no Hub ids, nothing that a visitor brought
     except (colorzoo.ColorzooError, TypeError, ValueError) as error:
-        raise gr.Error(str(error), print_exception=False) from error
+        raise problem(str(error)) from error
     original = photos.original(photo, photos.kind_of(photo))
     key, results = str((image or {})["path"]), []
     for answer in engine.predict(names, key, photo, settings.work_size):

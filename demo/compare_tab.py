@@ -15,7 +15,7 @@ import photos
 import visit as visits
 from colorzoo.metrics import SIDE
 from compare_layout import NOTHING, Adjust, Choose, Results, lay_out
-from look import status, table
+from look import problem, status, table, words_of
 from visit import BEFORE, TRUTH, Visit, Wish
 
 WORK = "work"  # whatever takes time waits in this queue
@@ -120,7 +120,7 @@ class _Desk:
                 words = status(*progress.lines, done=progress.done, total=progress.total)
                 yield {self.results.line: words, **self._present(visit, reduced=True)}
         except gr.Error as error:  # shown for some seconds on top of the page, and here to stay
-            yield {self.results.line: status(error.message)}
+            yield {self.results.line: status(words_of(error))}
             raise
         pair = None
         while visit.wish == wish and pair != visit.pair():  # another choice during the last step
@@ -154,15 +154,14 @@ class _Desk:
     def bring(self, repo_id: str, models: list[str], visit: Visit) -> Updates:
         """Add a model from the Hub to this visit."""
         if len(visit.guests) >= guests.MAX_BROUGHT:
-            raise gr.Error(
+            raise problem(
                 f"A visit takes up to {guests.MAX_BROUGHT} models from the Hub: reload the page to "
-                "start afresh.",
-                print_exception=False,
+                "start afresh."
             )
         try:
             key = guests.fetch(repo_id)
         except colorzoo.ColorzooError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise problem(str(error)) from error
         name = key.partition("@")[0]
         visit.guests[name] = key
         return {
@@ -220,7 +219,7 @@ def _wish(
     try:
         settings = engine.Settings(saturation, strength, int(work_size), temperature)
     except (TypeError, ValueError) as error:
-        raise gr.Error(str(error), print_exception=False) from error
+        raise problem(str(error)) from error
     return Wish(upload["path"] if upload else None, names, settings)
 
 

@@ -125,15 +125,19 @@ def get_model(name: str) -> colorzoo.Colorizer:
 
 def warm() -> None:
     """Load every model and run it once, so that the first visitor does not wait for it."""
+    if spaces is not None:  # GPUs are lent to visitors only
+        for name in model_names():
+            get_model(name)
+        return
     photo = colorzoo.read_photo(Image.linear_gradient("L"))
     for answer in _run_networks(model_names(), photo, 0):
         if answer.prediction is not None:
             render(answer.name, photo, answer.prediction, Settings())
 
 
-_Key = tuple[str, str, int]
-
 # Predictions --------------------------------------------------------------------------------------
+
+_Key = tuple[str, str, int]
 
 
 class _Kept:

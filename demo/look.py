@@ -3,6 +3,7 @@
 import html
 from collections.abc import Sequence
 
+import gradio as gr
 from gradio.themes import Base
 
 THEME = Base(
@@ -145,6 +146,16 @@ JS = """() => {
   );
   name();
 }"""
+
+
+def problem(words: str) -> gr.Error:
+    """Make an error that the page and programs are told; ``words`` are plain text."""
+    return gr.Error(html.escape(words, quote=False), print_exception=False)
+
+
+def words_of(error: gr.Error) -> str:
+    """Give the plain text of what ``problem`` made."""
+    return html.unescape(error.message)
 
 
 def status(*lines: str, done: int = 0, total: int = 0) -> str:

@@ -1,11 +1,9 @@
 """Photos on their way in: which file may be read, what kind of photo it is, its gray copy."""
 
-import html
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-import gradio as gr
 import numpy as np
 import torch
 from gradio.utils import get_upload_folder
@@ -15,6 +13,7 @@ import colorzoo
 from colorzoo.color import rgb_to_lab
 from colorzoo.colorizer import merge_ab
 from colorzoo.images import Photo, to_pil
+from look import problem
 
 MAX_PIXELS, MAX_FILE_SIZE = 50_000_000, "40mb"
 
@@ -37,13 +36,12 @@ def read(upload: Upload) -> Photo:
     path = Path((upload or {}).get("path") or "/").resolve()
     # Gradio itself lets a client name any file of this machine when "meta" is left out.
     if not path.is_relative_to(Path(get_upload_folder()).resolve()):
-        raise gr.Error("There is no photo: choose one first.", print_exception=False)
+        raise problem("There is no photo: choose one first.")
     try:
         return colorzoo.read_photo(path, max_pixels=MAX_PIXELS)
     except colorzoo.ImageError as error:
         # What follows in the message about the size is advice for programmers.
-        words = html.escape(str(error).partition(" or, if you trust it")[0], quote=False)
-        raise gr.Error(words, print_exception=False) from error
+        raise problem(str(error).partition(" or, if you trust it")[0]) from error
 
 
 def reduce(photo: Photo, side: int) -> Photo:
@@ -73,7 +71,7 @@ def kind_of(photo: Photo) -> Kind:
     bins = (lightness / 4).astype(int)
     count = np.maximum(np.bincount(bins), 1)
     stray = ab - np.stack([(np.bincount(bins, channel) / count)[bins] for channel in ab])
-    a, b = ab.mean(axis=1) / np.hypot(*ab.mean(axis=1))
+    a, b = ab.mean(axis=1) / (np.hypot(*ab.mean(axis=1)) + 1e-9)
     across = a * stray[1] - b * stray[0]
     is_toned = _rms(np.hypot(*stray)) < _TONE and _rms(across) < _TONE_ACROSS
     return "toned" if is_toned else "colour"

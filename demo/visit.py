@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 from zipfile import ZIP_STORED, ZipFile
 
-import gradio as gr
 import numpy as np
 from PIL import Image
 
@@ -16,6 +15,7 @@ import engine
 import photos
 from colorzoo import metrics
 from colorzoo.images import Photo, to_pil
+from look import problem
 from shelf import Shelf
 
 BEFORE, TRUTH = "before", "real colours"
@@ -214,18 +214,17 @@ def _notes(photo: Photo, kind: photos.Kind) -> list[str]:
 
 def view(visit: Visit, names: tuple[str, str]) -> tuple[str, str]:
     """Make two pictures to slide against each other, at full size up to MAX_SHOWN pixels."""
-    missing = [name for name in dict.fromkeys(names) if name not in visit.views]
+    # Both are of this moment: a new wish brings a new dictionary.
+    wish, views = _wish(visit), visit.views
+    missing = [name for name in dict.fromkeys(names) if name not in views]
     if missing:
-        wish, views = _wish(visit), visit.views
         photo = photos.read({"path": wish.photo})
         height, width = photo.rgb.shape[:2]
         shrink = min(1.0, (MAX_SHOWN / (width * height)) ** 0.5)
         shown = photos.reduce(photo, int(max(width, height) * shrink))
         for name in missing:
-            # Into the dictionary taken at the start: new wishes have brought a new one by now.
             views[name] = save(_picture(visit, wish, name, photo, shown), photo, name, ".jpg")
-        return views[names[0]], views[names[1]]
-    return visit.views[names[0]], visit.views[names[1]]
+    return views[names[0]], views[names[1]]
 
 
 def png(visit: Visit, name: str) -> str:
@@ -266,7 +265,7 @@ def sheet(visit: Visit) -> str:
 
 def _wish(visit: Visit) -> Wish:
     if visit.wish is None or visit.wish.photo is None or not visit.tiles:
-        raise gr.Error("There is no result yet: choose a photo first.", print_exception=False)
+        raise problem("There is no result yet: choose a photo first.")
     return visit.wish
 
 
@@ -280,7 +279,7 @@ def _picture(visit: Visit, wish: Wish, name: str, photo: Photo, shown: Photo) ->
     key = visit.key(name)
     answer = next(engine.predict([key], str(wish.photo), photo, wish.settings.work_size))
     if answer.prediction is None:
-        raise gr.Error(f"{name} failed: {answer.error}", print_exception=False)
+        raise problem(f"{name} failed: {answer.error}")
     return engine.render(key, shown, answer.prediction, wish.settings, original)
 
 
@@ -291,4 +290,5 @@ def save(image: Image.Image, photo: Photo, name: str, suffix: str) -> str:
 
 
 def _file_name(photo: Photo, name: str, suffix: str) -> str:
-    return f"{Path(photo.name).stem[:100]}-{name}{suffix}".replace("/", "-").replace(" ", "-")
+    stem = Path(photo.name).stem[:40]  # file systems take 255 bytes
+    return f"{stem}-{name[:60]}{suffix}".replace("/", "-").replace(" ", "-")

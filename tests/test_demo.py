@@ -23,6 +23,7 @@ import app  # noqa: E402
 import engine  # noqa: E402
 import guests  # noqa: E402
 import leaderboard_tab  # noqa: E402
+import look  # noqa: E402
 import models_tab  # noqa: E402
 import photos  # noqa: E402
 import visit as visits  # noqa: E402
@@ -405,3 +406,10 @@ def test_nothing_but_the_endpoints_is_public():
     dependencies = app.build().get_config_file()["dependencies"]
     public = {each["api_name"] for each in dependencies if each["api_visibility"] != "private"}
     assert public == {"colorize", "compare", "models"}
+
+
+def test_what_visitors_type_is_no_markup():
+    error = look.problem("'<img src=x>' & more")
+    assert error.message == "'&lt;img src=x&gt;' &amp; more"
+    assert look.words_of(error) == "'<img src=x>' & more"
+    assert "<img" not in look.status("<img src=x>") + look.table("<img>", ["<img>"], [["<img>"]])
