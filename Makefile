@@ -6,7 +6,7 @@ BIN := .venv/bin
 # uv fetches PyTorch's many packages side by side: a third of the time that pip takes.
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --editable
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint screenshots clean
 .DELETE_ON_ERROR:
 
 demo: .venv/.demo
@@ -20,6 +20,9 @@ lint: .venv/.test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/basedpyright
+
+screenshots: .venv/.test
+	$(BIN)/python tests/demo_screenshots.py runs/screenshots --readme
 
 .venv/bin/uv:
 	$(PYTHON) -m venv --clear .venv

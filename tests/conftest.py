@@ -49,3 +49,13 @@ def jpeg(coffee: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(coffee).save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory):
+    """The demo, served by a process of its own for all tests."""
+    pytest.importorskip("gradio", reason="the demo needs colorzoo[demo]")
+    from demo_server import DemoServer
+
+    with DemoServer(tmp_path_factory.mktemp("demo")) as server:
+        yield server

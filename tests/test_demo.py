@@ -1,323 +1,418 @@
-"""The demo as its visitors meet it: a running server, called by a program and by a browser."""
+"""The demo's parts: what kind of photo, re-used predictions, limits, tabs; no server."""
 
-import importlib.util
-import json
-import os
+import io
 import re
 import shutil
-import socket
-import subprocess
 import sys
+import threading
 import time
-import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
+import zipfile
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from demo_server import DEMO
 from PIL import Image
 
 import colorzoo
 
-pytest.importorskip("gradio", reason="the demo needs colorzoo[demo]")
-gradio_client = pytest.importorskip("gradio_client")
+gr = pytest.importorskip("gradio", reason="the demo needs colorzoo[demo]")
+sys.path.insert(0, str(DEMO))  # as `python demo/app.py` and a Space have it
 
-ROOT = Path(__file__).resolve().parents[1]
-APP = ROOT / "demo" / "app.py"
-NAMES = colorzoo.list_models(pretrained=True)
-WAIT = 60  # s; the cores may be shared
-ALL_DONE = f"{len(NAMES)} of {len(NAMES)} models"
+import app  # noqa: E402
+import engine  # noqa: E402
+import guests  # noqa: E402
+import leaderboard_tab  # noqa: E402
+import look  # noqa: E402
+import models_tab  # noqa: E402
+import photos  # noqa: E402
+import visit as visits  # noqa: E402
+from shelf import Shelf  # noqa: E402
 
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """Start the app from a strange folder; give its address and its log."""
-    folder = tmp_path_factory.mktemp("demo")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    env = os.environ | {
-        "HOST": "127.0.0.1",
-        "PORT": str(port),
-        "HF_HUB_OFFLINE": "1",
-        "GRADIO_ANALYTICS_ENABLED": "False",
-        "GRADIO_TEMP_DIR": str(folder / "cache"),
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
-    }
-    url, log = f"http://127.0.0.1:{port}/", folder / "log.txt"
-    with log.open("wb") as stream:
-        command = [sys.executable, str(APP)]
-        process = subprocess.Popen(command, cwd=folder, env=env, stdout=stream, stderr=stream)
-        try:
-            _wait_until_ready(process, url, log)
-            yield url, log
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _wait_until_ready(process: subprocess.Popen, url: str, log: Path) -> None:
-    deadline = time.monotonic() + 2 * WAIT
-    while time.monotonic() < deadline:
-        assert process.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(url + "config", timeout=5):
-                return
-        except OSError:
-            time.sleep(0.2)
-    pytest.fail(f"the demo did not start:\n{log.read_text()}")
-
-
-@pytest.fixture(scope="module")
-def client(server, tmp_path_factory):
-    """A program that calls the demo."""
-    downloads = tmp_path_factory.mktemp("downloads")
-    return gradio_client.Client(server[0], verbose=False, download_files=str(downloads))
-
-
-@pytest.fixture(scope="module")
-def photo(tmp_path_factory) -> Path:
-    """A 16-bit gray PNG of odd size with grain, which lossy formats and 8-bit readers spoil."""
-    y, x = np.mgrid[:61, :97]
-    grain = np.random.default_rng(0).normal(0, 2000, (61, 97))
-    values = (20_000 + 300 * x + 150 * y + grain).astype(np.uint16)
-    path = tmp_path_factory.mktemp("photos") / "old photo.png"
-    Image.fromarray(values).save(path)
-    return path
+NAMES = engine.model_names()
 
 
 @pytest.fixture
-def text_as_jpeg(tmp_path: Path) -> Path:
-    path = tmp_path / "letter.jpg"
-    path.write_text("Dear visitor, this is not a photo.\n" * 50)
-    return path
+def uploads(tmp_path, monkeypatch):
+    """The folder in which Gradio puts uploads."""
+    monkeypatch.setattr(photos, "get_upload_folder", lambda: str(tmp_path))
+    return tmp_path
 
 
-def _pixels(path: str | Path) -> np.ndarray:
-    with Image.open(path) as image:
-        assert image.format == "PNG"
-        return np.asarray(image.convert("RGB")).astype(int)
+@pytest.fixture
+def upload(uploads, coffee):
+    """A colour photo with EXIF and DPI, as gr.Image sends it."""
+    exif = Image.Exif()
+    exif[0x013B] = "Ann"
+    path = uploads / "my photo.jpg"
+    Image.fromarray(coffee).save(path, quality=95, exif=exif, dpi=(300, 300))
+    return {"path": str(path)}
 
 
-def _app():
-    spec = importlib.util.spec_from_file_location("colorzoo_demo_app", APP)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def run(visit, upload, *, names=NAMES, **settings):
+    wish = visits.Wish(upload["path"], tuple(names), engine.Settings(**settings))
+    visit.begin(wish)
+    return list(visits.colour(visit, wish, upload))
 
 
-# By program ---------------------------------------------------------------------------------------
+def spy(monkeypatch, calls):
+    """Count the runs of networks."""
+    predict = colorzoo.Colorizer.predict
+
+    def counted(self, photo, *, work_size=None):
+        calls.append((self.architecture, work_size))
+        return predict(self, photo, work_size=work_size)
+
+    monkeypatch.setattr(colorzoo.Colorizer, "predict", counted)
 
 
-def test_colorize_returns_the_pixels_of_the_model(client, photo):
-    for saturation in (1.0, 0.5):
-        result = client.predict(
-            gradio_client.handle_file(photo), NAMES[0], saturation, api_name="/colorize"
-        )
-        expected = colorzoo.load(NAMES[0]).colorize(photo, saturation=saturation)
-        assert Image.open(result).size == (97, 61)
-        # Another number of threads may round differently; a lossy file differs by far more.
-        assert np.abs(_pixels(result) - np.asarray(expected).astype(int)).max() <= 1
+# Photos -------------------------------------------------------------------------------------------
 
 
-def test_colorize_has_defaults(client, photo):
-    result = client.predict(gradio_client.handle_file(photo), api_name="/colorize")
-    expected = colorzoo.load(colorzoo.DEFAULT_MODEL).colorize(photo)
-    assert np.abs(_pixels(result) - np.asarray(expected).astype(int)).max() <= 1
-
-
-def test_compare_returns_every_model(client, photo):
-    pictures, report = client.predict(gradio_client.handle_file(photo), api_name="/compare")
-    assert sorted(picture["caption"] for picture in pictures) == NAMES
-    assert sorted(report) == NAMES and all(re.fullmatch(r"[\d.]+ s", s) for s in report.values())
-    assert all(_pixels(picture["image"]).shape == (61, 97, 3) for picture in pictures)
-
-
-@pytest.mark.parametrize("endpoint", ["/colorize", "/compare"])
-def test_a_bad_file_is_told_in_words(client, server, text_as_jpeg, endpoint):
-    with pytest.raises(Exception, match=r"letter\.jpg: is no picture that colorzoo reads"):
-        client.predict(gradio_client.handle_file(text_as_jpeg), api_name=endpoint)
-    assert "Traceback" not in server[1].read_text()
-
-
-def test_a_truncated_file_is_told_in_words(client, photo, tmp_path):
-    path = tmp_path / "half.png"
-    path.write_bytes(photo.read_bytes()[:3000])
-    with pytest.raises(Exception, match=r"half\.png: cannot be decoded .*cut short"):
-        client.predict(gradio_client.handle_file(path), api_name="/colorize")
-
-
-def test_too_many_pixels_are_told_to_visitors_and_not_to_programmers(client, tmp_path):
-    path = tmp_path / "huge.png"
-    Image.new("1", (8000, 7000)).save(path)
-    with pytest.raises(Exception, match=r"limit of 50,000,000; make it smaller$"):
-        client.predict(gradio_client.handle_file(path), api_name="/colorize")
-
-
-@pytest.mark.parametrize("name", ["no-such-model", str(ROOT / "colorzoo" / "weights" / "unet")])
-def test_only_registered_models_run(client, photo, name):
-    with pytest.raises(Exception, match="No colorizer is called"):
-        client.predict(gradio_client.handle_file(photo), name, 1.0, api_name="/colorize")
-
-
-def test_a_client_cannot_name_a_file_of_the_server(server, photo):
-    request = urllib.request.Request(
-        server[0] + "gradio_api/call/colorize",
-        data=json.dumps({"data": [{"path": str(photo)}, NAMES[0], 1]}).encode(),
-        headers={"Content-Type": "application/json"},
+def grainy(pixels, quality=75):
+    grain = np.random.default_rng(0).normal(0, 4, pixels.shape)
+    buffer = io.BytesIO()
+    Image.fromarray(np.clip(pixels + grain, 0, 255).astype(np.uint8)).save(
+        buffer, "JPEG", quality=quality
     )
-    with urllib.request.urlopen(request, timeout=WAIT) as answer:
-        event = json.load(answer)["event_id"]
-    with urllib.request.urlopen(f"{request.full_url}/{event}", timeout=WAIT) as answer:
-        text = answer.read().decode()
-    assert "event: error" in text and "There is no photo" in text
+    return colorzoo.read_photo(buffer.getvalue())
 
 
-def test_a_failing_model_does_not_stop_the_others(photo, monkeypatch):
-    app = _app()
+@pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee", "rocket"])
+def test_the_kind_of_a_photo_is_noticed(name):
+    from skimage import data
 
-    class Block:  # stands for the component on whose account files are kept
-        def move_resource_to_block_cache(self, path):
-            return shutil.copy(path, photo.parent)
+    photo = getattr(data, name)()
+    assert photos.kind_of(colorzoo.read_photo(photo)) == "colour"
+    gray = np.asarray(Image.fromarray(photo).convert("L"))[..., None] / 255
+    assert photos.kind_of(grainy(gray * [255, 255, 255])) == "gray"
+    sepia = np.concatenate((gray**0.8 * 255, gray * 235, gray**1.25 * 200), axis=2)
+    assert photos.kind_of(grainy(sepia)) == "toned"
+    cyanotype = np.concatenate((gray**1.6 * 200, gray**1.1 * 225, gray**0.8 * 245), axis=2)
+    assert photos.kind_of(grainy(cyanotype)) == "toned"
 
-    def load(name):
-        if name == colorzoo.DEFAULT_MODEL:
+
+def test_a_gray_file_is_gray(camera):
+    assert photos.kind_of(colorzoo.read_photo(camera)) == "gray"
+
+
+def test_the_original_of_a_colour_photo_is_black_and_white(coffee):
+    photo = colorzoo.read_photo(coffee)
+    original = np.asarray(photos.original(photo, "colour"))
+    expected = np.asarray(colorzoo.load().colorize(coffee, saturation=0))
+    assert (original == expected).all() and np.ptp(original, axis=2).max() == 0
+    assert (np.asarray(photos.original(photo, "toned")) == coffee).all()
+
+
+def test_a_reduced_photo_keeps_its_shape_and_alpha():
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 500, 4), dtype=np.uint8)
+    photo = colorzoo.read_photo(pixels)
+    small = photos.reduce(photo, 100)
+    assert small.rgb.shape == (60, 100, 3) and small.alpha.shape == (60, 100)
+    assert photos.reduce(photo, 500) is photo
+
+
+@pytest.mark.parametrize("place", ["/etc/hostname", "../outside.png", "", None])
+def test_only_uploads_are_read(uploads, place):
+    (uploads.parent / "outside.png").write_bytes(b"")
+    path = place and (place if place.startswith("/") else str(uploads / place))
+    with pytest.raises(gr.Error, match="There is no photo"):
+        photos.read({"path": path})
+
+
+def test_a_link_out_of_the_uploads_is_not_followed(uploads):
+    (uploads / "link.png").symlink_to("/etc/hostname")
+    with pytest.raises(gr.Error, match="There is no photo"):
+        photos.read({"path": str(uploads / "link.png")})
+
+
+# Results ------------------------------------------------------------------------------------------
+
+
+def test_a_colour_photo_is_the_truth(upload):
+    visit = visits.Visit()
+    *_, last = run(visit, upload)
+    assert visit.kind == "colour" and "The photo is in colour" in last.lines[1]
+    assert list(visit.tiles) == [visits.BEFORE, visits.TRUTH, *NAMES]
+    assert visit.tiles[visits.TRUTH].numbers == (100, pytest.approx(1), 0)
+    photo = photos.read(upload)
+    for name in NAMES:
+        numbers = visit.tiles[name].numbers
+        result = np.asarray(colorzoo.load(name).colorize_photo(photo))
+        truth, predicted = (colorzoo.metrics.prepare(each) for each in (photo.rgb, result))
+        assert numbers.psnr == pytest.approx(colorzoo.metrics.psnr(predicted, truth), abs=0.3)
+        assert numbers.ssim == pytest.approx(colorzoo.metrics.ssim(predicted, truth), abs=0.01)
+    visit.truth_shown = False
+    assert visits.TRUTH not in visit.shown() and visits.TRUTH not in visit.pictures()
+
+
+def test_a_gray_photo_has_no_truth(uploads, camera):
+    Image.fromarray(camera).save(uploads / "camera.png")
+    visit = visits.Visit()
+    *_, last = run(visit, {"path": str(uploads / "camera.png")}, names=NAMES[:1])
+    assert "black and white" in last.lines[1] and visits.TRUTH not in visit.tiles
+    assert all(tile.numbers is None for tile in visit.tiles.values())
+
+
+def test_settings_reuse_what_was_computed(upload, monkeypatch):
+    calls, visit = [], visits.Visit()
+    monkeypatch.setattr(engine, "PREDICTIONS", engine._Kept())
+    spy(monkeypatch, calls)
+    run(visit, upload)
+    assert len(calls) == len(NAMES)
+    run(visit, upload, saturation=1.5, strength=0.5, temperature=0.3)
+    visits.view(visit, (visits.BEFORE, NAMES[0]))
+    visits.png(visit, NAMES[-1])
+    assert len(calls) == len(NAMES)
+    run(visit, upload, work_size=96)
+    assert len(calls) == 2 * len(NAMES) and {size for _, size in calls[len(NAMES) :]} == {96}
+
+
+def test_the_settings_do_what_they_say(upload):
+    photo = photos.read(upload)
+    visit = visits.Visit()
+    run(visit, upload, names=["unet-bins"], saturation=1.3, work_size=96, temperature=0.4)
+    model = colorzoo.load("unet-bins").at_temperature(0.4)
+    expected = np.asarray(model.colorize_photo(photo, saturation=1.3, work_size=96)).astype(int)
+    shown = np.asarray(Image.open(visits.png(visit, "unet-bins")))
+    assert np.abs(shown - expected).max() <= 1
+    run(visit, upload, names=["unet-bins"], saturation=1.3, work_size=96, temperature=0.4,
+        strength=0.25)  # fmt: skip
+    weak = np.asarray(Image.open(visits.png(visit, "unet-bins")))
+    gray = np.asarray(photos.original(photo, "colour"))
+    assert np.abs(weak - (0.25 * expected + 0.75 * gray)).max() <= 2
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"saturation": 3}, {"strength": float("nan")}, {"work_size": 100}, {"temperature": "x"}],
+)
+def test_wrong_settings_are_told(wrong):
+    with pytest.raises(colorzoo.ConfigError, match=next(iter(wrong))):
+        engine.Settings(**wrong)
+
+
+def test_downloads_are_whole_and_keep_the_metadata(upload, coffee):
+    visit = visits.Visit()
+    run(visit, upload)
+    path = visits.png(visit, "unet")
+    assert path.endswith("/my-photo-unet.png")
+    with Image.open(path) as image:
+        assert image.format == "PNG" and image.size == (600, 400)
+        assert image.getexif()[0x013B] == "Ann" and image.info["dpi"] == pytest.approx(
+            (300, 300), 0.01
+        )
+        expected = colorzoo.load("unet").colorize(upload["path"])
+        assert np.abs(np.asarray(image).astype(int) - np.asarray(expected)).max() <= 1
+    with zipfile.ZipFile(visits.archive(visit)) as file:
+        assert sorted(file.namelist()) == sorted(f"my-photo-{name}.png" for name in NAMES)
+        with Image.open(file.open("my-photo-unet.png")) as image:
+            assert image.size == (600, 400) and image.getexif()[0x013B] == "Ann"
+    with Image.open(visits.sheet(visit)) as sheet:
+        assert sheet.width > 1400 and sheet.format == "JPEG"
+
+
+def test_without_a_photo_there_is_nothing_to_take_home():
+    for make in (visits.archive, visits.sheet, lambda visit: visits.png(visit, "unet")):
+        with pytest.raises(gr.Error, match="choose a photo first"):
+            make(visits.Visit())
+
+
+def test_a_large_photo_is_reduced_on_the_page_only(uploads, monkeypatch):
+    monkeypatch.setattr(visits, "MAX_SHOWN", 500_000)
+    Image.linear_gradient("L").resize((1400, 700)).save(uploads / "large.png")
+    visit = visits.Visit()
+    *_, last = run(visit, {"path": str(uploads / "large.png")}, names=["unet"])
+    assert "reduced" in last.lines[-1]
+    sizes = {Image.open(path).size for path in visits.view(visit, (visits.BEFORE, "unet"))}
+    assert sizes == {(1000, 500)}
+    assert Image.open(visits.png(visit, "unet")).size == (1400, 700)
+
+
+def test_a_failing_model_does_not_stop_the_others(upload, monkeypatch):
+    def get_model(name):
+        if name == NAMES[0]:
             raise colorzoo.WeightsError("its weights are <gone>")
         return colorzoo.load(name)
 
-    monkeypatch.setattr(app, "load", load)
-    monkeypatch.setattr(app, "get_upload_folder", lambda: str(photo.parent))
-    upload, visit = {"path": str(photo)}, app.Visit()
-    app.begin(upload, 1.0, colorzoo.DEFAULT_MODEL, visit)
-    pages = list(app.colour_all(upload, 1.0, colorzoo.DEFAULT_MODEL, visit, block=Block()))
-    assert sorted(visit.tiles) == [name for name in NAMES if name != colorzoo.DEFAULT_MODEL]
-    assert f"{colorzoo.DEFAULT_MODEL} failed: its weights are &lt;gone&gt;" in pages[-1][0]
+    monkeypatch.setattr(engine, "PREDICTIONS", engine._Kept())
+    monkeypatch.setattr(engine, "get_model", get_model)
+    visit = visits.Visit()
+    *_, last = run(visit, upload)
+    assert visit.tiles[NAMES[0]].error and visit.tiles[NAMES[0]].caption == f"{NAMES[0]} · failed"
+    assert [name for name in visit.pictures() if visits.is_model(name)] == NAMES[1:]
+    assert f"{NAMES[0]} failed: its weights are <gone>" in last.lines
+    assert "&lt;gone&gt;" in app.compare_tab.status(*last.lines)
+    assert visit.pair() == (visits.BEFORE, NAMES[1])
 
 
-# By browser ---------------------------------------------------------------------------------------
+def test_a_new_wish_ends_the_run_before(upload):
+    visit = visits.Visit()
+    wish = visits.Wish(upload["path"], tuple(NAMES), engine.Settings())
+    visit.begin(wish)
+    steps = visits.colour(visit, wish, upload)
+    next(steps)
+    visit.begin(wish._replace(models=("unet",)))
+    assert list(steps) == []
 
 
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium as the system has it."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("there is no chromium on the path")
-    flags = "--no-sandbox --disable-gpu --disable-dev-shm-usage --disable-background-networking"
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=flags.split())
-        yield browser
-        browser.close()
+# Limits -------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def page(browser, server, request):
-    """The opened page; afterwards, it must not have had errors nor asked other machines."""
-    width, height = getattr(request, "param", (1280, 900))
-    context = browser.new_context(viewport={"width": width, "height": height})
-    page, errors, outside = context.new_page(), [], []
-    page.set_default_timeout(WAIT * 1000)
-    page.on("console", lambda message: message.type == "error" and errors.append(message.text))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on(
-        "request",
-        lambda sent: sent.url.startswith((server[0], "data:", "blob:")) or outside.append(sent.url),
+def test_each_model_is_loaded_once_for_all(monkeypatch):
+    loaded = []
+
+    def load(name):
+        loaded.append(name)
+        time.sleep(0.05)
+        return SimpleNamespace()
+
+    monkeypatch.setattr(engine, "_loaded", {})
+    monkeypatch.setattr(engine.colorzoo, "load", load)
+    threads = [threading.Thread(target=engine.get_model, args=("unet",)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert loaded == ["unet"]
+
+
+def test_predictions_are_limited_in_bytes(coffee, monkeypatch):
+    photo, kept = colorzoo.read_photo(coffee), engine._Kept()
+    monkeypatch.setattr(engine, "PREDICTIONS", kept)
+    ((answer),) = engine.predict(["unet"], "0", photo, 0)
+    size = engine._size(answer)
+    assert kept.bytes == size > 100_000
+    monkeypatch.setattr(engine, "KEPT_BYTES", 3 * size)
+    for i in range(6):
+        list(engine.predict(["unet"], str(i), photo, 0))
+    assert kept.bytes == 3 * size and [key[0] for key in kept._answers] == ["3", "4", "5"]
+    assert kept.get(("0", "unet", 0)) is None
+    kept.tidy(max_age=60)
+    assert kept.bytes == 3 * size
+    kept.tidy(max_age=0)
+    assert kept.bytes == 0 and kept.get(("5", "unet", 0)) is None
+
+
+def test_the_shelf_is_limited_in_bytes_and_in_age():
+    shelf = Shelf(max_bytes=250, max_age=0.3)
+    paths = [shelf.add(f"{i}.txt", lambda path: path.write_bytes(b"x" * 100)) for i in range(4)]
+    left = sorted(path.name for path in shelf.folder.rglob("*.txt"))
+    assert left == ["2.txt", "3.txt"]
+    assert len({path.split("/")[-2] for path in paths}) == 4  # each at an address of its own
+    large = shelf.add("large.txt", lambda path: path.write_bytes(b"x" * 1000))
+    assert [str(path) for path in shelf.folder.rglob("*.txt")] == [large]
+    time.sleep(0.35)
+    shelf.tidy()
+    assert list(shelf.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["", "unet", "/etc", "./a/b", "~/a", "../a/b", "a/../b", "a/b/c", "a\\b", "C:/a", "a /b"],
+)
+def test_only_hub_ids_are_brought(words, monkeypatch):
+    monkeypatch.setattr(guests, "_find_commit", lambda repo_id: pytest.fail(repo_id))
+    with pytest.raises(colorzoo.HubError, match="is no Hub id; expected user/repo"):
+        guests.fetch(words)
+
+
+def test_brought_models_are_limited_in_number(monkeypatch):
+    fetched = []
+
+    def load(key):
+        fetched.append(key)
+        guests._place(key).mkdir()
+        return SimpleNamespace()
+
+    monkeypatch.setattr(guests, "_load", load)
+    monkeypatch.setattr(guests, "_models", type(guests._models)())
+    keys = [f"ann/m{i}@c" for i in range(guests.MAX_KEPT + 1)]
+    for key in [*keys, keys[-1], keys[0]]:
+        guests.get(key)
+    assert fetched == [*keys, keys[0]] and len(guests._models) == guests.MAX_KEPT
+    assert not guests._place(keys[1]).exists() and guests._place(keys[0]).exists()
+    for key in keys:
+        guests._place(key).rmdir() if guests._place(key).exists() else None
+
+
+def test_a_brought_model_cannot_ask_for_a_huge_working_size(coffee, monkeypatch):
+    model, seen = colorzoo.create_model("unet", width=2, work_size=4096), []
+    monkeypatch.setattr(guests, "get", lambda key: model)
+    monkeypatch.setattr(engine, "PREDICTIONS", engine._Kept())
+    monkeypatch.setattr(
+        colorzoo.Colorizer, "predict", lambda self, photo, *, work_size: seen.append(work_size)
     )
-    page.goto(server[0])
-    page.locator("#photo input[type=file]").first.wait_for(state="attached")
-    yield page
-    context.close()
-    assert errors == []
-    assert outside == []
+    list(engine.predict(["ann/huge@c"], "coffee", colorzoo.read_photo(coffee), 0))
+    assert seen == [guests.MAX_WORK_SIZE]
 
 
-def _wait_for_all(page) -> None:
-    page.locator("#status").get_by_text(ALL_DONE).wait_for()
+# Tabs ---------------------------------------------------------------------------------------------
 
 
-def _sides(page):
-    """The two pictures of the before/after slider."""
-    return page.locator("#slider img")
+def test_the_leaderboard_shows_what_was_measured():
+    heads, rows = leaderboard_tab.numbers(leaderboard_tab._reports())
+    assert rows[0][0] == leaderboard_tab.GRAY and {row[0] for row in rows[1:]} == set(NAMES)
+    for name, _, psnr, *_ in rows[1:]:
+        assert psnr == f"{colorzoo.model_info(name).metrics['scores']['psnr']:.2f}"
+    assert heads[:3] == ["model", "parameters", "PSNR dB ↑"]
+    (told,) = leaderboard_tab.protocol(leaderboard_tab._reports())
+    assert colorzoo.metrics.PROTOCOL in told
 
 
-@pytest.mark.browser
-def test_an_example_is_coloured_by_every_model(page):
-    page.locator("#examples button").first.click()
-    _wait_for_all(page)
-    assert page.locator("#gallery .thumbnail-item").count() == len(NAMES)
-    images = _sides(page)
-    images.first.wait_for(state="visible")
-    assert images.count() == 2
-    assert re.search(rf"-{colorzoo.DEFAULT_MODEL}\.png$", images.nth(1).get_attribute("src"))
+@pytest.mark.parametrize("accuracy", leaderboard_tab.ACCURACIES)
+def test_the_chart_has_a_bubble_a_model_and_no_labels_that_meet(accuracy):
+    svg = leaderboard_tab.draw(accuracy)
+    assert svg.count("<circle") == len(NAMES) + 1 and "<desc" in svg and 'role="img"' in svg
+    found = re.findall(r'<text x="([\d.]+)" y="([\d.]+)" text-anchor="middle">([a-z][^<]*)<', svg)
+    labels = [
+        (float(x), float(y), name) for x, y, name in found if name in (*NAMES, "gray (ab = 0)")
+    ]
+    assert len(labels) == len(NAMES) + 1
+    for i, (x, y, name) in enumerate(labels):
+        for other_x, other_y, other in labels[:i]:
+            apart = abs(x - other_x) >= 3.4 * (len(name) + len(other)) or abs(y - other_y) >= 14
+            assert apart, (name, other)
 
 
-@pytest.mark.browser
-def test_the_model_chosen_is_shown_and_downloaded(page):
-    page.locator("#examples button").nth(2).click()
-    _wait_for_all(page)
-    captions = page.locator("#gallery .caption-label").all_inner_texts()
-    name = captions[-1].split(" · ")[0]
-    page.locator("#gallery .thumbnail-item").last.click()
-    page.locator(f'#slider img[src$="-{name}.png"]').wait_for()
-    assert page.get_by_role("radio", name=name, exact=True).is_checked()
-    page.get_by_role("radio", name=colorzoo.DEFAULT_MODEL, exact=True).focus()
-    page.keyboard.press("Space")
-    page.locator(f'#slider img[src$="-{colorzoo.DEFAULT_MODEL}.png"]').wait_for()
-    with page.expect_download() as download:
-        page.get_by_text("Download full size").click()
-    assert download.value.suggested_filename == f"chelsea-{colorzoo.DEFAULT_MODEL}.png"
-    assert _pixels(download.value.path()).shape == (300, 451, 3)
+def test_a_card_is_shown_without_front_matter_and_pictures(monkeypatch):
+    text = "---\nlicense: x\n---\n\n# unet\n\nWords.\n\n![Some](samples.jpg)\n\n---\n\nMore.\n"
+    info = SimpleNamespace(card=text)
+    monkeypatch.setattr(colorzoo, "model_info", lambda name: info)
+    assert models_tab.card("unet").split() == ["#", "unet", "Words.", "---", "More."]
 
 
-@pytest.mark.browser
-def test_a_large_upload_is_shown_reduced_and_downloaded_whole(page, tmp_path):
-    path = tmp_path / "large.jpg"
-    Image.linear_gradient("L").resize((1800, 900)).save(path)
-    page.locator("#photo input[type=file]").first.set_input_files(path)
-    _wait_for_all(page)
-    shown = _sides(page).nth(1)
-    shown.wait_for(state="visible")
-    assert shown.evaluate("image => image.decode().then(() => image.naturalWidth)") == 1600
-    with page.expect_download() as download:
-        page.get_by_text("Download full size").click()
-    assert _pixels(download.value.path()).shape == (900, 1800, 3)
+@pytest.mark.parametrize("name", NAMES)
+def test_without_a_card_the_registry_is_asked(name, tmp_path, monkeypatch):
+    info = colorzoo.model_info(name)
+    without = replace(info, folder=tmp_path)
+    shutil.copytree(info.weights, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "card.md").unlink()
+    monkeypatch.setattr(colorzoo, "model_info", lambda name: without)
+    text = models_tab.card(name)
+    assert text.startswith(f"# {name}\n\n{info.summary} ({info.year}).")
+    assert f"{info.metrics['parameters']:,} parameters" in text and "Args:" not in text
 
 
-@pytest.mark.browser
-def test_saturation_zero_is_gray(page, photo):
-    page.locator("#photo input[type=file]").first.set_input_files(photo)
-    _wait_for_all(page)
-    before = page.locator("#gallery img").first.get_attribute("src")
-    amount = page.locator("#saturation input[type=number]")
-    amount.fill("0")
-    amount.press("Tab")
-    page.wait_for_function("old => document.querySelector('#gallery img').src !== old", arg=before)
-    _wait_for_all(page)
-    with page.expect_download() as download:
-        page.get_by_text("Download full size").click()
-    assert np.ptp(_pixels(download.value.path()), axis=2).max() <= 1
+def test_a_newly_registered_model_appears(monkeypatch):
+    info = replace(colorzoo.model_info("unet"), name="brand-new", repo_id="a/b", revision="0" * 40)
+    registry = sys.modules["colorzoo.registry"]
+    monkeypatch.setitem(registry._REGISTRY, "brand-new", info)
+    config = app.build().get_config_file()
+    labels = ("Models that run", "Model")
+    shown = [c["props"] for c in config["components"] if c["props"].get("label") in labels]
+    assert len(shown) == 3 and all("brand-new" in str(props["choices"]) for props in shown)
 
 
-@pytest.mark.browser
-def test_a_bad_upload_is_told_in_words(page, text_as_jpeg):
-    page.locator("#photo input[type=file]").first.set_input_files(text_as_jpeg)
-    message = page.get_by_test_id("toast-body").get_by_text("is no picture that colorzoo reads")
-    message.wait_for(state="visible")
-    page.locator("#status").get_by_text("letter.jpg: is no picture").wait_for()
+def test_nothing_but_the_endpoints_is_public():
+    dependencies = app.build().get_config_file()["dependencies"]
+    public = {each["api_name"] for each in dependencies if each["api_visibility"] != "private"}
+    assert public == {"colorize", "compare", "models"}
 
 
-@pytest.mark.browser
-@pytest.mark.parametrize("page", [(390, 844)], indirect=True)
-def test_a_phone_does_not_scroll_sideways(page):
-    width = "document.documentElement.scrollWidth"
-    assert page.evaluate(width) <= 390
-    page.locator("#examples button").first.click()
-    _wait_for_all(page)
-    _sides(page).first.wait_for(state="visible")
-    assert page.evaluate(width) <= 390
+def test_what_visitors_type_is_no_markup():
+    error = look.problem("'<img src=x>' & more")
+    assert error.message == "'&lt;img src=x&gt;' &amp; more"
+    assert look.words_of(error) == "'<img src=x>' & more"
+    assert "<img" not in look.status("<img src=x>") + look.table("<img>", ["<img>"], [["<img>"]])

@@ -99,7 +99,9 @@ def test_the_grid_is_what_the_weights_draw(root, tmp_path):
 def test_the_python_example_runs_as_shown(root, tmp_path, monkeypatch, jpeg):
     (tmp_path / "photo.jpg").write_bytes(jpeg)
     monkeypatch.chdir(tmp_path)
-    (example,) = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)
+    (example,) = re.findall(
+        r"```python\n(import colorzoo.*?)```", (root / "README.md").read_text(), re.DOTALL
+    )
     exec(compile(example, "README.md", "exec"), {})
     with Image.open("coloured.jpg") as result, Image.open("photo.jpg") as photo:
         assert result.size == photo.size

@@ -1,0 +1,199 @@
+"""How the page looks: a quiet theme, so that the photos are the colour on it."""
+
+import html
+from collections.abc import Sequence
+
+import gradio as gr
+from gradio.themes import Base
+
+THEME = Base(
+    primary_hue="stone",
+    neutral_hue="stone",
+    radius_size="sm",
+    font=["system-ui", "sans-serif"],
+    font_mono=["ui-monospace", "monospace"],
+).set(
+    body_background_fill="*neutral_50",
+    body_text_color_subdued="*neutral_600",
+    block_info_text_color="*neutral_600",
+    block_label_text_color="*neutral_600",
+    block_title_text_color="*neutral_600",
+    button_large_text_weight="500",
+    slider_color_dark="*neutral_300",
+)
+CSS = """
+.gradio-container { width: 100%; max-width: 1280px !important; margin: 0 auto; }
+/* Wide tables and code scroll inside their own frames, never the page. */
+.md { display: block; overflow-x: auto; }
+.md table { border-collapse: collapse; }
+.md th, .md td { border: 0 !important; box-shadow: 0 1px var(--border-color-primary); }
+button[role=tab].selected { color: var(--body-text-color); }
+.token.string, .token.number { color: #456800; }
+.dark .token.string, .dark .token.number { color: #98c379; }
+.token.comment { color: #57534e; }
+.dark .token.comment { color: #a8a29e; }
+h1 { font-family: Georgia, serif; font-weight: 400; letter-spacing: .02em; }
+.quiet p { color: var(--body-text-color-subdued); font-size: var(--text-sm); }
+.dark input[type=range] { --neutral-200: var(--neutral-600); }
+
+#bench { display: grid; grid-template: "choose results" auto "adjust results" 1fr / 2fr 5fr;
+  gap: var(--layout-gap); align-items: start; }
+#choose { grid-area: choose; } #results { grid-area: results; } #adjust { grid-area: adjust; }
+#choose, #results, #adjust { min-width: 0 !important; width: 100%; }
+@media (max-width: 800px) {
+  #bench { grid-template: "choose" "results" "adjust" / minmax(0, 1fr); }
+}
+#photo .upload-container, #photo .image-frame { width: 100% !important; }
+#examples .gallery:not(.container) { display: grid; grid-template-columns: repeat(5, 1fr); }
+#examples .gallery-item > span { display: block; }
+#examples .container { width: 100%; height: auto; aspect-ratio: 1; }
+
+/* Before there is a result, its controls would be empty boxes. */
+#results:has(#gallery .empty) #gallery { display: none; }
+#results:has(#gallery .empty) #pair { display: none; }
+#results:has(#gallery .empty) #downloads { display: none; }
+@media (max-width: 800px) {
+  #pair #share { order: 3; flex-basis: 100%; }
+  #downloads { display: grid; grid-template-columns: repeat(3, 1fr); }
+  #downloads button { min-width: 0; padding: var(--size-2); font-size: var(--text-md); }
+  #numbers .table th, #numbers .table td { padding: var(--size-1); font-size: var(--text-sm); }
+}
+
+#status { padding: 0 var(--size-2); min-height: 3.2em; }
+#status progress { width: 100%; height: 6px; appearance: none; border: 0; border-radius: 3px;
+  overflow: hidden; background: var(--neutral-200); }
+.dark #status progress { background: var(--neutral-700); }
+#status progress::-webkit-progress-bar { background: transparent; }
+#status progress::-webkit-progress-value { background: var(--neutral-600);
+  transition: width .2s; }
+#status progress::-moz-progress-bar { background: var(--neutral-600); }
+.dark #status progress::-webkit-progress-value { background: var(--neutral-300); }
+.dark #status progress::-moz-progress-bar { background: var(--neutral-300); }
+#status .more { color: var(--body-text-color-subdued); font-size: var(--text-sm); }
+
+#gallery .grid-wrap { min-height: 0; max-height: none; overflow: visible; }
+#gallery .grid-container { grid-template-rows: none; grid-auto-rows: auto; align-items: start;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 10.5rem), 1fr));
+  padding-top: var(--size-6); }
+#gallery .thumbnail-item { aspect-ratio: auto; height: auto; filter: none; }
+#gallery .thumbnail-item.selected { --ring-color: var(--neutral-500); }
+#gallery .thumbnail-item > img { height: auto; max-height: 320px; object-fit: contain; }
+#gallery .caption-label { position: static; max-width: none; border: 0; opacity: 1;
+  padding: var(--size-1); text-align: center; white-space: normal; overflow-wrap: anywhere; }
+@media (max-width: 800px) {
+  #gallery .grid-container { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+}
+
+.table { overflow-x: auto; }
+.table table, .table tr { border: 0 !important; }
+.table table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.table caption { text-align: left; padding: var(--size-1) 0; font-size: var(--text-sm);
+  color: var(--body-text-color-subdued); }
+.table th, .table td { padding: var(--size-1) var(--size-2); text-align: right;
+  border: 0; border-bottom: 1px solid var(--border-color-primary); }
+.table th:first-child { text-align: left; font-weight: 500; }
+.table th button { all: unset; cursor: pointer; font-weight: 500; white-space: nowrap; }
+.table th button:focus-visible { outline: 2px solid var(--neutral-500); outline-offset: 2px; }
+.table th[aria-sort=descending] button::after { content: " ▾"; }
+.table th[aria-sort=ascending] button::after { content: " ▴"; }
+.scroll { overflow-x: auto; }
+.scroll svg { display: block; width: 100%; min-width: 600px; max-width: 760px; height: auto;
+  margin: 0 auto; }
+"""
+
+# What Gradio's parts lack for people who do not see the page or use no mouse.
+JS = """() => {
+  // Sliders tell that they were moved when the pointer lets go, but not when a key does.
+  document.addEventListener("keyup", (event) => {
+    if (event.target.matches?.("input[type=range]"))
+      event.target.dispatchEvent(new PointerEvent("pointerup", { bubbles: true }));
+  });
+  // Gradio's own table sorts by a menu that neither keys nor fingers reach.
+  document.addEventListener("click", (event) => {
+    const head = event.target.closest?.(".table th button")?.closest("th");
+    if (!head) return;
+    const column = [...head.parentElement.children].indexOf(head);
+    const falls = head.getAttribute("aria-sort") !== "descending";
+    const value = (row) => {
+      const text = row.children[column].textContent;
+      return column ? parseFloat(text) : text;
+    };
+    const compare = (a, b) => (a > b ? 1 : a < b ? -1 : 0) * (falls ? -1 : 1);
+    const body = head.closest("table").tBodies[0];
+    const rows = [...body.rows].sort((a, b) => {
+      const [x, y] = [value(a), value(b)];
+      return Number.isNaN(x) - Number.isNaN(y) || compare(x, y);  // what is missing goes last
+    });
+    body.append(...rows);
+    for (const other of head.parentElement.children) other.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", falls ? "descending" : "ascending");
+  });
+  const each = (selector, change) => document.querySelectorAll(selector).forEach(change);
+  const name = () => {
+    each("#examples button:not([aria-label])", (button) => {
+      const file = button.querySelector("img")?.src.split("/").pop();
+      if (file) button.setAttribute("aria-label", "Example: " + file.split(".")[0]);
+    });
+    each("#slider img", (image) => {
+      const file = decodeURI(image.src.split("/").pop());
+      if (image.alt !== file) image.alt = file;
+    });
+    each("[aria-label='Empty value']:not([role])", (empty) => empty.setAttribute("role", "img"));
+    each("pre:not([tabindex])", (code) => code.setAttribute("tabindex", "0"));
+  };
+  new MutationObserver(name).observe(
+    document.body, { childList: true, subtree: true, attributeFilter: ["src"] }
+  );
+  name();
+}"""
+
+
+def problem(words: str) -> gr.Error:
+    """Make an error that the page and programs are told; ``words`` are plain text."""
+    return gr.Error(html.escape(words, quote=False), print_exception=False)
+
+
+def words_of(error: gr.Error) -> str:
+    """Give the plain text of what ``problem`` made."""
+    return html.unescape(error.message)
+
+
+def status(*lines: str, done: int = 0, total: int = 0) -> str:
+    """Write the status line, which screen readers announce, and how far the run is.
+
+    Args:
+        lines: What to say, plain text; the first line is the main one.
+        done: Models that have run.
+        total: Of how many; no bar is drawn when 0.
+    """
+    first, *more = map(html.escape, lines)
+    below = f'<div class="more">{"<br>".join(more)}</div>' if more else ""
+    bar = f'<progress max="{total}" value="{done}" aria-label="Models done"></progress>'
+    return f'<div role="status">{first}{below}</div>{bar if done < total else ""}'
+
+
+def table(
+    caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *, sortable: bool = False
+) -> str:
+    """Write an HTML table whose first column names the rows.
+
+    Args:
+        caption: What it shows.
+        heads: Names of the columns.
+        rows: Cells, as text.
+        sortable: Whether a click on a column's name sorts the rows by it.
+    """
+    names = [html.escape(text) for text in heads]
+    if sortable:
+        names = [f'<button type="button">{name}</button>' for name in names]
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    body = "".join(
+        f'<tr><th scope="row">{html.escape(row[0])}</th>'
+        + "".join(f"<td>{html.escape(text)}</td>" for text in row[1:])
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<div class="table" tabindex="0"><table><caption>{html.escape(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )

@@ -1,0 +1,237 @@
+"""Many visitors at once: python tests/demo_load.py --users 20 --seconds 180
+
+Half of them use the page (upload, results, download), half the API. Every result is checked to be
+the visitor's own picture. Told at the end: requests, losses, times, and the server's memory.
+"""
+
+import argparse
+import io
+import json
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import psutil
+from demo_server import WAIT, DemoServer
+from gradio_client import Client, handle_file
+from gradio_client.utils import apply_diff
+from PIL import Image
+
+import colorzoo
+from colorzoo.metrics import gray
+
+SHAPE = (300, 400)
+REQUESTS_A_VISIT = 4
+
+
+@dataclass
+class Report:
+    """What happened; added to by many threads."""
+
+    seconds: list[float] = field(default_factory=list)
+    page_seconds: list[float] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    megabytes: list[float] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        def told(values: list[float]) -> str:
+            median, high = np.quantile(values, [0.5, 0.95])
+            return f"median {median:.2f} s, 95 % below {high:.2f} s, longest {max(values):.2f} s"
+
+        before, *_, after = self.megabytes
+        return [
+            f"{len(self.seconds)} requests done, {len(self.lost)} lost, {len(self.foreign)} with "
+            "another visitor's picture",
+            f"a request: {told(self.seconds)}",
+            f"the page itself, meanwhile: {told(self.page_seconds)}",
+            f"memory: {before:.0f} MB before, {max(self.megabytes):.0f} at most, {after:.0f} after "
+            f"({after - before:+.0f})",
+            *sorted({*self.lost, *self.foreign})[:10],
+        ]
+
+
+def make_photo(seed: int) -> bytes:
+    """A gray photo like no other: two soft waves and some grain."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]] / 50
+    a, b, c, d = rng.uniform(0.3, 2, 4)
+    waves = 128 + 50 * np.sin(a * x + b * y) + 40 * np.sin(c * x - d * y + seed)
+    pixels = np.clip(waves + rng.normal(0, 3, SHAPE), 0, 255).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def is_own(result: bytes, photo: bytes) -> bool:
+    """Tell whether a result has the lightness of the photo that was sent."""
+    image = Image.open(io.BytesIO(result)).convert("RGB")
+    own = np.asarray(Image.open(io.BytesIO(photo)).convert("RGB"))
+    return image.size == SHAPE[::-1] and np.abs(gray(np.asarray(image)) - 1.0 * own).mean() < 4
+
+
+class PageUser:
+    """A browser's requests without the browser: a visit to the page."""
+
+    def __init__(self, url: str) -> None:
+        self._http = httpx.Client(base_url=url, timeout=WAIT * 3)
+        self._visit = uuid.uuid4().hex
+        config = self._http.get("config").raise_for_status().json()
+        self._events = {each["api_name"]: each for each in config["dependencies"]}
+
+    def request(self, photo: bytes, seed: int) -> list[bytes]:
+        """Upload, see every model's result, slide two, take one home; the pictures that came."""
+        files = {"files": (f"{seed}.png", photo, "image/png")}
+        (path,) = self._http.post("gradio_api/upload", files=files).raise_for_status().json()
+        upload = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        saturation = 1 + seed % 3 / 4
+        asked = [upload, colorzoo.list_models(pretrained=True), saturation, 1, 0, 0, None]
+        self._call("begin", asked)
+        page = self._call("run", asked)
+        names = self._events["run"]["outputs"]
+        gallery = next(
+            value for value in page if isinstance(value, list) and value and "caption" in value[0]
+        )
+        assert len(page) == len(names) and len(gallery) == 1 + len(asked[1])
+        addresses = [each["image"]["path"] for each in gallery]
+        made = self._call("make_png", [None])
+        addresses += [v["path"] for v in made if isinstance(v, dict) and "path" in v]
+        assert addresses[-1].endswith(".png")
+        return [
+            self._http.get(f"gradio_api/file={address}").raise_for_status().content
+            for address in addresses
+        ]
+
+    def _call(self, name: str, data: list[Any]) -> list[Any]:
+        event = self._events[name]
+        body = {"data": data, "fn_index": event["id"], "session_hash": self._visit}
+        if not event["queue"]:
+            answer = self._http.post(f"gradio_api/run/{name}", json=body).raise_for_status()
+            return answer.json()["data"]
+        joined = self._http.post("gradio_api/queue/join", json=body).raise_for_status().json()
+        step: list[Any] = []
+        shown: dict[int, Any] = {}  # by output: the last step that changed it
+        stream = self._http.stream(
+            "GET", "gradio_api/queue/data", params={"session_hash": self._visit}
+        )
+        with stream as lines:
+            for line in lines.iter_lines():
+                message = json.loads(line[5:]) if line.startswith("data:") else {}
+                if message.get("event_id") != joined["event_id"]:
+                    continue
+                if message["msg"] not in ("process_generating", "process_completed"):
+                    continue
+                if not message["success"]:
+                    raise RuntimeError(f"{name}: {message['output']}")
+                data, is_last = message["output"]["data"], message["msg"] == "process_completed"
+                # After the first one, steps come as differences to the step before.
+                is_whole = is_last or not step
+                step = data if is_whole else [*map(apply_diff, step, data)]
+                shown |= {i: value for i, value in enumerate(step) if not _is_skip(value)}
+                if is_last:
+                    return [shown.get(i) for i in range(len(step))]
+        raise RuntimeError(f"{name}: the stream ended")
+
+
+def _is_skip(value: Any) -> bool:
+    return value == {"__type__": "update"}
+
+
+class ApiUser:
+    """A program."""
+
+    def __init__(self, url: str) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self._client = Client(url, verbose=False, download_files=self._folder.name)
+
+    def request(self, photo: bytes, seed: int) -> list[bytes]:
+        """Colour a photo with every model; the pictures that came."""
+        path = Path(self._folder.name) / f"{seed}.png"
+        path.write_bytes(photo)
+        pictures, _ = self._client.predict(handle_file(path), api_name="/compare")
+        assert len(pictures) == len(colorzoo.list_models(pretrained=True))
+        return [Path(each["image"]).read_bytes() for each in pictures]
+
+
+def load(server: DemoServer, *, users: int, seconds: float, settle: float) -> Report:
+    """Let visitors loose on a server.
+
+    Args:
+        server: The server.
+        users: How many at the same time.
+        seconds: For how long they start requests; each of them is waited for.
+        settle: How long to wait afterwards before memory is measured.
+    """
+    report, process = Report(), psutil.Process(server.process.pid)
+    for kind in (PageUser, ApiUser):  # what only first requests take
+        for seed in range(2):
+            kind(server.url).request(make_photo(10**6 + seed), 0)
+    until = time.monotonic() + seconds
+    report.megabytes.append(process.memory_info().rss / 1e6)
+    jobs: list[tuple[Callable[..., None], tuple]] = [
+        (_use, (server.url, ApiUser if number % 2 else PageUser, number, until, report))
+        for number in range(users)
+    ]
+    jobs.append((_watch, (server.url, process, until, report)))
+    threads = [threading.Thread(target=target, args=values) for target, values in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    time.sleep(settle)
+    report.megabytes.append(process.memory_info().rss / 1e6)
+    return report
+
+
+def _use(
+    url: str, kind: type[PageUser | ApiUser], number: int, until: float, report: Report
+) -> None:
+    user, count = None, 0
+    while time.monotonic() < until:
+        seed = 1000 * number + count
+        photo, start = make_photo(seed), time.monotonic()
+        try:
+            if user is None or count % REQUESTS_A_VISIT == 0:
+                user = kind(url)
+            pictures = user.request(photo, seed)
+        except Exception as error:
+            report.lost.append(f"{kind.__name__}: {type(error).__name__}: {error}"[:300])
+            user = None
+        else:
+            report.seconds.append(time.monotonic() - start)
+            if not all(is_own(each, photo) for each in pictures):
+                report.foreign.append(f"{kind.__name__} {seed}")
+        count += 1
+
+
+def _watch(url: str, process: psutil.Process, until: float, report: Report) -> None:
+    while time.monotonic() < until:
+        start = time.monotonic()
+        httpx.get(url, timeout=WAIT).raise_for_status()
+        report.page_seconds.append(time.monotonic() - start)
+        report.megabytes.append(process.memory_info().rss / 1e6)
+        time.sleep(0.5)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--users", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=180)
+    parser.add_argument("--settle", type=float, default=20)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, DemoServer(Path(folder) / "demo") as server:
+        report = load(server, users=options.users, seconds=options.seconds, settle=options.settle)
+    print("\n".join(report.lines()))
+    sys.exit(bool(report.lost or report.foreign))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""Pictures of the demo in its states: python tests/demo_screenshots.py FOLDER
+
+Two of them are shown in the README: `make screenshots` puts those in place.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from demo_server import ROOT, DemoServer, open_browser, open_page, wait_for_all
+from PIL import Image
+
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+README = {"results-wide-light": 1280, "results-phone-dark": 390}  # name: width to keep
+
+
+def empty(page: Any) -> None:
+    """Nothing chosen yet."""
+
+
+def results(page: Any) -> None:
+    """A photo in colour, with a bold model against the gray original."""
+    page.locator("#examples button").nth(1).click()
+    wait_for_all(page)
+    page.locator("#gallery .thumbnail-item").filter(has_text="unet-bins").click()
+    page.locator('#slider img[src$="-unet-bins.jpg"]').wait_for()
+
+
+def gray(page: Any) -> None:
+    """A black-and-white photo, two models against each other."""
+    page.locator("#examples button").nth(4).click()
+    wait_for_all(page)
+    page.locator("#left input").click()
+    page.get_by_role("option", name="resnet34", exact=True).click()
+    page.locator('#slider img[src$="-resnet34.jpg"]').wait_for()
+
+
+def bad_file(page: Any) -> None:
+    """A file that is no photo."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "letter.jpg"
+        path.write_text("Dear visitor, this is not a photo.\n" * 50)
+        page.locator("#photo input[type=file]").first.set_input_files(path)
+        page.get_by_test_id("toast-body").wait_for()
+
+
+def controls(page: Any) -> None:
+    """Everything unfolded, settings changed."""
+    results(page)
+    page.get_by_role("button", name="Models").last.click()
+    page.locator("#saturation input[type=number]").fill("1.5")
+    page.keyboard.press("Tab")
+    page.locator("#status progress").wait_for()
+    wait_for_all(page)
+
+
+def tab(name: str) -> Callable[[Any], None]:
+    def show(page: Any) -> None:
+        button = page.get_by_role("tab", name=name)
+        if not button.is_visible():
+            page.locator(".overflow-menu > button").click()
+            button = page.locator(".overflow-dropdown button", has_text=name)
+        button.click()
+
+    return show
+
+
+STATES = {
+    "empty": empty, "results": results, "gray": gray, "bad-file": bad_file, "controls": controls,
+    "leaderboard": tab("Leaderboard"), "models": tab("Models"), "developers": tab("Developers"),
+}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--readme", action="store_true", help="replace the README's two pictures")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        DemoServer(Path(folder) / "demo") as server,
+        open_browser() as browser,
+    ):
+        for state, show in STATES.items():
+            for size, viewport in (("wide", WIDE), ("phone", PHONE)):
+                for scheme in ("light", "dark"):
+                    page = open_page(browser, server, viewport=viewport, color_scheme=scheme)
+                    show(page)
+                    page.wait_for_timeout(700)  # transitions
+                    path = options.folder / f"{state}-{size}-{scheme}.png"
+                    page.screenshot(path=path, full_page=True)
+                    page.context.close()
+                    print(path)
+    if options.readme:
+        for name, width in README.items():
+            with Image.open(options.folder / f"{name}.png") as image:
+                top = image.crop((0, 0, width, min(image.height, 1060)))
+                top.convert("RGB").save(
+                    ROOT / "demo" / f"{name.split('-')[1]}.jpg", quality=80, optimize=True
+                )
+
+
+if __name__ == "__main__":
+    main()

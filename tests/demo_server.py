@@ -1,0 +1,125 @@
+"""The demo as its visitors meet it: a server in a process of its own, and a browser."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+DEMO = ROOT / "demo"
+WAIT = 60  # s; the cores may be shared
+FLAGS = "--no-sandbox --disable-gpu --disable-dev-shm-usage --disable-background-networking"
+
+
+class DemoServer:
+    """A running app; a context manager.
+
+    Args:
+        folder: Where its log and all its temporary files go.
+        environment: Variables to set besides.
+    """
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.temporary, self.log = folder / "tmp", folder / "log.txt"
+        self.temporary.mkdir(parents=True)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}/"
+        self._environment = os.environ | {
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+            "HF_HUB_OFFLINE": "1",
+            "GRADIO_ANALYTICS_ENABLED": "False",
+            "TMPDIR": str(self.temporary),
+            "GRADIO_TEMP_DIR": str(self.temporary / "gradio"),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+        }
+        self._environment |= environment
+
+    def __enter__(self) -> "DemoServer":
+        with self.log.open("wb") as stream:
+            self.process = subprocess.Popen(
+                [sys.executable, str(DEMO / "app.py")],
+                cwd=self.log.parent,  # a strange folder
+                env=self._environment,
+                stdout=stream,
+                stderr=stream,
+            )
+        deadline = time.monotonic() + 2 * WAIT
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                with urllib.request.urlopen(self.url + "config", timeout=5):
+                    return self
+            except OSError:
+                time.sleep(0.2)
+        self.__exit__()
+        raise TimeoutError(f"the demo did not start:\n{self.log.read_text()}")
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def files(self) -> list[Path]:
+        """List the temporary files that are there."""
+        return [path for path in self.temporary.rglob("*") if path.is_file()]
+
+
+@contextmanager
+def open_browser() -> Iterator[Any]:
+    """Chromium as the system has it."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=FLAGS.split()
+        )
+        yield browser
+        browser.close()
+
+
+def open_page(
+    browser: Any,
+    server: DemoServer,
+    *,
+    watch: tuple[list[str], Callable[[Any], None]] | None = None,
+    **options: Any,
+) -> Any:
+    """Open the demo and wait until it can be used.
+
+    Args:
+        browser: The browser.
+        server: The demo.
+        watch: A list for the page's errors, and what is called with every request.
+        options: Of the browser's context.
+    """
+    page = browser.new_context(**options).new_page()
+    page.set_default_timeout(WAIT * 1000)
+    if watch is not None:
+        errors, note = watch
+        page.on("console", lambda told: told.type == "error" and errors.append(told.text))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", note)
+    page.goto(server.url)
+    page.locator("#photo input[type=file]").first.wait_for(state="attached")
+    page.locator("#examples button[aria-label]").first.wait_for()  # the page's own script has run
+    return page
+
+
+def wait_for_all(page: Any) -> None:
+    """Wait until every model has run on the photo, and the large view shows it."""
+    page.locator("#status").get_by_text(re.compile(r"\d+ of \d+ models in")).wait_for()
+    page.locator("#slider img").first.wait_for(state="visible")
