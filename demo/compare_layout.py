@@ -107,7 +107,7 @@ def _lay_out_results() -> Results:
         buttons=[], interactive=False, elem_id="gallery",
     )  # fmt: skip
     with gr.Row(elem_id="downloads"):
-        png = gr.Button("Download the right one", variant="primary", min_width=120)
+        png = gr.Button("Download PNG", variant="primary", min_width=120)
         archive = gr.Button("All of them, as ZIP", min_width=120)
         sheet = gr.Button("Contact sheet", min_width=120)
     file = gr.DownloadButton("Download", visible="hidden")

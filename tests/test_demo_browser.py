@@ -114,7 +114,7 @@ def test_from_upload_to_download(page, photo):
     assert sides(page) == ["grandma-before.jpg", f"grandma-{name}.jpg"]
     size = "image => image.decode().then(() => [image.naturalWidth, image.naturalHeight])"
     assert page.locator("#slider img").nth(1).evaluate(size) == [1200, 800]
-    file_name, content = download(page, "Download the right one")
+    file_name, content = download(page, "Download PNG")
     assert file_name == f"grandma-{name}.png"
     with Image.open(io.BytesIO(content)) as image:
         assert (image.format, image.size, image.getexif()[0x013B]) == ("PNG", (1200, 800), "Ann")
@@ -163,7 +163,7 @@ def test_a_setting_changes_every_result(page, photo):
         "old => [...document.querySelectorAll('#gallery img')].at(-1).src !== old", arg=before
     )
     wait_for_all(page)
-    _, content = download(page, "Download the right one")
+    _, content = download(page, "Download PNG")
     assert np.ptp(np.asarray(Image.open(io.BytesIO(content))).astype(int), axis=2).max() <= 1
 
 
@@ -189,7 +189,7 @@ def test_everything_works_by_keyboard(page, photo):
         arg=captions[-1],
     )
     wait_for_all(page)
-    page.get_by_role("button", name="Download the right one").focus()
+    page.get_by_role("button", name="Download PNG").focus()
     with page.expect_download():
         page.keyboard.press("Enter")
     page.get_by_role("tab", name="Leaderboard").focus()
@@ -224,7 +224,7 @@ def test_two_visits_at_once_keep_apart(visit, tmp_path):
         assert sides(page)[0] == f"shade-{shade}-before.jpg"
         sources = [each.get_attribute("src") for each in page.locator("#gallery img").all()]
         assert len(sources) == len(NAMES) + 1 and all(f"/shade-{shade}-" in s for s in sources)
-        file_name, content = download(page, "Download the right one")
+        file_name, content = download(page, "Download PNG")
         assert file_name.startswith(f"shade-{shade}-")
         lightness = metrics.gray(np.asarray(Image.open(io.BytesIO(content))))
         assert abs(lightness.mean() - shade) < 3
@@ -337,7 +337,7 @@ def test_the_other_tabs(page):
     page.locator("#card-of").get_by_role("radio", name="unet-bins", exact=True).check()
     page.locator("#card").get_by_role("heading", name="unet-bins").wait_for()
     go_to(page, "Developers")
-    assert "colorzoo.load" in page.locator("pre:visible").first.inner_text()
+    page.locator("pre", has_text="colorzoo.load").wait_for(state="visible")
 
 
 def test_the_leaderboard_can_be_sorted(page):
