@@ -9,6 +9,7 @@ from demo_load import load  # noqa: E402
 
 
 @pytest.mark.slow
+@pytest.mark.timing
 def test_twenty_visitors_at_once_lose_nothing(demo):
     report = load(demo, users=20, seconds=5, settle=7)
     told = "\n".join(report.lines())
