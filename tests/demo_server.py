@@ -24,10 +24,20 @@ class DemoServer:
 
     Args:
         folder: Where its log and all its temporary files go.
+        app: The program.
+        python: What runs it.
         environment: Variables to set besides.
     """
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        app: Path = DEMO / "app.py",
+        python: str | Path = sys.executable,
+        **environment: str,
+    ) -> None:
+        self._command = [str(python), str(app)]
         self.temporary, self.log = folder / "tmp", folder / "log.txt"
         self.temporary.mkdir(parents=True)
         with socket.socket() as probe:
@@ -48,7 +58,7 @@ class DemoServer:
     def __enter__(self) -> "DemoServer":
         with self.log.open("wb") as stream:
             self.process = subprocess.Popen(
-                [sys.executable, str(DEMO / "app.py")],
+                self._command,
                 cwd=self.log.parent,  # a strange folder
                 env=self._environment,
                 stdout=stream,

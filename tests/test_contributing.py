@@ -4,16 +4,13 @@ import importlib.util
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from demo_server import DemoServer
 from PIL import Image
 from skimage import data
 
@@ -107,30 +104,6 @@ def run_in(folder: Path, *command: str | Path, path: str | None = None) -> str:
     return done.stdout
 
 
-@contextmanager
-def app(folder: Path):
-    """Serve the copy's app; its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    env = os.environ | {"HOST": "127.0.0.1", "PORT": str(port), "PYTHONPATH": str(folder)}
-    process = subprocess.Popen([sys.executable, folder / "demo" / "app.py"], cwd=folder, env=env)
-    url = f"http://127.0.0.1:{port}/"
-    try:
-        deadline = time.monotonic() + 120
-        while True:
-            assert process.poll() is None and time.monotonic() < deadline, "the app did not start"
-            try:
-                urllib.request.urlopen(url + "config", timeout=5).close()
-                break
-            except OSError:
-                time.sleep(0.2)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
 @pytest.mark.slow
 def test_one_file_and_one_card_are_a_model(root, tmp_path):
     """With weights, as CONTRIBUTING.md tells: nothing else is edited by hand."""
@@ -173,8 +146,11 @@ def test_one_file_and_one_card_are_a_model(root, tmp_path):
     code = f'import colorzoo; print(list(colorzoo.compare(r"{photo}")))'
     assert "'neighbours'" in run_in(copy, "-c", code)
     gradio_client = pytest.importorskip("gradio_client")
-    with app(copy) as url:
-        client = gradio_client.Client(url, verbose=False, download_files=str(tmp_path / "got"))
+    server = DemoServer(tmp_path / "server", app=copy / "demo" / "app.py", PYTHONPATH=str(copy))
+    with server:
+        client = gradio_client.Client(
+            server.url, verbose=False, download_files=str(tmp_path / "got")
+        )
         result = client.predict(
             image=gradio_client.handle_file(str(photo)), model="neighbours", api_name="/colorize"
         )

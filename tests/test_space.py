@@ -2,16 +2,15 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import yaml
+from demo_server import DemoServer
 from hub_server import Client, HubServer, Raised
 
 import colorzoo
@@ -156,28 +155,7 @@ def test_a_clean_machine_runs_the_space(hub, space, tmp_path):
         [*install, "--quiet", "-r", folder / "requirements.txt"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    env = inherited | {
-        "GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_TEMP_DIR": str(tmp_path / "cache"), "GRADIO_ANALYTICS_ENABLED": "False",
-    }  # fmt: skip
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen([python, "app.py"], cwd=folder, env=env, stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + 120
-        while True:
-            told = (tmp_path / "log").read_text()
-            assert process.poll() is None and time.monotonic() < deadline, told
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/config", timeout=5) as page:
-                    shown = page.read().decode()
-                break
-            except OSError:
-                time.sleep(0.3)
-    finally:
-        process.terminate()
-        process.wait(20)
+    server = DemoServer(tmp_path / "server", app=folder / "app.py", python=python, PYTHONPATH="")
+    with server, urllib.request.urlopen(server.url + "config", timeout=20) as page:
+        shown = page.read().decode()
     assert all(name in shown for name in colorzoo.list_models(pretrained=True))
