@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,9 +93,11 @@ def save_files(
         name: (value.to(dtype) if dtype and value.is_floating_point() else value).contiguous()
         for name, value in state.items()
     }
-    save_file(tensors, folder / WEIGHTS_FILE, metadata={"format": "pt"})
     text = json.dumps({**config, "colorzoo_version": __version__}, indent=2, sort_keys=True)
     (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
+    save_file(tensors, folder / WEIGHTS_FILE, metadata={"format": "pt"})
+    # safetensors lets its owner only read the file; whoever may read one may read the other.
+    shutil.copymode(folder / CONFIG_FILE, folder / WEIGHTS_FILE)
 
 
 def load_files(

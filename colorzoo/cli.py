@@ -18,7 +18,7 @@ import colorzoo
 from colorzoo.checkpoint import METRICS_FILE
 from colorzoo.compare import compare_photo
 from colorzoo.errors import ColorzooError, ImageError
-from colorzoo.evaluation import Report, evaluate_model, scores_table
+from colorzoo.evaluation import Report, evaluate_model, scores_table, short_count
 from colorzoo.hub import PushOptions
 from colorzoo.images import MAX_PIXELS, WRITABLE, Photo, photos_below, read_photo, save_image
 from colorzoo.perceptual import find_measures
@@ -78,7 +78,7 @@ def list_command() -> None:
             scores, gray = info.metrics["scores"], info.metrics["gray"]
             psnr, colour = f"{scores['psnr'] - gray['psnr']:+.2f} dB", f"{scores['cf']:.1f}"
         where = "bundled" if info.weights else "Hub" if info.repo_id else "none"
-        size = f"{colorzoo.create_model(name).parameter_count / 1e6:.1f}M"
+        size = short_count(colorzoo.create_model(name).parameter_count)
         table.add_row(name, size, psnr, colour, where, info.summary)
     _out.print(table)
     _out.print("PSNR: over the gray photo. CF: colourfulness. `colorzoo info NAME` tells more.")
@@ -263,7 +263,7 @@ def _print_report(report: Report) -> None:
     found = report.as_json()
     _out.print(scores_table({"gray": found["gray"], report.name: found["scores"]}))
     _out.print(
-        f"{found['photos']} photos of {found['data']}, {found['unreadable']} unreadable. "
+        f"{found['photos']} photos of {found['data']}, {found['unreadable']} left out. "
         f"{found['parameters']:,} parameters, {found['milliseconds']:.1f} ms a photo on "
         f"{found['hardware']}."
     )

@@ -21,6 +21,8 @@ from colorzoo.errors import ImageError
 from colorzoo.images import MAX_PIXELS, SUFFIXES, is_photo_name, photos_below, read_photo
 
 SHEET_PHOTOS = 24
+# Levels that the channels of a black-and-white photo may be apart.
+_GRAY_SPREAD = 2
 
 
 class Column(NamedTuple):
@@ -60,7 +62,7 @@ class Report:
         model: The model.
         data: The folder or archive of photos.
         evaluation: The numbers.
-        unreadable: A line for each file that could not be read.
+        unreadable: A line for each file that was left out: damaged, or black and white.
         sheet: The first photos: black and white, result, truth.
     """
 
@@ -118,7 +120,7 @@ def evaluate_model(
     """
     unreadable: list[str] = []
     sheet = _Sheet()
-    photos = read_photos(data, unreadable, skip=skip, max_pixels=max_pixels)
+    photos = read_photos(data, unreadable, skip=skip, max_pixels=max_pixels, coloured=True)
     first = next(photos, None)
     if first is None:
         raise ImageError(_nothing_to_read(data, unreadable))
@@ -132,7 +134,12 @@ def evaluate_model(
 
 
 def read_photos(
-    data: Path, unreadable: list[str], *, skip: Path | None = None, max_pixels: int = MAX_PIXELS
+    data: Path,
+    unreadable: list[str],
+    *,
+    skip: Path | None = None,
+    max_pixels: int = MAX_PIXELS,
+    coloured: bool = False,
 ) -> Iterator[np.ndarray]:
     """Yield photos one at a time, in the order of their names or of the archive.
 
@@ -141,6 +148,8 @@ def read_photos(
         unreadable: A line is added for each photo that cannot be read.
         skip: A folder inside ``data`` that is left out.
         max_pixels: Largest width * height of a photo to accept.
+        coloured: Leave black-and-white photos out, with a line too: they have no colours to
+            compare with.
 
     Yields:
         (H, W, 3) uint8 sRGB.
@@ -158,9 +167,22 @@ def read_photos(
         sources = _tar_members(data)
     for source in sources:
         try:
-            yield read_photo(source, max_pixels=max_pixels).rgb
+            photo = read_photo(source, max_pixels=max_pixels)
         except ImageError as error:
             unreadable.append(" ".join(str(error).split()))
+            continue
+        if coloured and np.ptp(photo.rgb, axis=-1).max() <= _GRAY_SPREAD:
+            unreadable.append(f"{photo.name}: is black and white, so it has no colours to find")
+        else:
+            yield photo.rgb
+
+
+def short_count(count: int) -> str:
+    """Shorten a number of parameters: 1.9M, 9.5K, 12."""
+    for unit, letter in ((1e6, "M"), (1e3, "K")):
+        if count >= unit:
+            return f"{count / unit:.1f}{letter}"
+    return str(count)
 
 
 def scores_table(rows: Mapping[str, Mapping[str, float]]) -> Table:
@@ -221,7 +243,7 @@ def _nothing_to_read(data: Path, unreadable: list[str]) -> str:
         return (
             f"{data} holds no photo ({', '.join(sorted(SUFFIXES))}); name a folder or tar of some"
         )
-    return f"none of the {len(unreadable)} photos of {data} can be read: {unreadable[0]}"
+    return f"none of the {len(unreadable)} photos of {data} can be measured: {unreadable[0]}"
 
 
 class _Member(io.BytesIO):

@@ -198,10 +198,10 @@ def model_info(name: str) -> ModelInfo:
     if name not in _REGISTRY:
         close = difflib.get_close_matches(name, _REGISTRY, n=3)
         hint = f"Did you mean {' or '.join(close)}?" if close else "See colorzoo.list_models()."
-        raise UnknownModelError(
-            f"No colorizer is called {name!r}. {hint} A folder is given as './{name}', a Hub "
-            f"repository as 'user/{name}'."
-        )
+        places = f"A folder is given as './{name}', a Hub repository as 'user/{name}'."
+        if "/" in name:
+            places = "Only registered names are known here; load() takes folders and Hub ids too."
+        raise UnknownModelError(f"No colorizer is called {name!r}. {hint} {places}")
     return _REGISTRY[name]
 
 
@@ -337,6 +337,11 @@ def _is_path(name: str | Path) -> bool:
 def _no_weights(info: ModelInfo) -> str:
     if info.weights is not None:
         return f"{info.name} is not on the Hub; colorzoo.load({info.name!r}) takes what is bundled."
+    if not info.family.__module__.startswith("colorzoo."):
+        return (
+            f"{info.name} has no trained weights: its package, {info.family.__module__}, brings "
+            f"none in {info.folder}. Build it untrained with create_model({info.name!r})."
+        )
     return (
         f"{info.name} has no trained weights yet. Train it with `python -m train fit {info.name} "
         f"--data FOLDER`, or build it untrained with create_model({info.name!r})."

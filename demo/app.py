@@ -6,6 +6,7 @@ The page is built from the registry, so a model that is added there shows up her
 import ctypes
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -62,9 +63,21 @@ def tidy_up(every: float = 5) -> None:
             trim(0)
 
 
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server itself does
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
 def main() -> None:
     """Serve the page at HOST and PORT; where they are not set, Gradio's own variables count."""
     port = os.environ.get("PORT")
+    if port and not _is_free(os.environ.get("HOST") or "127.0.0.1", int(port)):
+        sys.exit(f"Port {port} is taken: PORT={int(port) + 1} chooses another one.")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     engine.warm()
     threading.Thread(target=tidy_up, daemon=True).start()

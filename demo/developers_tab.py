@@ -32,7 +32,7 @@ have {size} and {pixels} million pixels."""
 
 def build(*, max_file_size: str, max_pixels: int) -> None:
     """Lay the tab out."""
-    gr.Markdown(f"## Python\n\n`pip install colorzoo`\n\n```python\n{PYTHON}```")
+    gr.Markdown(f"## Python\n\n`pip install .` in a checkout of colorzoo\n\n```python\n{PYTHON}```")
     gr.Markdown(f"## Command line\n\n```shell\n{SHELL}```")
     limits = {"size": max_file_size.upper().replace("MB", " MB"), "pixels": max_pixels // 10**6}
     gr.Markdown(

@@ -25,7 +25,9 @@ CSS = """
 .gradio-container { width: 100%; max-width: 1280px !important; margin: 0 auto; }
 /* Wide tables and code scroll inside their own frames, never the page. */
 .md { display: block; overflow-x: auto; }
-.md table { border-collapse: collapse; }
+.md table { display: block; overflow-x: auto; border-collapse: collapse; white-space: nowrap;
+  overflow-wrap: normal; word-break: normal; }
+.md a { color: inherit; text-decoration: underline; overflow-wrap: anywhere; }
 .md th, .md td { border: 0 !important; box-shadow: 0 1px var(--border-color-primary); }
 button[role=tab].selected { color: var(--body-text-color); }
 .token.string, .token.number { color: #456800; }
@@ -139,7 +141,8 @@ JS = """() => {
       if (image.alt !== file) image.alt = file;
     });
     each("[aria-label='Empty value']:not([role])", (empty) => empty.setAttribute("role", "img"));
-    each("pre:not([tabindex])", (code) => code.setAttribute("tabindex", "0"));
+    each("pre:not([tabindex]), .md table:not([tabindex])",
+      (wide) => wide.setAttribute("tabindex", "0"));
   };
   new MutationObserver(name).observe(
     document.body, { childList: true, subtree: true, attributeFilter: ["src"] }

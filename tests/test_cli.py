@@ -196,8 +196,10 @@ def test_compare_writes_a_sheet_of_every_model(album, tmp_path):
     assert bad.returncode == 1 and "letter.jpg" in bad.stderr
 
 
-def test_evaluate_measures_a_model_of_ones_own(album, tmp_path, coffee):
-    Image.fromarray(coffee[::-1]).save(album / "second.png")
+def test_evaluate_measures_a_model_of_ones_own(album, tmp_path, coffee, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "240")  # the model's name is a long path
+    for i, turned in enumerate((coffee[::-1], coffee[:, ::-1], coffee[::-1, ::-1])):
+        Image.fromarray(turned).save(album / f"turned-{i}.png")
     (album / ".hidden.jpg").write_bytes(b"")
     colorzoo.create_model("unet", width=2).save_pretrained(tmp_path / "mine")
     out = album / "report"  # inside: its sheet is no photo to measure
@@ -205,14 +207,15 @@ def test_evaluate_measures_a_model_of_ones_own(album, tmp_path, coffee):
     result = run(*command)
     assert result.returncode == 0, result.stderr
     skipped = [line for line in result.stderr.splitlines() if line.startswith("skipped: ")]
-    assert len(skipped) == 2
+    assert len(skipped) == 4  # two that cannot be read, two that are black and white
     assert all(any(name in line for line in skipped) for name in ("letter.jpg", "cut.jpg"))
+    assert sum("black and white" in line for line in skipped) == 2
     shown = " ".join(result.stdout.split())
-    assert "4 photos of album, 2 unreadable." in shown
+    assert "4 photos of album, 4 left out." in shown
     assert "PSNR dB SSIM CF ΔCF AuC % rebalanced AuC % MSE ab" in shown
     assert " ".join(PROTOCOL.split()) in shown
     report = json.loads((out / "metrics.json").read_text())
-    assert report["photos"] == 4 and report["unreadable"] == 2
+    assert report["photos"] == 4 and report["unreadable"] == 4
     assert report["scores"].keys() == report["gray"].keys() and "fid" not in report["scores"]
     assert f"gray {report['gray']['psnr']:.2f} " in shown
     assert f"{report['parameters']:,} parameters" in shown
@@ -243,7 +246,7 @@ def test_evaluate_says_which_measures_cannot_be_had(album, tmp_path, monkeypatch
         (line,) = [x for x in result.stderr.splitlines() if x.startswith(f"note: {measure} was")]
         assert "cannot be had here" in line
     assert "skipped: letter.jpg" in result.stderr
-    assert "1 photos of photos.tar, 1 unreadable" in result.stdout
+    assert "1 photos of photos.tar, 1 left out" in result.stdout
 
 
 def test_evaluate_without_photos(album, tmp_path):

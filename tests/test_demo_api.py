@@ -1,7 +1,11 @@
 """The running demo as programs meet it, the well-behaved and the others."""
 
 import json
+import os
 import re
+import socket
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -9,7 +13,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from demo_server import ROOT, WAIT, DemoServer
+from demo_server import DEMO, ROOT, WAIT, DemoServer
 from PIL import Image
 
 import colorzoo
@@ -254,3 +258,15 @@ def test_temporary_files_go_with_the_server(tmp_path, photo):
         "coffee", "astronaut", "chelsea", "rocket", "camera"
     }  # fmt: skip
     assert "Traceback" not in server.log.read_text()
+
+
+def test_a_port_that_is_taken_is_told_in_a_line():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        run = subprocess.run(
+            [sys.executable, str(DEMO / "app.py")], capture_output=True, text=True,
+            env={**os.environ, "HOST": "127.0.0.1", "PORT": str(port), "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+    assert run.returncode == 1
+    assert f"Port {port} is taken: PORT={port + 1} chooses another one." in run.stderr
+    assert "Traceback" not in run.stderr

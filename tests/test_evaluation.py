@@ -120,6 +120,7 @@ def test_train_evaluate_writes_metrics_sheet_and_readme(tmp_path, folder, monkey
     Path("README.md").write_text(f"head\n{START}{END}\n")
     drawn: list[Path] = []
     monkeypatch.setattr(command, "draw_grid", drawn.append)
+    monkeypatch.setattr(command, "renew_cards", lambda: ["unet"])
     monkeypatch.setattr(command, "measurable_models", lambda: ["unet"])
     result = CliRunner().invoke(command.app, ["evaluate", "all", "--data", str(folder)])
     assert result.exit_code == 0, result.output
@@ -127,6 +128,7 @@ def test_train_evaluate_writes_metrics_sheet_and_readme(tmp_path, folder, monkey
     assert report["model"] == "unet" and report["photos"] == 3 and report["unreadable"] == 1
     assert report["commit"] and report["protocol"] == PROTOCOL
     assert PROTOCOL in result.output and "skipped: bad.jpg" in result.output
+    assert "cards renewed: unet" in result.output
     with Image.open("runs/unet/evaluation.png") as sheet:
         assert np.asarray(sheet).std() > 10
     assert "| gray (ab = 0) |" in Path("README.md").read_text() and drawn
@@ -134,3 +136,12 @@ def test_train_evaluate_writes_metrics_sheet_and_readme(tmp_path, folder, monkey
     weights.joinpath("model.safetensors").write_bytes(b"damaged")
     failed = CliRunner().invoke(command.app, ["evaluate", "unet", "--data", str(folder)])
     assert failed.exit_code == 1 and failed.output.startswith("error: ")
+
+
+def test_black_and_white_photos_are_not_measured_but_told(tmp_path, coffee, camera):
+    Image.fromarray(coffee).save(tmp_path / "coffee.png")
+    Image.fromarray(camera).save(tmp_path / "camera.jpg")
+    report = evaluate_model(colorzoo.create_model("unet", width=2), "mine", tmp_path)
+    assert report.evaluation.photos == 1
+    (line,) = report.unreadable
+    assert line == "camera.jpg: is black and white, so it has no colours to find"

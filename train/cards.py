@@ -1,7 +1,8 @@
 """Model cards: hub_cards/NAME.md filled in from metrics.json, the recipe and the registry.
 
-A card is a Jinja template that extends _template.md. The front matter of _template.md holds for all
-models; a card may begin with front matter of its own, whose keys come first.
+A card is a Jinja template that extends _template.md, and begins with front matter of its own: the
+licence of the weights and the data they learnt from. Other files whose name starts with "_" are
+pieces that several cards include.
 """
 
 from pathlib import Path
@@ -21,11 +22,10 @@ from colorzoo.compare import contact_sheet
 from colorzoo.errors import ColorzooError
 from colorzoo.evaluation import COLUMNS
 from colorzoo.registry import ModelInfo, create_model, list_models, load, model_info
-from train.readme import PHOTOS, table_of
+from train.readme import PHOTOS, escaped, table_of
 from train.recipes import find_recipe
 
 CARDS = Path("hub_cards")
-_TEMPLATE = "_template.md"
 SAMPLES, FAILURES = "samples.jpg", "failures.jpg"
 
 # Free pictures of scikit-image, unlike anything that was trained on.
@@ -66,7 +66,8 @@ def render_card(name: str, *, repo_id: str | None = None, folder: Path = CARDS) 
         )
     if not (folder / f"{name}.md").is_file():
         raise CardError(f"there is no {folder / name}.md: write one that extends _template.md")
-    sources = {file: _read(folder / file) for file in (_TEMPLATE, f"{name}.md")}
+    pieces = [path.name for path in sorted(folder.glob("_*.md"))]
+    sources = {file: _read(folder / file) for file in (*pieces, f"{name}.md")}
     environment = Environment(
         loader=DictLoader({file: text for file, (_, text) in sources.items()}),
         undefined=StrictUndefined,
@@ -82,7 +83,7 @@ def render_card(name: str, *, repo_id: str | None = None, folder: Path = CARDS) 
         "usage": usage(repo_id or name),
         "config": create_model(name).config,
         "work_size": report["work_size"],
-        "megabytes": f"{(info.weights / WEIGHTS_FILE).stat().st_size / 1e6:.1f}",
+        "megabytes": f"{(info.weights / WEIGHTS_FILE).stat().st_size / 1e6:.2g}",
         "parameters": f"{report['parameters']:,}",
         "milliseconds": f"{report['milliseconds']:.0f}",
         "hardware": report["hardware"],
@@ -90,10 +91,15 @@ def render_card(name: str, *, repo_id: str | None = None, folder: Path = CARDS) 
         "data": report["data"],
         "commit": report["commit"],
         "results": table_of([report]),
-        "protocol": report["protocol"],
+        "protocol": escaped(report["protocol"]),
         **_training(name),
     }
     given = {key: value for data, _ in sources.values() for key, value in data.items()}
+    if untold := {"license", "datasets"} - given.keys():
+        raise CardError(
+            f"the front matter of {folder / name}.md lacks {' and '.join(sorted(untold))}: what "
+            "the weights learnt from decides who may use them"
+        )
     try:
         text = environment.get_template(f"{name}.md").render(fields)
         return ModelCard(f"---\n{_metadata(info, report, given).to_yaml()}\n---\n{text}")

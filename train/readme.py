@@ -9,7 +9,7 @@ from skimage import data
 
 from colorzoo import metrics
 from colorzoo.compare import contact_sheet
-from colorzoo.evaluation import COLUMNS, Column
+from colorzoo.evaluation import COLUMNS, Column, short_count
 from colorzoo.registry import list_models, load, model_info
 
 START, END = "<!-- results: python -m train readme -->\n", "<!-- /results -->"
@@ -34,11 +34,17 @@ def results_table() -> str:
     ]
     if not reports:
         return "No model has been measured yet.\n"
-    return f"{table_of(reports)}\n\n{_note(reports)}\n"
+    # Numbers of other photos have another gray row: they cannot stand in one table.
+    sets: dict[str, list[dict[str, Any]]] = {}
+    for report in reports:
+        photos = (report["data"], report["photos"], round(report["gray"]["psnr"], 1))
+        sets.setdefault(str(photos), []).append(report)
+    tables = [f"{table_of(each)}\n\n{_note(each)}\n" for each in sets.values()]
+    return "\n".join(sorted(tables, key=len, reverse=True))
 
 
 def table_of(reports: list[dict[str, Any]]) -> str:
-    """Render what some metrics.json hold as Markdown, the gray baseline first, then by PSNR."""
+    """Render metrics.json of the same photos as Markdown: the gray baseline, then by PSNR."""
     columns = [key for key in _COLUMNS if any(key in _numbers(report) for report in reports)]
     headings = ["model", "parameters", *(_COLUMNS[key].heading for key in columns)]
     rows = [
@@ -47,7 +53,7 @@ def table_of(reports: list[dict[str, Any]]) -> str:
         ["gray (ab = 0)", "", *_cells(reports[0]["gray"], columns)],
     ]
     for report in sorted(reports, key=lambda each: -each["scores"]["psnr"]):
-        name, size = f"`{report['model']}`", f"{report['parameters'] / 1e6:.1f}M"
+        name, size = f"`{report['model']}`", short_count(report["parameters"])
         rows.append([name, size, *_cells(_numbers(report), columns)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -107,4 +113,10 @@ def _note(reports: list[dict[str, Any]]) -> str:
     first = reports[0]
     machines = sorted({report["hardware"] for report in reports if "hardware" in report})
     times = f" Times: {'; '.join(machines)}." if machines else ""
-    return f"{first['photos']} photos of {first['data']}, {first['protocol']}{times}"
+    words = f"{first['photos']} photos of {first['data']}, {first['protocol']}{times}"
+    return escaped(words)
+
+
+def escaped(text: str) -> str:
+    """Keep Markdown from taking the stars of L*a*b* for emphasis."""
+    return text.replace("*", "\\*")

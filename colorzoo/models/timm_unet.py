@@ -93,7 +93,7 @@ class TimmUNet(Colorizer, paper_url="https://arxiv.org/abs/1801.04381"):
 
 
 @register_model(
-    "mobilenetv2-bins", summary="The same U-Net over 313 colour bins, rebalanced", year=2018
+    "mobilenetv2-bins", summary="U-Net on a MobileNetV2 encoder over 313 colour bins", year=2018
 )
 class TimmUNetBins(BinsColorizer, TimmUNet, paper_url="https://arxiv.org/abs/1603.08511"):
     """The same network with a distribution over ab bins (Zhang et al. 2016) at every pixel.

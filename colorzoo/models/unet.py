@@ -16,9 +16,7 @@ from colorzoo.layers import ConvBlock
 from colorzoo.registry import register_model
 
 
-@register_model(
-    "unet-gan", summary="The same U-Net as Pix2Pix generator, hinge GAN + L1 on ab", year=2017
-)
+@register_model("unet-gan", summary="U-Net as Pix2Pix generator, hinge GAN + L1 on ab", year=2017)
 @register_model("unet", summary="U-Net with skip connections, L1 on ab", year=2015)
 class UNet(Colorizer, paper_url="https://arxiv.org/abs/1505.04597"):
     """Encoder-decoder with skip connections; about 2M parameters at ``width=16``.
