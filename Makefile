@@ -13,7 +13,7 @@ demo: .venv/.demo
 	HOST=$(HOST) PORT=$(PORT) $(BIN)/python demo/app.py
 
 test: .venv/.test lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not timing"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not timing"
 	$(BIN)/python -m pytest -m timing
 
 lint: .venv/.test
