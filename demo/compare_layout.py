@@ -103,8 +103,8 @@ def _lay_out_results() -> Results:
         right = gr.Dropdown([BEFORE], value=BEFORE, label="Right", elem_id="right", min_width=140)
     about = gr.Markdown(elem_classes="quiet", elem_id="about")
     gallery = gr.Gallery(
-        label="Every model: click one to see it large", columns=4, allow_preview=False,
-        buttons=[], interactive=False, elem_id="gallery",
+        label="Every model: click one to see it large (CF is colourfulness)", columns=4,
+        allow_preview=False, buttons=[], interactive=False, elem_id="gallery",
     )  # fmt: skip
     with gr.Row(elem_id="downloads"):
         png = gr.Button("Download PNG", variant="primary", min_width=120)

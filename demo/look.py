@@ -25,8 +25,9 @@ CSS = """
 .gradio-container { width: 100%; max-width: 1280px !important; margin: 0 auto; }
 /* Wide tables and code scroll inside their own frames, never the page. */
 .md { display: block; overflow-x: auto; }
-.md table { display: block; overflow-x: auto; border-collapse: collapse; white-space: nowrap;
-  overflow-wrap: normal; word-break: normal; }
+.md table { display: block; width: max-content; max-width: 100%; overflow-x: auto;
+  border: 0 !important; border-collapse: collapse; white-space: nowrap; overflow-wrap: normal;
+  word-break: normal; }
 .md a { color: inherit; text-decoration: underline; overflow-wrap: anywhere; }
 .md th, .md td { border: 0 !important; box-shadow: 0 1px var(--border-color-primary); }
 button[role=tab].selected { color: var(--body-text-color); }
@@ -98,6 +99,10 @@ h1 { font-family: Georgia, serif; font-weight: 400; letter-spacing: .02em; }
 .table th button:focus-visible { outline: 2px solid var(--neutral-500); outline-offset: 2px; }
 .table th[aria-sort=descending] button::after { content: " ▾"; }
 .table th[aria-sort=ascending] button::after { content: " ▴"; }
+@media (max-width: 800px) {
+  #leaderboard::before, #chart::before { content: "Swipe sideways for the rest.";
+    font-size: var(--text-sm); color: var(--body-text-color-subdued); }
+}
 .scroll { overflow-x: auto; }
 .scroll svg { display: block; width: 100%; min-width: 600px; max-width: 760px; height: auto;
   margin: 0 auto; }

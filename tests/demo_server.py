@@ -26,6 +26,7 @@ class DemoServer:
         folder: Where its log and all its temporary files go.
         app: The program.
         python: What runs it.
+        patience: Seconds that it may take to start.
         environment: Variables to set besides.
     """
 
@@ -35,9 +36,10 @@ class DemoServer:
         *,
         app: Path = DEMO / "app.py",
         python: str | Path = sys.executable,
+        patience: float = 2 * WAIT,
         **environment: str,
     ) -> None:
-        self._command = [str(python), str(app)]
+        self._command, self._patience = [str(python), str(app)], patience
         self.temporary, self.log = folder / "tmp", folder / "log.txt"
         self.temporary.mkdir(parents=True)
         with socket.socket() as probe:
@@ -64,7 +66,7 @@ class DemoServer:
                 stdout=stream,
                 stderr=stream,
             )
-        deadline = time.monotonic() + 2 * WAIT
+        deadline = time.monotonic() + self._patience
         while time.monotonic() < deadline:
             assert self.process.poll() is None, self.log.read_text()
             try:

@@ -155,7 +155,13 @@ def test_a_clean_machine_runs_the_space(hub, space, tmp_path):
         [*install, "--quiet", "-r", folder / "requirements.txt"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    server = DemoServer(tmp_path / "server", app=folder / "app.py", python=python, PYTHONPATH="")
+    server = DemoServer(
+        tmp_path / "server",
+        app=folder / "app.py",
+        python=python,
+        patience=400,  # nothing there is compiled to bytecode yet
+        PYTHONPATH="",
+    )
     with server, urllib.request.urlopen(server.url + "config", timeout=20) as page:
         shown = page.read().decode()
     assert all(name in shown for name in colorzoo.list_models(pretrained=True))
