@@ -9,6 +9,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import io
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,16 @@ def jpeg(coffee: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(coffee).save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No weights of torchvision at hand, and a way to the network that ends on this machine."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "no-weights"))
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    # urllib keeps the proxies of its first request for the life of the process.
+    monkeypatch.setattr(urllib.request, "_opener", None)
 
 
 @pytest.fixture(scope="session")

@@ -66,16 +66,17 @@ class DemoServer:
                 stdout=stream,
                 stderr=stream,
             )
-        deadline = time.monotonic() + self._patience
+        deadline, reason = time.monotonic() + self._patience, None
         while time.monotonic() < deadline:
             assert self.process.poll() is None, self.log.read_text()
             try:
                 with urllib.request.urlopen(self.url + "config", timeout=5):
                     return self
-            except OSError:
+            except OSError as error:
+                reason = error
                 time.sleep(0.2)
         self.__exit__()
-        raise TimeoutError(f"the demo did not start:\n{self.log.read_text()}")
+        raise TimeoutError(f"the demo did not start ({reason!r}):\n{self.log.read_text()}")
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()

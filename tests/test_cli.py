@@ -231,10 +231,7 @@ def test_evaluate_measures_a_model_of_ones_own(album, tmp_path, coffee, monkeypa
     assert within.returncode == 1 and "Choose another" in within.stderr
 
 
-def test_evaluate_says_which_measures_cannot_be_had(album, tmp_path, monkeypatch):
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "no-weights"))
-    for name in ("http_proxy", "https_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing leaves this machine
+def test_evaluate_says_which_measures_cannot_be_had(album, tmp_path, no_network):
     archive = tmp_path / "photos.tar"
     with tarfile.open(archive, "w") as tar:
         tar.add(album / "coffee.jpg", "photos/coffee.jpg")

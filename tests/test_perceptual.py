@@ -26,14 +26,6 @@ def random_alexnet(monkeypatch):
     monkeypatch.setattr(torchvision.models, "alexnet", untrained)
 
 
-@pytest.fixture
-def no_weights(monkeypatch, tmp_path):
-    """An empty cache, and a way to the network that ends on this machine."""
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    for name in ("http_proxy", "https_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-
-
 class MeanColour(torch.nn.Module):
     num_features = 3
 
@@ -83,7 +75,7 @@ def test_both_are_measured_for_the_model_and_for_gray(random_alexnet, coffee):
     assert measures["fid"].value() is None is untouched["fid"].value()
 
 
-def test_what_cannot_be_had_is_said_and_left_out(no_weights, capfd):
+def test_what_cannot_be_had_is_said_and_left_out(no_network, capfd):
     before = socket.getdefaulttimeout()
     measures, notes = find_measures(["lpips", "fid"])
     assert measures == {}
