@@ -116,4 +116,5 @@ LOSSES: dict[LossName, Callable[[], nn.Module]] = {
     "ssim-mse": partial(SSIMLoss, mse_weight=1 / 400),  # at the start, both terms are about 0.7
     "bins": BinsLoss,
     "bins-hard": partial(BinsLoss, neighbours=1),
+    "bins-plain": partial(BinsLoss, mix=1.0),  # for a model that rebalances when it colours
 }

@@ -4,12 +4,12 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-LossName = Literal["l1", "mse", "huber", "ssim", "ssim-mse", "bins", "bins-hard"]
+LossName = Literal["l1", "mse", "huber", "ssim", "ssim-mse", "bins", "bins-hard", "bins-plain"]
 
 # Losses that can stand in for each other: on ab, and on the distribution over bins.
 LOSS_FAMILIES: tuple[tuple[LossName, ...], ...] = (
     ("l1", "mse", "huber", "ssim", "ssim-mse"),
-    ("bins", "bins-hard"),
+    ("bins", "bins-hard", "bins-plain"),
 )
 
 

@@ -4,9 +4,10 @@ from train.recipe import Recipe
 
 RECIPE = Recipe(
     model="mobilenetv2-bins",
-    loss="bins",
+    loss="bins-plain",
     start="mobilenetv2-huber",
     keep="val_loss",
-    learning_rate=6e-4,
-    sides=((0.0, 96), (0.6, 128)),
+    learning_rate=1e-3,
+    sides=((0.0, 96), (0.7, 128)),
+    degraded=0.25,
 )

@@ -7,5 +7,6 @@ RECIPE = Recipe(
     loss="huber",
     start="imagenet",
     learning_rate=1e-3,
-    sides=((0.0, 96), (0.6, 128)),
+    sides=((0.0, 96), (0.7, 128)),
+    degraded=0.25,
 )
