@@ -96,3 +96,17 @@ def smoothed_prior(counts: Tensor, *, sigma: float = 5.0) -> Tensor:
     kernel /= kernel.sum(dim=0, keepdim=True)
     prior = kernel @ counts.double().cpu()
     return prior / prior.sum()
+
+
+def rebalancing(prior: Tensor, mix: float) -> Tensor:
+    """Say how much each bin counts, so that rare colours are heard (section 2.2 of the paper).
+
+    Args:
+        prior: (313,), how often the bins occur, with the sum 1.
+        mix: Lambda in [0, 1]: share of the uniform distribution; 1 is no rebalancing at all.
+
+    Returns:
+        (313,), ``1 / ((1 - mix) prior + mix / 313)``, scaled so that its mean over the prior is 1.
+    """
+    weights = 1 / ((1 - mix) * prior + mix / COUNT)
+    return weights / (prior * weights).sum()

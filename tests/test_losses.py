@@ -3,12 +3,22 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from skimage.metrics import structural_similarity
 
 import colorzoo
 from colorzoo.ab_bins import COUNT, bin_centres, nearest_bin
-from train.adversarial import PatchDiscriminator, discriminator_loss, generator_loss
-from train.losses import LOSSES, BinsLoss, SSIMLoss
+from colorzoo.color import lab_to_rgb, rgb_to_lab, to_uint8
+from colorzoo.errors import WeightsError
+from colorzoo.metrics import colorfulness
+from colorzoo.models._timm import build_encoder
+from train.adversarial import (
+    PatchDiscriminator,
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+)
+from train.losses import LOSSES, BinsLoss, ColorfulnessLoss, PerceptualLoss, SSIMLoss, build_term
 
 
 def test_ssim_agrees_with_scikit_image(rng):
@@ -107,6 +117,69 @@ def test_every_loss_pulls_towards_the_truth(name):
         optimizer.step()
         values.append(value.item())
     assert min(values) < 0.8 * values[0]
+
+
+@pytest.fixture
+def pictures(coffee) -> torch.Tensor:
+    """Two colour photos, (2, 3, 96, 96) L*a*b*."""
+    rgb = torch.tensor(coffee).permute(2, 0, 1).float()[None] / 255
+    lab = rgb_to_lab(torch.nn.functional.interpolate(rgb, (96, 192), mode="area"))
+    return torch.cat(lab.split(96, dim=3))
+
+
+def faded(lab: torch.Tensor, factor: float) -> torch.Tensor:
+    return torch.cat((lab[:, :1], lab[:, 1:] * factor), dim=1)
+
+
+def test_the_colorfulness_term_is_the_metric(pictures):
+    dull = faded(pictures, 0.4)
+    rgb = [to_uint8(lab_to_rgb(lab, gamut="desaturate")) for lab in (pictures, dull)]
+    bright, pale = ([colorfulness(p.permute(1, 2, 0).numpy()) for p in each] for each in rgb)
+    expected = np.abs(np.subtract(bright, pale)).mean() / 100
+    assert ColorfulnessLoss()(dull, pictures).item() == pytest.approx(expected, rel=0.01)
+    assert ColorfulnessLoss()(pictures, pictures).item() == 0
+
+
+@pytest.fixture(scope="module")
+def encoder_file(tmp_path_factory) -> str:
+    torch.manual_seed(0)
+    encoder, _ = build_encoder("mobilenetv2_100", (2, 4, 8, 16, 32), same_padding=True)
+    path = tmp_path_factory.mktemp("encoder") / "random.safetensors"
+    save_file(encoder.get_submodule("model").state_dict(), path)
+    return str(path)
+
+
+def test_the_perceptual_term_grows_with_the_loss_of_colour(pictures, encoder_file):
+    term = PerceptualLoss(encoder_file).train()
+    before = {key: value.clone() for key, value in term.state_dict().items()}
+    values = [term(faded(pictures, factor), pictures).item() for factor in (1.0, 0.7, 0.0)]
+    assert values[0] < 1e-6 < values[1] < values[2] <= 4
+    assert all(torch.equal(value, before[key]) for key, value in term.state_dict().items())
+    with pytest.raises(WeightsError, match="nowhere.safetensors does not exist"):
+        PerceptualLoss("nowhere.safetensors")
+
+
+@pytest.mark.parametrize("name", ["colorfulness", "perceptual"])
+def test_every_term_pulls_gray_towards_colour(name, pictures, encoder_file):
+    term = build_term(name, encoder_file)
+    ab = torch.zeros_like(pictures[:, 1:]).requires_grad_()  # where a root has no slope
+    optimizer = torch.optim.Adam([ab], 1.0)
+    values = []
+    for _ in range(8):
+        value = term(torch.cat((pictures[:, :1], ab), dim=1), pictures)
+        optimizer.zero_grad()
+        value.backward()
+        assert ab.grad is not None and ab.grad.isfinite().all()
+        optimizer.step()
+        values.append(value.item())
+    assert values[-1] < 0.95 * values[0]
+
+
+def test_the_gradient_penalty_is_that_of_a_slope_known_by_hand():
+    """Two patches of a judge that adds up 3 a / 110: its mean has the slope 3 / 2 a pixel."""
+    ab = torch.zeros(4, 2, 1, 2, requires_grad=True)
+    verdict = 3 * ab[:, :1] / 110
+    assert gradient_penalty(verdict, ab).item() == pytest.approx(2 * (3 / 2) ** 2)
 
 
 @pytest.mark.parametrize("spectral", [False, True])

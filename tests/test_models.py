@@ -345,6 +345,26 @@ def test_a_seed_is_an_argument_of_inference(camera):
             model.colorize(small, seed=wrong)  # pyright: ignore
 
 
+def test_rebalancing_is_that_of_a_training_with_weights():
+    """Logits of p become logits of p w, with the paper's weights w for the prior."""
+    model = colorzoo.create_model("mobilenetv2-bins", temperature=1.0, width=8)
+    prior = torch.rand(313) ** 4 + 1e-3
+    prior /= prior.sum()
+    model.get_buffer("prior").copy_(prior)
+    logits = torch.randn(1, 313, 2, 2)
+    centres = model.get_buffer("centres")
+    for mix in (1.0, 0.5, 0.1):
+        weighed = logits.softmax(dim=1) / ((1 - mix) * prior + mix / 313)[:, None, None]
+        weighed /= weighed.sum(dim=1, keepdim=True)
+        expected = torch.einsum("nqhw,qc->nchw", weighed, centres)
+        found = model.rebalanced(mix).to_ab(logits)  # pyright: ignore
+        assert torch.allclose(found, expected, atol=1e-3)
+    assert model.config["mix"] == 1.0
+    for wrong in (0, 1.5):
+        with pytest.raises(colorzoo.ConfigError, match="mix must be above 0 and at most 1"):
+            model.rebalanced(wrong)  # pyright: ignore
+
+
 def test_temperature_is_an_argument_of_inference(camera):
     model = build("unet-bins")
     torch.nn.init.normal_(model.get_submodule("head").weight, std=0.5)  # pyright: ignore

@@ -24,8 +24,9 @@ from colorzoo.errors import WeightsError
 from train.adversarial import AdversarialModule
 from train.data import PhotoData
 from train.fit import with_options
+from train.losses import BinsLoss, ColorfulnessLoss
 from train.module import ColorizerModule
-from train.recipe import Adversary
+from train.recipe import Adversary, parse_sides, parse_terms
 from train.recipes import find_recipe
 from train.report import read_log
 from train.start import initialise
@@ -160,20 +161,27 @@ def test_a_generator_is_exported_without_its_discriminator(shards, tmp_path):
         assert [row for row in rows if row[key]], key
 
 
-@pytest.mark.parametrize("objective", ["bce", "hinge"])
+def take_steps(module: pl.LightningModule, data: pl.LightningDataModule) -> None:
+    """Take four steps."""
+    pl.Trainer(
+        accelerator="cpu", max_steps=4, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, limit_val_batches=0,
+    ).fit(module, data)  # fmt: skip
+
+
+@pytest.mark.parametrize(("objective", "r1"), [("bce", 0.0), ("hinge", 0.0), ("hinge", 1.0)])
 @pytest.mark.parametrize("learner", ["model", "discriminator"])
-def test_both_networks_of_a_gan_take_their_own_steps(objective, learner, shards):
+def test_both_networks_of_a_gan_take_their_own_steps(objective, r1, learner, shards):
     """With the other's learning rate at 0, only one of them changes."""
     recipe = replace(find_recipe("unet-gan"), epochs=1, batch_size=8)
-    adversary = Adversary(objective, learning_rate=1e-3 * (learner == "discriminator"), width=8)
+    adversary = Adversary(
+        objective, r1_weight=r1, learning_rate=1e-3 * (learner == "discriminator"), width=8
+    )
     module = AdversarialModule(
         replace(recipe, adversary=adversary, learning_rate=1e-3 * (learner == "model"))
     )
     before = {key: value.clone() for key, value in module.named_parameters()}
-    pl.Trainer(
-        accelerator="cpu", max_steps=4, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, limit_val_batches=0,
-    ).fit(module, PhotoData(str(shards), recipe))  # fmt: skip
+    take_steps(module, PhotoData(str(shards), recipe))
     changed = {key for key, value in module.named_parameters() if (value != before[key]).any()}
     # Under the hinge, real and fake pull the last bias with equal force.
     assert {key for key in before if key.startswith(learner) and "bias" not in key} <= changed
@@ -188,16 +196,58 @@ def test_plateau_patience_split_and_loss_can_be_chosen(tmp_path):
     run = fit(
         "unet", tmp_path / "photos", tmp_path, "--schedule", "plateau", "--patience", 1,
         "--loss", "mse", "--split", "50/25/25", "--learning-rate", 0.5, "--epochs", 30,
+        "--term", "colorfulness=9", "--sides", "32,0.5:64", "--degraded", 0.5,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     config = json.loads((tmp_path / "config.json").read_text())
     assert (config["loss"], config["schedule"], config["split"]) == (
         "mse", "plateau", [0.5, 0.25, 0.25],
     )  # fmt: skip
+    assert (config["terms"], config["sides"], config["degraded"]) == (
+        [["colorfulness", 9.0]], [[0.0, 32], [0.5, 64]], 0.5,
+    )  # fmt: skip
     assert len([row for row in read_log(tmp_path) if row["val_loss"]]) < 30
     assert "test_psnr" in run.stdout and "test_ssim" in run.stdout
     refused = fit("unet", tmp_path / "photos", tmp_path / "r", "--split", "50/25")
     assert refused.returncode == 1 and "a split looks like" in refused.stderr
+
+
+@pytest.mark.parametrize("wrong", ["64,96", "0.5:64", "64,0.6:96,0.3:128", "64,1:96", "8", "", "a"])
+def test_wrong_resolutions_are_refused(wrong):
+    with pytest.raises(ValueError, match="look like 64 or 96,0.7:128"):
+        parse_sides(wrong)
+
+
+@pytest.mark.parametrize("wrong", ["colorfulness", "beauty=1", "perceptual=much", "=1"])
+def test_wrong_terms_are_refused(wrong):
+    with pytest.raises(ValueError, match="a term is NAME=WEIGHT with colorfulness or perceptual"):
+        parse_terms(["perceptual=0.5", wrong])
+    assert parse_terms(["perceptual=0.5"]) == (("perceptual", 0.5),)
+
+
+def test_a_term_is_added_at_its_weight(coffee):
+    recipe = replace(find_recipe("unet"), terms=(("colorfulness", 2.0),))
+    module, plain = ColorizerModule(recipe), ColorizerModule(replace(recipe, terms=()))
+    plain.model.load_state_dict(module.model.state_dict())
+    rgb = torch.tensor(coffee[:64, :64]).permute(2, 0, 1)[None] / 255
+    lab = rgb_to_lab(rgb)
+    with torch.no_grad():
+        loss, alone = (each._loss(lab, lab[:, :1])[0] for each in (module, plain))
+        ab = plain._loss(lab, lab[:, :1])[1]
+        term = ColorfulnessLoss()(torch.cat((lab[:, :1], ab), dim=1), lab)
+    assert loss.item() == pytest.approx((alone + 2 * term).item(), rel=1e-5)
+
+
+def test_a_model_over_bins_learns_how_common_they_are(shards):
+    recipe = replace(
+        find_recipe("mobilenetv2-bins"), epochs=1, batch_size=8, start="random", sides=((0, 32),)
+    )
+    module = ColorizerModule(recipe)
+    take_steps(module, PhotoData(str(shards), recipe))
+    assert isinstance(module.loss, BinsLoss)
+    prior = module.model.get_buffer("prior")
+    assert torch.equal(prior, module.loss.prior) and prior.std() > 0
+    assert prior.sum().item() == pytest.approx(1, rel=1e-4)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The command line: ``python -m train fit|tune|evaluate|look|publish|readme``."""
+"""The command line: ``python -m train fit|tune|choose|evaluate|look|publish|readme``."""
 
 import csv
 from pathlib import Path
@@ -16,14 +16,16 @@ from colorzoo.hub import PushOptions
 from colorzoo.images import save_image
 from colorzoo.metrics import PROTOCOL
 from colorzoo.perceptual import find_measures
+from colorzoo.registry import load
 from train.cards import renew_cards
+from train.choose import choose, combine
 from train.data import Memory
 from train.evaluate import evaluate_model, measurable_models
 from train.fit import Device, Precision, Run, fit, with_options
 from train.look import lay_out
 from train.publish import publish, publish_space
 from train.readme import GRID, draw_grid, update_readme
-from train.recipe import LossName, parse_split
+from train.recipe import LossName, parse_sides, parse_split, parse_terms
 from train.recipes import find_recipe
 from train.tune import Metric, Search, tune
 
@@ -65,6 +67,19 @@ def fit_command(
         typer.Option(help="First weights: random, imagenet, a timm safetensors file, or a model."),
     ] = None,
     loss: Annotated[LossName | None, typer.Option(help="Instead of the recipe's.")] = None,
+    term: Annotated[
+        list[str] | None,
+        typer.Option(help="Added to the loss, NAME=WEIGHT: colorfulness, perceptual. Several."),
+    ] = None,
+    term_weights: Annotated[
+        str | None, typer.Option(help="The perceptual term's encoder: a timm safetensors file.")
+    ] = None,
+    sides: Annotated[
+        str | None, typer.Option(help="Training resolution: 64, or 96,0.7:128 to end larger.")
+    ] = None,
+    degraded: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of photos that are made to look old.")
+    ] = None,
     schedule: Annotated[
         Literal["cosine", "plateau"] | None, typer.Option(help="Instead of the recipe's.")
     ] = None,
@@ -102,7 +117,11 @@ def fit_command(
         recipe = with_options(
             find_recipe(name),
             loss=loss,
+            terms=parse_terms(term) if term else None,
+            term_weights=term_weights,
             start=start,
+            sides=parse_sides(sides) if sides else None,
+            degraded=degraded,
             schedule=schedule,
             patience=patience,
             split=parse_split(split) if split else None,
@@ -177,6 +196,36 @@ def evaluate_command(
         _renew_readme()
     except (ColorzooError, OSError, RuntimeError, ValueError) as error:
         _fail(error)
+
+
+@app.command(name="choose")
+def choose_command(
+    model: Annotated[str, typer.Argument(help="A registered model, a folder or a Hub id.")],
+    data: Annotated[Path, typer.Argument(help="Validation photos: a folder or a tar.")],
+    work_size: Annotated[list[int] | None, typer.Option(help="Pixels; several times.")] = None,
+    temperature: Annotated[list[float] | None, typer.Option(help="T of bins.")] = None,
+    mix: Annotated[list[float] | None, typer.Option(help="Lambda of bins, 1 for none.")] = None,
+    saturation: Annotated[list[float] | None, typer.Option(help="Factor on ab.")] = None,
+    limit_photos: Annotated[int | None, typer.Option(min=1, help="The first so many.")] = None,
+    aged: Annotated[bool, typer.Option("--aged", help="Make the photos look old.")] = False,
+) -> None:
+    """Measure what else the same weights can answer, beside gray; options combine."""
+    answers = combine(work_size or (), temperature or (), mix or (), saturation or ())
+    try:
+        outcomes = choose(load(model), data, answers, limit=limit_photos, aged=aged)
+    except (ColorzooError, OSError, ValueError) as error:
+        _fail(error)
+    table = Table("answer", "PSNR dB", "AuC %", "CF", "truth's CF", box=None)
+    for each in outcomes:
+        table.add_row(
+            str(each.answer),
+            f"{each.psnr:+.2f}",
+            f"{each.auc:+.2f}",
+            f"{each.cf:.1f}",
+            f"{each.truth_cf:.1f}",
+        )
+    Console().print(table)
+    print("PSNR and AuC: over the gray photo.")
 
 
 @app.command(name="look")

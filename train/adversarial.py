@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from train.module import ColorizerModule
+from train.module import ColorizerModule, full_precision
 from train.recipe import Adversary, Recipe
 
 # ab is divided by this for the discriminator and the L1 term, so that both see about [-1, 1].
@@ -78,6 +78,21 @@ def generator_loss(fake: Tensor, *, objective: Literal["bce", "hinge"]) -> Tenso
     return -fake.mean() if objective == "hinge" else F.softplus(-fake).mean()
 
 
+def gradient_penalty(verdict: Tensor, ab: Tensor) -> Tensor:
+    """R1 of Mescheder et al. 2018: how steep a discriminator is where photos are real.
+
+    Args:
+        verdict: (N, 1, h, w) logits.
+        ab: (N, 2, H, W), L*a*b* units, what they were computed from.
+
+    Returns:
+        The squared norm of the gradient of each picture's mean logit, by ab as the network sees
+        it (divided by 110), mean of the pictures.
+    """
+    (gradient,) = torch.autograd.grad(verdict.mean(dim=(1, 2, 3)).sum(), ab, create_graph=True)
+    return (gradient * _AB_SCALE).square().sum(dim=(1, 2, 3)).mean()
+
+
 class AdversarialModule(ColorizerModule):
     """Trains a Colorizer against a discriminator, a step each in turn.
 
@@ -125,11 +140,14 @@ class AdversarialModule(ColorizerModule):
 
         self.toggle_optimizer(discriminator_steps)
         judged = self.discriminator.judge
+        penalised = self.adversary.r1_weight > 0
+        real = truth.detach().requires_grad_(penalised)
+        on_real = judged(lightness, real).float()
         verdict = discriminator_loss(
-            judged(lightness, truth).float(),
-            judged(lightness, fake.detach()).float(),
-            objective=objective,
+            on_real, judged(lightness, fake.detach()).float(), objective=objective
         )
+        if penalised:
+            verdict = verdict + self.adversary.r1_weight / 2 * gradient_penalty(on_real, real)
         discriminator_steps.zero_grad()
         self.manual_backward(verdict)
         discriminator_steps.step()
@@ -138,8 +156,10 @@ class AdversarialModule(ColorizerModule):
         self.toggle_optimizer(generator_steps)
         deceit = generator_loss(judged(lightness, fake).float(), objective=objective)
         distance = F.l1_loss(fake, truth) / _AB_SCALE
+        with full_precision(lab):
+            extra = self.extra(lab, fake)
         generator_steps.zero_grad()
-        self.manual_backward(deceit + self.adversary.l1_weight * distance)
+        self.manual_backward(deceit + self.adversary.l1_weight * distance + extra)
         generator_steps.step()
         self.untoggle_optimizer(generator_steps)
         self.log_dict(

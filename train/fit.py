@@ -27,7 +27,7 @@ from colorzoo.colorizer import save_weights
 from train.adversarial import AdversarialModule
 from train.data import Memory, PhotoData
 from train.module import ColorizerModule
-from train.recipe import Recipe
+from train.recipe import Recipe, TermName
 from train.report import draw_curves, draw_sheet
 from train.start import initialise
 
@@ -134,7 +134,11 @@ def with_options(
     recipe: Recipe,
     *,
     loss: str | None = None,
+    terms: tuple[tuple[TermName, float], ...] | None = None,
+    term_weights: str | None = None,
     start: str | None = None,
+    sides: tuple[tuple[float, int], ...] | None = None,
+    degraded: float | None = None,
     schedule: str | None = None,
     patience: int | None = None,
     split: tuple[float, float, float] | None = None,
@@ -151,7 +155,11 @@ def with_options(
         raise ValueError(f"{recipe.model} is trained by {' or '.join(recipe.losses)}, not {loss}")
     options = {
         "loss": loss,
+        "terms": terms,
+        "term_weights": term_weights,
         "start": start,
+        "sides": sides,
+        "degraded": degraded,
         "schedule": schedule,
         "patience": patience,
         "split": split,

@@ -7,15 +7,16 @@ import lightning as pl
 import torch
 from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from colorzoo.color import lab_to_rgb, to_uint8
+from colorzoo.models.timm_unet import TimmUNetBins
 from colorzoo.registry import create_model
 from train.data import MemoryData
 from train.degrade import degrade
-from train.losses import LOSSES, BinsLoss
+from train.losses import LOSSES, BinsLoss, build_term
 from train.recipe import Recipe
 
 # Photos that the frequency of colours is measured on, a chunk at a time; a pixel in 16 is enough.
@@ -36,6 +37,9 @@ class ColorizerModule(pl.LightningModule):
         self.recipe, self._timer = recipe, timer
         self.model = create_model(recipe.model).train().to(memory_format=torch.channels_last)
         self.loss = LOSSES[recipe.loss]()
+        self.terms = nn.ModuleList(
+            build_term(name, recipe.term_weights) for name, _ in recipe.terms
+        )
         self._started = 0.0
         self._photos = 0
 
@@ -61,6 +65,8 @@ class ColorizerModule(pl.LightningModule):
                 for pool in data.photos.pools
                 for part in pool.split(_PRIOR_CHUNK)
             )
+            if isinstance(self.model, TimmUNetBins):
+                self.model.prior.copy_(self.loss.prior)
 
     def on_train_epoch_start(self) -> None:
         """Start the clock."""
@@ -112,7 +118,16 @@ class ColorizerModule(pl.LightningModule):
             ab = self.model.to_ab(output)
             if ab.shape[-2:] != lab.shape[-2:]:
                 ab = F.interpolate(ab, lab.shape[-2:], mode="bilinear", align_corners=False)
-            return self.loss(output, lab[:, 1:]), ab
+            return self.loss(output, lab[:, 1:]) + self.extra(lab, ab), ab
+
+    def extra(self, lab: Tensor, ab: Tensor) -> Tensor:
+        """Weigh the recipe's terms: (N, 3, H, W) true L*a*b*, (N, 2, H, W) ab in its place."""
+        picture = torch.cat((lab[:, :1], ab), dim=1)
+        weighed = [
+            weight * term(picture, lab)
+            for term, (_, weight) in zip(self.terms, self.recipe.terms, strict=True)
+        ]
+        return torch.stack(weighed).sum() if weighed else lab.new_zeros(())
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW; the cosine follows the run's progress, so that a limit in seconds works too."""

@@ -1,10 +1,12 @@
 """Recipe: everything that decides how a model is trained, apart from the photos."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 LossName = Literal["l1", "mse", "huber", "ssim", "ssim-mse", "bins", "bins-hard", "bins-plain"]
+TermName = Literal["colorfulness", "perceptual"]
 
 # Losses that can stand in for each other: on ab, and on the distribution over bins.
 LOSS_FAMILIES: tuple[tuple[LossName, ...], ...] = (
@@ -21,12 +23,15 @@ class Adversary:
         objective: "bce" is Pix2Pix as published; "hinge", with spectral norm in the discriminator,
             is the stabilised variant (Miyato et al. 2018).
         l1_weight: Lambda: weight of the L1 term, with ab scaled to [-1, 1].
+        r1_weight: Gamma: weight of the squared gradient of the verdict on real photos (Mescheder
+            et al. 2018, https://arxiv.org/abs/1801.04406), halved as published; 0 is none.
         learning_rate: The discriminator's, constant up to the schedule of the recipe.
         width: Channels of the discriminator's first layer.
     """
 
     objective: Literal["bce", "hinge"] = "hinge"
     l1_weight: float = 100.0
+    r1_weight: float = 0.0
     learning_rate: float = 2e-4
     width: int = 64
 
@@ -39,6 +44,9 @@ class Recipe:
         model: Registered name.
         loss: Objective on what the model's ``forward`` returns and the true ab; see
             ``train.losses``. Under an adversary, what is reported and validated on.
+        terms: What is added to the loss, with its weight; see ``train.losses``.
+        term_weights: Weights of the perceptual term's encoder: "imagenet", timm's own, or a
+            safetensors file of them.
         start: What the weights start from: "random"; "imagenet", the encoder's timm weights, or a
             safetensors file of them; or a registered model, of which all tensors that fit are
             taken.
@@ -66,6 +74,8 @@ class Recipe:
 
     model: str
     loss: LossName
+    terms: tuple[tuple[TermName, float], ...] = ()
+    term_weights: str = "imagenet"
     start: str = "random"
     adversary: Adversary | None = None
     keep: Literal["val_psnr", "val_loss", "last"] = "val_psnr"
@@ -139,3 +149,44 @@ def parse_split(text: str) -> tuple[float, float, float]:
     whole = 100.0 if sum(parts) > 2 else 1.0
     train, validation, test = (part / whole for part in parts)
     return train, validation, test
+
+
+def parse_terms(texts: Sequence[str]) -> tuple[tuple[TermName, float], ...]:
+    """Read terms such as "colorfulness=5".
+
+    Raises:
+        ValueError: If one is no known name and a number.
+    """
+    terms = []
+    for text in texts:
+        name, _, weight = text.partition("=")
+        try:
+            if name not in get_args(TermName):
+                raise ValueError
+            terms.append((cast(TermName, name), float(weight)))
+        except ValueError:
+            names = " or ".join(get_args(TermName))
+            raise ValueError(f"a term is NAME=WEIGHT with {names}, got {text!r}") from None
+    return tuple(terms)
+
+
+def parse_sides(text: str) -> tuple[tuple[float, int], ...]:
+    """Read training resolutions such as "64" or "96,0.7:128": 128 px from 70 % of the run on.
+
+    Raises:
+        ValueError: If these are not ascending shares of the run, the first 0, and whole numbers.
+    """
+    sides = []
+    try:
+        for part in text.split(","):
+            start, _, side = part.rpartition(":")
+            sides.append((float(start or 0), int(side)))
+    except ValueError:
+        sides = []
+    starts = [start for start, _ in sides]
+    rising = starts == sorted({*starts}) and starts[:1] == [0.0] and starts[-1] < 1
+    if not rising or min(side for _, side in sides) < 16:
+        raise ValueError(
+            f"training resolutions look like 64 or 96,0.7:128, of at least 16 px, got {text!r}"
+        )
+    return tuple(sides)

@@ -5,7 +5,7 @@ from pathlib import Path
 import timm
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import WeightsError
@@ -40,14 +40,32 @@ def initialise(model: Colorizer, start: str) -> str:
 
 
 def _from_timm(model: TimmEncoder | TimmUNet, start: str) -> str:
-    name = model.config["encoder"]
-    if start != "imagenet":
-        if not Path(start).is_file():
-            raise WeightsError(f"{start} does not exist; give a safetensors file with --start")
+    count, new = load_imagenet(model.encoder, model.config["encoder"], start)
+    note = f"; {', '.join(new)} are new and start as the identity" if new else ""
+    return f"{count} tensors of the encoder start from {Path(start).name}{note}"
+
+
+def load_imagenet(encoder: nn.Module, name: str, source: str) -> tuple[int, list[str]]:
+    """Give an encoder of ``colorzoo.models._timm.build_encoder`` its ImageNet weights.
+
+    Args:
+        encoder: The encoder.
+        name: What timm calls it.
+        source: "imagenet", timm's own weights, or a safetensors file of them.
+
+    Returns:
+        How many tensors were taken, and the blocks that are not among them: they are the identity.
+
+    Raises:
+        WeightsError: If the weights are missing or do not fit.
+    """
+    if source != "imagenet":
+        if not Path(source).is_file():
+            raise WeightsError(f"{source} does not exist; give a safetensors file of {name}")
         try:
-            state = load_file(start)
+            state = load_file(source)
         except SafetensorError as error:
-            raise WeightsError(f"{start} is not a whole safetensors file ({error})") from error
+            raise WeightsError(f"{source} is not a whole safetensors file ({error})") from error
     else:
         try:
             state = timm.create_model(name, pretrained=True).state_dict()
@@ -56,7 +74,7 @@ def _from_timm(model: TimmEncoder | TimmUNet, start: str) -> str:
                 f"timm's weights of {name} cannot be fetched ({str(error).splitlines()[0]}). Give "
                 "a safetensors file of them with --start FILE, or --start random."
             ) from error
-    network = model.encoder.get_submodule("model")
+    network = encoder.get_submodule("model")
     own = network.state_dict()
     fitting = {key: value for key, value in state.items() if _fits(own, key, value)}
     missing = [
@@ -68,13 +86,11 @@ def _from_timm(model: TimmEncoder | TimmUNet, start: str) -> str:
     wrong = [key for key in missing if not (_in_block(key) and key.rsplit(".", 2)[0] not in blocks)]
     if wrong:
         raise WeightsError(
-            f"{start} does not fit {name}: {', '.join(sorted(wrong)[:3])} and "
+            f"{source} does not fit {name}: {', '.join(sorted(wrong)[:3])} and "
             f"{max(0, len(wrong) - 3)} more are missing or have another shape."
         )
     network.load_state_dict({**own, **fitting}, strict=True)
-    new = sorted({key.rsplit(".", 2)[0] for key in missing})
-    note = f"; {', '.join(new)} are new and start as the identity" if new else ""
-    return f"{len(fitting)} tensors of the encoder start from {Path(start).name}{note}"
+    return len(fitting), sorted({key.rsplit(".", 2)[0] for key in missing})
 
 
 def _in_block(key: str) -> bool:

@@ -7,13 +7,14 @@ stride and enlarged: a quarter of the work of a decoder to full size. MobileNetV
 2018, https://arxiv.org/abs/1801.04381.
 """
 
+import copy
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.ab_bins import COUNT, bin_centres
+from colorzoo.ab_bins import COUNT, bin_centres, rebalancing
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError
 from colorzoo.layers import ConvBlock
@@ -98,6 +99,10 @@ class TimmUNet(Colorizer, paper_url="https://arxiv.org/abs/1801.04381"):
 class TimmUNetBins(BinsColorizer, TimmUNet, paper_url="https://arxiv.org/abs/1603.08511"):
     """The same network with a distribution over ab bins (Zhang et al. 2016) at every pixel.
 
+    It is trained without class rebalancing, so that it knows how likely each colour is. Rare
+    colours are given their chance when it colours: their logits are raised by how rare they are
+    (Menon et al. 2021, https://arxiv.org/abs/2007.07314), and one network can be timid or bold.
+
     Args:
         encoder: See ``TimmUNet``, as for the next three.
         same_padding: Whether the encoder pads as TensorFlow does.
@@ -105,8 +110,12 @@ class TimmUNetBins(BinsColorizer, TimmUNet, paper_url="https://arxiv.org/abs/160
         output_stride: Distance of the classified pixels, 4 or 2.
         attention: Whether the deepest features attend to each other.
         temperature: T of the annealed mean, above 0.
+        mix: Lambda of the paper's rebalancing, above 0: 1 leaves the distribution as it is, small
+            values make up for most of a colour's rarity.
         work_size: Short side, in pixels, at which the network looks at a photo.
     """
+
+    prior: Tensor
 
     def __init__(
         self,
@@ -117,6 +126,7 @@ class TimmUNetBins(BinsColorizer, TimmUNet, paper_url="https://arxiv.org/abs/160
         output_stride: int = 4,
         attention: bool = False,
         temperature: float = 0.38,
+        mix: float = 1.0,
         work_size: int = 128,
     ) -> None:
         """Build the network with random weights."""
@@ -131,6 +141,34 @@ class TimmUNetBins(BinsColorizer, TimmUNet, paper_url="https://arxiv.org/abs/160
         self.temperature = checked_temperature(temperature)
         self.head = nn.Conv2d(self.head.in_channels, COUNT, kernel_size=1)
         self.register_buffer("centres", bin_centres())
+        self.register_buffer("prior", torch.full((COUNT,), 1 / COUNT))
+        self.mix = _checked_mix(mix)
+
+    def to_ab(self, output: Tensor, *, temperature: float | None = None) -> Tensor:
+        """Rebalance every distribution and take its annealed mean.
+
+        Args:
+            output: (N, 313, h, w), logits.
+            temperature: T, above 0; the model's own if None.
+
+        Returns:
+            (N, 2, h, w), ab in L*a*b* units.
+        """
+        raised = rebalancing(self.prior.float(), self.mix).log()
+        return super().to_ab(output.float() + raised[:, None, None], temperature=temperature)
+
+    def rebalanced(self, mix: float) -> "TimmUNetBins":
+        """Give this model with another lambda: it shares the weights, and this one keeps its own.
+
+        Args:
+            mix: Above 0, 1 for none.
+
+        Raises:
+            ConfigError: If it is out of range.
+        """
+        model = copy.copy(self)
+        model.mix = _checked_mix(mix)
+        return model
 
     def forward(self, lightness: Tensor) -> Tensor:
         """Classify pixels.
@@ -142,6 +180,12 @@ class TimmUNetBins(BinsColorizer, TimmUNet, paper_url="https://arxiv.org/abs/160
             (N, 313, H / output_stride, W / output_stride), logits of the bins.
         """
         return self.head(self.features(lightness))
+
+
+def _checked_mix(mix: float) -> float:
+    if not 0 < mix <= 1:
+        raise ConfigError(f"mix must be above 0 and at most 1, got {mix!r}")
+    return mix
 
 
 class SelfAttention(nn.Module):
