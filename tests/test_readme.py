@@ -30,7 +30,7 @@ def test_the_models_were_measured_by_the_protocol_of_today(name):
     assert metrics["milliseconds"] > 0 and metrics["hardware"]
 
 
-def test_what_a_report_does_not_tell_is_a_dash(monkeypatch):
+def test_what_a_report_does_not_tell_is_a_dash(monkeypatch, tmp_path):
     old = {"psnr": 22.914, "ssim": 0.93, "cf": 17.25, "delta_cf": 26.0, "auc": 89.0}
     new = old | {"psnr": 23.0, "auc_rebalanced": 73.255, "mse_ab": 190.04, "lpips": 0.12}
     common = {"parameters": 1_940_000, "photos": 9, "data": "d", "protocol": "p.", "gray": old}
@@ -43,7 +43,9 @@ def test_what_a_report_does_not_tell_is_a_dash(monkeypatch):
     def table(*names):
         monkeypatch.setattr(readme, "list_models", lambda pretrained: names)
         monkeypatch.setattr(
-            readme, "model_info", lambda name: SimpleNamespace(weights=1, metrics=reports[name])
+            readme,
+            "model_info",
+            lambda name: SimpleNamespace(name=name, weights=tmp_path, metrics=reports[name]),
         )
         return results_table().splitlines()
 

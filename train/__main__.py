@@ -1,4 +1,4 @@
-"""The command line: ``python -m train fit|tune|choose|evaluate|look|publish|readme``."""
+"""The command line: ``python -m train fit|tune|choose|evaluate|look|judge|publish|readme``."""
 
 import csv
 from pathlib import Path
@@ -22,6 +22,7 @@ from train.choose import choose, combine
 from train.data import Memory
 from train.evaluate import evaluate_model, measurable_models
 from train.fit import Device, Precision, Run, fit, with_options
+from train.judge import Counts, record
 from train.look import lay_out
 from train.publish import publish, publish_space
 from train.readme import GRID, draw_grid, update_readme
@@ -247,6 +248,22 @@ def look_command(
     for line in unreadable:
         print(f"skipped: {line}")
     print(f"wrote {output}")
+
+
+@app.command(name="judge")
+def judge_command(
+    name: Annotated[str, typer.Argument(help="A registered model with bundled weights.")],
+    photos: Annotated[str, typer.Argument(help='What was looked at: "40 photos of test.tar".')],
+    plausible: Annotated[int, typer.Argument(min=0, help="One would not look twice.")],
+    odd: Annotated[int, typer.Argument(min=0, help="A tint, a spot, a thing left gray.")],
+    wrong: Annotated[int, typer.Argument(min=0, help="A colour that the thing cannot have.")],
+) -> None:
+    """Note what was counted by eye on a sheet of `look`; README and card will tell."""
+    try:
+        record(WEIGHTS / name, photos, Counts(plausible, odd, wrong))
+    except (OSError, ValueError) as error:
+        _fail(error)
+    print(f"noted; `python -m train readme` shows it until {name} gets other weights")
 
 
 @app.command(name="publish")

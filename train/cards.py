@@ -22,6 +22,7 @@ from colorzoo.compare import contact_sheet
 from colorzoo.errors import ColorzooError
 from colorzoo.evaluation import COLUMNS
 from colorzoo.registry import ModelInfo, create_model, list_models, load, model_info
+from train.judge import counted
 from train.readme import PHOTOS, escaped, table_of
 from train.recipes import find_recipe
 
@@ -91,6 +92,7 @@ def render_card(name: str, *, repo_id: str | None = None, folder: Path = CARDS) 
         "data": report["data"],
         "commit": report["commit"],
         "results": table_of([report]),
+        "by_eye": counted(info.weights),
         "protocol": escaped(report["protocol"]),
         **_training(name),
     }

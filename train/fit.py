@@ -26,6 +26,7 @@ from colorzoo.checkpoint import BUNDLED_CARD_FILE, METRICS_FILE
 from colorzoo.colorizer import save_weights
 from train.adversarial import AdversarialModule
 from train.data import Memory, PhotoData
+from train.judge import EYE_FILE
 from train.module import ColorizerModule
 from train.recipe import Recipe, TermName
 from train.report import draw_curves, draw_sheet
@@ -121,7 +122,7 @@ def fit(recipe: Recipe, run: Run) -> Path:
             f"last epoch; kept {kept.name}"
         )
         save_weights(module.model, run.export, dtype=torch.float16)
-        for file in (METRICS_FILE, BUNDLED_CARD_FILE):  # they told of other weights
+        for file in (METRICS_FILE, BUNDLED_CARD_FILE, EYE_FILE):  # they told of other weights
             (run.export / file).unlink(missing_ok=True)
         draw_curves(run.folder)
         sheet = draw_sheet(module.model.cpu().eval(), data.validation.cpu())

@@ -146,17 +146,17 @@ class PerceptualLoss(nn.Module):
     differs is what colour does to the features.
 
     Args:
-        weights: "imagenet", timm's own, or a safetensors file of them.
+        weights: A safetensors file of the encoder; timm's own ImageNet weights if None.
 
     Raises:
         WeightsError: If they are missing or do not fit.
     """
 
-    def __init__(self, weights: str = "imagenet") -> None:
+    def __init__(self, weights: str | None = None) -> None:
         """Build the encoder; it is not trained."""
         super().__init__()
         self.encoder, _ = build_encoder("mobilenetv2_100", (2, 4, 8, 16), same_padding=True)
-        load_imagenet(self.encoder, "mobilenetv2_100", weights)
+        load_imagenet(self.encoder, "mobilenetv2_100", weights or "imagenet")
         self.encoder.requires_grad_(requires_grad=False)
 
     def forward(self, predicted: Tensor, truth: Tensor) -> Tensor:
@@ -173,7 +173,7 @@ class PerceptualLoss(nn.Module):
         return torch.stack(distances).mean()
 
 
-def build_term(name: TermName, weights: str) -> nn.Module:
+def build_term(name: TermName, weights: str | None) -> nn.Module:
     """Build what can be added to any loss: it compares (N, 3, H, W) L*a*b* pictures.
 
     Args:

@@ -11,6 +11,7 @@ from colorzoo import metrics
 from colorzoo.compare import contact_sheet
 from colorzoo.evaluation import COLUMNS, Column, short_count
 from colorzoo.registry import list_models, load, model_info
+from train.judge import counted
 
 START, END = "<!-- results: python -m train readme -->\n", "<!-- /results -->"
 GRID = Path("demo") / "zoo.jpg"
@@ -40,7 +41,24 @@ def results_table() -> str:
         photos = (report["data"], report["photos"], round(report["gray"]["psnr"], 1))
         sets.setdefault(str(photos), []).append(report)
     tables = [f"{table_of(each)}\n\n{_note(each)}\n" for each in sets.values()]
-    return "\n".join(sorted(tables, key=len, reverse=True))
+    return "\n".join([*sorted(tables, key=len, reverse=True), *_by_eye()])
+
+
+def _by_eye() -> list[str]:
+    """Render what people counted on sheets, best first: a table, or nothing."""
+    found = {
+        info.name: counts
+        for info in map(model_info, list_models(pretrained=True))
+        if info.weights and (counts := counted(info.weights))
+    }
+    sets = sorted({photos for counts in found.values() for photos in counts}, reverse=True)
+    if not sets:
+        return []
+    rows = [["by eye: plausible / odd / wrong", *sets], ["---", *["--:"] * len(sets)]]
+    ranked = sorted(found.items(), key=lambda each: -sum(c.plausible for c in each[1].values()))
+    for name, counts in ranked:
+        rows.append([f"`{name}`", *(str(counts.get(photos, "–")) for photos in sets)])
+    return ["\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"]
 
 
 def table_of(reports: list[dict[str, Any]]) -> str:

@@ -45,8 +45,8 @@ class Recipe:
         loss: Objective on what the model's ``forward`` returns and the true ab; see
             ``train.losses``. Under an adversary, what is reported and validated on.
         terms: What is added to the loss, with its weight; see ``train.losses``.
-        term_weights: Weights of the perceptual term's encoder: "imagenet", timm's own, or a
-            safetensors file of them.
+        term_weights: A safetensors file of the perceptual term's encoder; timm's own ImageNet
+            weights if None.
         start: What the weights start from: "random"; "imagenet", the encoder's timm weights, or a
             safetensors file of them; or a registered model, of which all tensors that fit are
             taken.
@@ -75,7 +75,7 @@ class Recipe:
     model: str
     loss: LossName
     terms: tuple[tuple[TermName, float], ...] = ()
-    term_weights: str = "imagenet"
+    term_weights: str | None = None
     start: str = "random"
     adversary: Adversary | None = None
     keep: Literal["val_psnr", "val_loss", "last"] = "val_psnr"
