@@ -15,18 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.checkpoint import CONFIG_FILE, WEIGHTS_FILE, load_files, read_config, save_files
-from colorzoo.color import (
-    LUMINANCE,
-    lab_to_rgb,
-    lightness_to_rgb,
-    luminance_to_lightness,
-    rgb_to_linear,
-    to_uint8,
-)
 from colorzoo.errors import ConfigError
 from colorzoo.hub import HubRepo, PushOptions, push_files
 from colorzoo.images import MAX_PIXELS, ImageSource, Photo, read_photo, to_pil
-from colorzoo.upsample import GuidedUpsampler
+from colorzoo.merge import lightness_of, merge_ab
 
 # What a model's page shows until someone writes a better one.
 _CARD = """\
@@ -54,8 +46,6 @@ The colours are a guess from the lightness of the picture, not history.
 # A strip of a panorama beyond this aspect ratio is squeezed for the network, so that its cost
 # stays bounded; the colours are stretched back afterwards.
 _MAX_ASPECT = 4
-# Pixels merged at a time: about 100 MB of float32 work, whatever the size of the photo.
-_STRIP_PIXELS = 1_000_000
 
 Model = TypeVar("Model", bound="Colorizer")
 
@@ -227,9 +217,11 @@ class Colorizer(
         """Bring a photo to the working size: (H, W, 3) uint8 to (1, 1, h, w) lightness."""
         size = self.work_size if work_size is None else work_size
         width, height = _work_shape(rgb.shape[:2], _checked_work_size(size, self.stride))
-        small = Image.fromarray(rgb).resize((width, height), Image.Resampling.BICUBIC)
+        small = Image.fromarray(rgb).resize(
+            (width, height), Image.Resampling.BICUBIC, reducing_gap=3.0
+        )
         parameter = next(self.parameters())
-        return _lightness(np.asarray(small), parameter.device).to(parameter.dtype)
+        return lightness_of(np.asarray(small), parameter.device).to(parameter.dtype)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -412,38 +404,6 @@ def save_weights(model: Colorizer, folder: str | Path, *, dtype: torch.dtype | N
     save_files(Path(folder), model.state_dict(), model.config, dtype=dtype)
 
 
-def merge_ab(rgb: np.ndarray, small: Tensor, ab: Tensor) -> np.ndarray:
-    """Give a photo new colour and leave its lightness alone.
-
-    It works strip by strip, so that memory does not grow with the photo beyond the two 8-bit
-    pictures.
-
-    Args:
-        rgb: (H, W, 3) uint8 sRGB, the photo.
-        small: (1, 1, h, w), the lightness that the network saw.
-        ab: (1, 2, h, w), the colour for it, in L*a*b* units.
-
-    Returns:
-        (H, W, 3) uint8 sRGB. Colours outside sRGB are desaturated until they fit.
-    """
-    height, width = rgb.shape[:2]
-    out = np.empty_like(rgb)
-    step = max(1, _STRIP_PIXELS // width)
-    with torch.inference_mode():
-        colourless = not ab.any()  # as with saturation=0: all channels equal, to the last bit
-        upsampler = GuidedUpsampler(small.float(), ab, size=(height, width))
-        for start in range(0, height, step):
-            lightness = _lightness(rgb[start : start + step], ab.device)
-            if colourless:
-                pixels = lightness_to_rgb(lightness)
-            else:
-                lab = torch.cat((lightness, upsampler.rows(start, lightness)), dim=1)
-                pixels = lab_to_rgb(lab, gamut="desaturate")
-            pixels = pixels[0].permute(1, 2, 0)
-            out[start : start + step] = to_uint8(pixels).cpu().numpy()
-    return out
-
-
 def _margins(lightness: Tensor, stride: int) -> tuple[int, int, int, int]:
     """Pixels to add at the left, right, top and bottom for multiples of the stride."""
     more_h, more_w = (-side % stride for side in lightness.shape[-2:])
@@ -454,15 +414,6 @@ def _margins(lightness: Tensor, stride: int) -> tuple[int, int, int, int]:
 def _check_saturation(saturation: float) -> None:
     if not (math.isfinite(saturation) and 0 <= saturation <= 10):
         raise ValueError(f"saturation must be between 0 and 10, got {saturation}")
-
-
-def _lightness(rgb: np.ndarray, device: torch.device) -> Tensor:
-    """Turn (H, W, 3) uint8 into (1, 1, H, W) L in [0, 100]."""
-    # 256 levels a channel: looking their luminance up is several times faster than computing it.
-    linear = rgb_to_linear(torch.arange(256) / 255)
-    red, green, blue = (torch.tensor(LUMINANCE)[:, None] * linear).numpy()
-    luminance = red[rgb[..., 0]] + green[rgb[..., 1]] + blue[rgb[..., 2]]
-    return luminance_to_lightness(torch.from_numpy(luminance).to(device))[None, None]
 
 
 def _work_shape(shape: tuple[int, int], work_size: int) -> tuple[int, int]:

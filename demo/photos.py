@@ -11,8 +11,8 @@ from PIL import Image
 
 import colorzoo
 from colorzoo.color import rgb_to_lab
-from colorzoo.colorizer import merge_ab
 from colorzoo.images import Photo, to_pil
+from colorzoo.merge import merge_ab
 from look import problem
 
 MAX_PIXELS, MAX_FILE_SIZE = 50_000_000, "40mb"

@@ -9,7 +9,8 @@ from torch import Tensor
 
 import colorzoo
 from colorzoo.color import rgb_to_lab
-from colorzoo.colorizer import Colorizer, _lightness, merge_ab
+from colorzoo.colorizer import Colorizer
+from colorzoo.merge import lightness_of, merge_ab
 
 
 class Painter(Colorizer):
@@ -59,7 +60,7 @@ def test_a_colour_photo_is_taken_by_its_lightness(coffee):
 
 def test_the_network_sees_lightness(rng):
     rgb = rng.integers(0, 256, (64, 48, 3), dtype=np.uint8)
-    found = _lightness(rgb, torch.device("cpu"))
+    found = lightness_of(rgb, torch.device("cpu"))
     assert np.abs(found[0, 0].numpy() - lab_of(rgb)[..., 0]).max() < 1e-3
 
 
@@ -148,7 +149,7 @@ def test_strips_do_not_show(coffee, monkeypatch):
     small = torch.rand(1, 1, 20, 30) * 100
     ab = torch.randn(1, 2, 20, 30) * 20
     whole = merge_ab(coffee, small, ab)
-    monkeypatch.setattr("colorzoo.colorizer._STRIP_PIXELS", 7 * coffee.shape[1])
+    monkeypatch.setattr("colorzoo.merge._STRIP_PIXELS", 7 * coffee.shape[1])
     strips = merge_ab(coffee, small, ab)
     assert np.abs(whole.astype(int) - strips).max() <= 1
 

@@ -1,0 +1,162 @@
+"""A photo's own lightness and the network's colour, merged at full size.
+
+Small photos, and those on a GPU, go through L*a*b* in float32, strip by strip. On the CPU that
+costs many times what decoding does, so large photos take a shorter way: edges are followed at four
+times the network's resolution, from where colour is enlarged linearly, and L*a*b* is turned to sRGB
+by a table that is computed for each photo's own range of colours. The results differ by less than
+one sees: by 0.1 to 0.4 in the mean (CIE 1976 colour difference), by 0.5 in L at most.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+
+import numpy as np
+import torch
+from PIL import Image, ImageFilter
+from torch import Tensor
+
+from colorzoo.color import (
+    LUMINANCE,
+    lab_to_rgb,
+    lightness_to_rgb,
+    linear_to_rgb,
+    luminance_to_lightness,
+    rgb_to_linear,
+    to_uint8,
+)
+from colorzoo.upsample import GuidedUpsampler
+
+# Pixels merged at a time: about 100 MB of float32 work, whatever the size of the photo.
+_STRIP_PIXELS = 1_000_000
+# The short way: how often the network's resolution edges are followed at, ...
+_ZOOM = 4
+# ... the pixels of a strip that a thread takes, few enough for its cache, ...
+_TABLE_STRIP_PIXELS = 250_000
+# ... and the table's points along gray, a and b. Between them it is linear.
+_POINTS = (65, 33, 33)
+
+
+def merge_ab(rgb: np.ndarray, small: Tensor, ab: Tensor) -> np.ndarray:
+    """Give a photo new colour and leave its lightness alone.
+
+    Memory does not grow with the photo beyond the two 8-bit pictures and a byte a pixel.
+
+    Args:
+        rgb: (H, W, 3) uint8 sRGB, the photo.
+        small: (1, 1, h, w), the lightness that the network saw.
+        ab: (1, 2, h, w), the colour for it, in L*a*b* units.
+
+    Returns:
+        (H, W, 3) uint8 sRGB. Colours outside sRGB are desaturated until they fit.
+    """
+    with torch.inference_mode():
+        is_large = min(rgb.shape[:2]) > _ZOOM * min(small.shape[-2:])
+        if is_large and ab.device.type == "cpu":
+            return _merge_by_table(rgb, small.float(), ab.float())
+        return merge_exactly(rgb, small.float(), ab.float())
+
+
+def merge_exactly(rgb: np.ndarray, small: Tensor, ab: Tensor) -> np.ndarray:
+    """Do what ``merge_ab`` does, at every size in float32 L*a*b*."""
+    height, width = rgb.shape[:2]
+    out = np.empty_like(rgb)
+    step = max(1, _STRIP_PIXELS // width)
+    colourless = not ab.any()  # as with saturation=0: all channels equal, to the last bit
+    upsampler = GuidedUpsampler(small, ab, size=(height, width))
+    for start in range(0, height, step):
+        lightness = lightness_of(rgb[start : start + step], ab.device)
+        if colourless:
+            pixels = lightness_to_rgb(lightness)
+        else:
+            lab = torch.cat((lightness, upsampler.rows(start, lightness)), dim=1)
+            pixels = lab_to_rgb(lab, gamut="desaturate")
+        pixels = pixels[0].permute(1, 2, 0)
+        out[start : start + step] = to_uint8(pixels).cpu().numpy()
+    return out
+
+
+def lightness_of(rgb: np.ndarray, device: torch.device) -> Tensor:
+    """Turn (H, W, 3) uint8 sRGB into (1, 1, H, W) L in [0, 100]."""
+    # 256 levels a channel: looking their luminance up is several times faster than computing it.
+    linear = rgb_to_linear(torch.arange(256) / 255)
+    red, green, blue = (torch.tensor(LUMINANCE)[:, None] * linear).numpy()
+    luminance = red[rgb[..., 0]] + green[rgb[..., 1]] + blue[rgb[..., 2]]
+    return luminance_to_lightness(torch.from_numpy(luminance).to(device))[None, None]
+
+
+def _merge_by_table(rgb: np.ndarray, small: Tensor, ab: Tensor) -> np.ndarray:
+    height, width = rgb.shape[:2]
+    gray, out = np.empty((height, width), np.uint8), np.empty_like(rgb)
+    step = max(1, _TABLE_STRIP_PIXELS // width)
+    strips = [slice(start, min(start + step, height)) for start in range(0, height, step)]
+
+    def take_gray(rows: slice) -> None:
+        gray[rows] = _gray_levels(rgb[rows])
+
+    # NumPy and Pillow let go of the interpreter while they work.
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        list(pool.map(take_gray, strips))
+        if not ab.any():
+            out[:] = gray[..., None]
+            return out
+        planes, table = _planes_and_table(gray, small, ab)
+
+        def colour(rows: slice) -> None:
+            size = (width, rows.stop - rows.start)
+            scale = planes[0].height / height
+            box = (0, rows.start * scale, planes[0].width, rows.stop * scale)
+            enlarged = [plane.resize(size, Image.Resampling.BILINEAR, box=box) for plane in planes]
+            merged = Image.merge("RGB", (Image.fromarray(gray[rows]), *enlarged))
+            out[rows] = np.asarray(merged.filter(table))
+
+        list(pool.map(colour, strips))
+    return out
+
+
+def _planes_and_table(
+    gray: np.ndarray, small: Tensor, ab: Tensor
+) -> tuple[list[Image.Image], ImageFilter.Color3DLUT]:
+    """Give a and b at the middle resolution, as bytes, and the table that reads them."""
+    width, height = (_ZOOM * side for side in reversed(small.shape[-2:]))
+    middle = Image.fromarray(gray).resize((width, height), Image.Resampling.BOX)
+    levels = torch.from_numpy(np.asarray(middle).astype(np.int64))
+    guide = _lightness_of_levels()[levels][None, None]
+    ab = GuidedUpsampler(small, ab, size=(height, width)).rows(0, guide)[0]
+    low, high = ab.amin(dim=(1, 2)), ab.amax(dim=(1, 2))
+    span = (high - low).clamp(min=1e-3)
+    coded = to_uint8((ab - low[:, None, None]) / span[:, None, None]).numpy()
+    # Gray runs fastest in Pillow's tables, b slowest.
+    b, a, level = torch.meshgrid(
+        *(torch.linspace(0, 1, points) for points in reversed(_POINTS)), indexing="ij"
+    )
+    lightness = luminance_to_lightness(rgb_to_linear(level))
+    lab = torch.stack((lightness, low[0] + a * span[0], low[1] + b * span[1]))
+    # (3, b, a, gray) is a picture of b times a rows.
+    rgb = lab_to_rgb(lab.flatten(1, 2), gamut="desaturate")
+    table = ImageFilter.Color3DLUT(_POINTS, rgb.flatten(1).T.flatten().tolist())
+    return [Image.fromarray(plane) for plane in coded], table
+
+
+def _gray_levels(rgb: np.ndarray) -> np.ndarray:
+    """Give the 8-bit gray of the same lightness: (H, W, 3) uint8 to (H, W) uint8."""
+    if (rgb[..., :1] == rgb[..., 1:]).all():
+        return rgb[..., 0]
+    shares, levels = _luminance_tables()
+    luminance = shares[0].take(rgb[..., 0])
+    luminance += shares[1].take(rgb[..., 1])
+    luminance += shares[2].take(rgb[..., 2])
+    return levels.take(luminance)
+
+
+@lru_cache(maxsize=1)
+def _luminance_tables() -> tuple[np.ndarray, np.ndarray]:
+    """Tabulate each channel's share of luminance in 65,535ths, and the gray level of that sum."""
+    linear = rgb_to_linear(torch.arange(256, dtype=torch.float64) / 255)
+    shares = torch.tensor(LUMINANCE, dtype=torch.float64)[:, None] * linear * 65535
+    whole = torch.arange(65536, dtype=torch.float64) / 65535
+    return shares.round().to(torch.uint16).numpy(), to_uint8(linear_to_rgb(whole)).numpy()
+
+
+@lru_cache(maxsize=1)
+def _lightness_of_levels() -> Tensor:
+    return luminance_to_lightness(rgb_to_linear(torch.arange(256) / 255))
