@@ -148,8 +148,7 @@ def _lay_out_controls() -> Adjust:
         samples = gr.Slider(
             0, engine.MAX_SAMPLES, 0, step=1, precision=0, label="Samples", elem_id="samples",
             visible=bool(bins),
-            info=f"For {bins}: how many other colourings to draw from what the model holds "
-            "possible, so that you can choose.",
+            info=f"For {bins}: how many other possible colourings to draw, to choose from.",
         )  # fmt: skip
     with gr.Accordion("Models", open=False):
         models = gr.CheckboxGroup(names, value=names, label="Models that run", elem_id="models")

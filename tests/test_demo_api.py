@@ -86,7 +86,7 @@ def test_the_endpoints_are_documented(client):
     samples = endpoints["/compare"]["parameters"][-1]
     assert (samples["parameter_name"], samples["parameter_default"]) == ("samples", 0)
     assert samples["python_type"]["type"] == "int"
-    assert "between 0 and 6" in samples["python_type"]["description"]
+    assert "between 0 and 6" in samples["type"]["description"]
 
 
 def test_models_lists_the_zoo(client):
