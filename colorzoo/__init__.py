@@ -13,6 +13,7 @@ from colorzoo.errors import (
     WeightsError,
 )
 from colorzoo.images import read_photo, save_image
+from colorzoo.models._bins import BinsColorizer
 from colorzoo.registry import (
     DEFAULT_MODEL,
     ModelInfo,
@@ -25,6 +26,7 @@ from colorzoo.registry import (
 
 __all__ = [
     "DEFAULT_MODEL",
+    "BinsColorizer",
     "Colorizer",
     "ColorzooError",
     "ConfigError",

@@ -17,7 +17,7 @@ from rich.table import Table
 import colorzoo
 from colorzoo.checkpoint import METRICS_FILE
 from colorzoo.compare import compare_photo
-from colorzoo.errors import ColorzooError, ImageError
+from colorzoo.errors import ColorzooError, ConfigError, ImageError
 from colorzoo.evaluation import Report, evaluate_model, scores_table, short_count
 from colorzoo.hub import PushOptions
 from colorzoo.images import MAX_PIXELS, WRITABLE, Photo, photos_below, read_photo, save_image
@@ -41,6 +41,14 @@ Saturation = Annotated[
 WorkSize = Annotated[
     int | None,
     typer.Option(min=16, max=4096, help="Short side, in pixels, at which the model looks."),
+]
+Temperature = Annotated[
+    float | None,
+    typer.Option(help="Of models over colour bins: low is bold and spotted, 1 smooth and dull."),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(help="Of models over colour bins: draw one of the colourings they hold possible."),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
 MaxPixels = Annotated[int, typer.Option(min=1, help="Refuse photos with more pixels than this.")]
@@ -114,6 +122,8 @@ def colorize(
     revision: Revision = None,
     saturation: Saturation = 1.0,
     work_size: WorkSize = None,
+    temperature: Temperature = None,
+    seed: Seed = None,
     device: Device = "auto",
     overwrite: Overwrite = False,
     max_pixels: MaxPixels = MAX_PIXELS,
@@ -124,6 +134,8 @@ def colorize(
         _fail(f"there is no photo in {', '.join(map(str, inputs))}")
     with _errors():
         colorizer = colorzoo.load(model, revision=revision, device=_device(device))
+        if temperature is not None or seed is not None:
+            colorizer = _choose_of_bins(colorizer, model, temperature, seed)
     taken = {job.source.resolve() for job in jobs}
     failed = done = 0
     with _progress() as progress:
@@ -312,6 +324,19 @@ def _plan(inputs: list[Path], output: Path) -> list[_Job]:
         for source, target in targets.items():
             jobs.setdefault(source.resolve(), _Job(source, target))
     return list(jobs.values())
+
+
+def _choose_of_bins(
+    model: colorzoo.Colorizer, name: str, temperature: float | None, seed: int | None
+) -> colorzoo.Colorizer:
+    """Give the model as it colours at that temperature and draws by that seed."""
+    if not isinstance(model, colorzoo.BinsColorizer):
+        raise ConfigError(
+            f"{name} is no model over colour bins, and --temperature and --seed are for those "
+            "alone: leave them out, or choose another model, such as unet-bins."
+        )
+    model = model if temperature is None else model.at_temperature(temperature)
+    return model if seed is None else model.drawn(seed)
 
 
 def _writable(path: Path) -> Path:

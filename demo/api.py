@@ -1,5 +1,6 @@
 """The endpoints for programs. The page's own events are not among them."""
 
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -23,6 +24,7 @@ def add(choose: compare_layout.Choose, adjust: compare_layout.Adjust) -> None:
     picture = gr.Image(label="Result", format="png", visible=False)
     pictures = gr.Gallery(label="Results", format="png", visible=False)
     report = gr.JSON(label="Report", visible=False)
+    seed = gr.Number(engine.NOT_DRAWN, precision=0, label="Seed", visible=False)
     settings = [adjust.saturation, adjust.strength, adjust.work_size, adjust.temperature]
     # Without preprocessing, the file arrives as it was sent (photos.read() checks from where).
     options: dict[str, Any] = {
@@ -30,24 +32,26 @@ def add(choose: compare_layout.Choose, adjust: compare_layout.Adjust) -> None:
         "concurrency_limit": compare_tab.AT_ONCE,
     }  # fmt: skip
     gr.Button(visible=False).click(
-        colorize, [choose.photo, model, *settings], picture, api_name="colorize", **options
-    )
+        colorize, [choose.photo, model, *settings, seed], picture,
+        api_name="colorize", **options,
+    )  # fmt: skip
     gr.Button(visible=False).click(
-        compare, [choose.photo, adjust.models, *settings], [pictures, report],
+        compare, [choose.photo, adjust.models, *settings, adjust.samples], [pictures, report],
         api_name="compare", **options,
     )  # fmt: skip
     gr.Button(visible=False).click(models, None, report, api_name="models", queue=False)
 
 
 def models() -> list[dict[str, Any]]:
-    """List the models: name, summary, year, parameters, whether temperature changes anything."""
+    """List the models: name, summary, year, parameters; whether they take temperature, samples."""
     return [
         {
             "name": name,
             "summary": (info := colorzoo.model_info(name)).summary,
             "year": info.year,
             "parameters": engine.get_model(name).parameter_count,
-            "takes_temperature": engine.takes_temperature(name),
+            "takes_temperature": engine.has_bins(name),
+            "takes_samples": engine.has_bins(name),
         }
         for name in engine.model_names()
     ]
@@ -60,6 +64,7 @@ def colorize(
     strength: float,
     work_size: int,
     temperature: float,
+    seed: int,
 ) -> str:
     """Colour a photo with one model; returns a PNG of the photo's size.
 
@@ -70,8 +75,9 @@ def colorize(
         strength: Share of the result, the rest is the original.
         work_size: Short side at which the model looks, pixels; 0 is the model's own.
         temperature: Of models over colour bins, low is bold; 0 is the model's own.
+        seed: Of models over colour bins, which of the possible colourings to draw; -1 draws none.
     """
-    (result,) = _run(image, [model], saturation, strength, work_size, temperature)
+    (result,) = _run(image, [model], saturation, strength, work_size, temperature, seed=seed)
     _, path, report = result
     if path is None:
         raise problem(f"{model} failed: {report['error']}")
@@ -85,6 +91,7 @@ def compare(
     strength: float,
     work_size: int,
     temperature: float,
+    samples: int,
 ) -> tuple[list[tuple[str, str]], dict[str, dict[str, Any]]]:
     """Colour a photo with several models; returns PNGs, and a report on each model.
 
@@ -95,8 +102,10 @@ def compare(
         strength: Share of the result, the rest is the original.
         work_size: Short side at which the models look, pixels; 0 is each model's own.
         temperature: Of models over colour bins, low is bold; 0 is each model's own.
+        samples: How many colourings to draw besides from each model over colour bins, 0 to 6; the
+            report tells the seed of each.
     """
-    results = _run(image, models, saturation, strength, work_size, temperature)
+    results = _run(image, models, saturation, strength, work_size, temperature, samples=samples)
     pictures = [(path, name) for name, path, _ in results if path is not None]
     return pictures, {name: report for name, _, report in results}
 
@@ -108,13 +117,22 @@ def _run(
     strength: float,
     work_size: int,
     temperature: float,
+    *,
+    seed: int = engine.NOT_DRAWN,
+    samples: int = 0,
 ) -> list[tuple[str, str | None, dict[str, Any]]]:
-    """Give each model's name, its picture's path and the report on it."""
+    """Give each picture's name, its path and the report on it."""
     photo = photos.read(image)
     try:
-        settings = engine.Settings(saturation, strength, int(work_size), temperature)
+        settings = engine.Settings(saturation, strength, int(work_size), temperature, seed)
+        drawn = [replace(settings, seed=each) for each in engine.seeds(samples)[1:]]
         for name in names:
-            colorzoo.model_info(name)  # no folders, no Hub ids, nothing that a visitor brought
+            draws = engine.has_bins(name)  # no folders, no Hub ids, nothing that a visitor brought
+            if seed != engine.NOT_DRAWN and not draws:
+                fitting = ", ".join(filter(engine.has_bins, engine.model_names()))
+                raise colorzoo.ConfigError(
+                    f"{name} takes no seed, got {seed}: send -1, or choose one of {fitting}."
+                )
     except (colorzoo.ColorzooError, TypeError, ValueError) as error:
         raise problem(str(error)) from error
     original = photos.original(photo, photos.kind_of(photo))
@@ -123,11 +141,16 @@ def _run(
         if answer.prediction is None:
             results.append((answer.name, None, {"error": answer.error}))
             continue
-        picture = engine.render(answer.name, photo, answer.prediction, settings, original)
-        path = visit.save(picture, photo, answer.name, ".png")
-        cf = round(_colorfulness(picture), 2)
-        report = {"seconds": round(answer.seconds, 3), "colourfulness": cf}
-        results.append((answer.name, path, report))
+        for each in [settings, *drawn] if answer.draws else [settings]:
+            picture = engine.render(answer.name, photo, answer.prediction, each, original)
+            name = engine.picture_name(answer.name, each.seed)
+            path = visit.save(picture, photo, name, ".png")
+            report: dict[str, Any] = {"colourfulness": round(_colorfulness(picture), 2)}
+            if each.seed == engine.NOT_DRAWN:
+                report["seconds"] = round(answer.seconds, 3)
+            else:
+                report |= {"model": answer.name, "seed": each.seed}
+            results.append((name, path, report))
     return results
 
 

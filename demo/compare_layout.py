@@ -33,6 +33,7 @@ class Adjust:
     strength: gr.Slider
     work_size: gr.Radio
     temperature: gr.Slider
+    samples: gr.Slider
     repo_id: gr.Textbox
     bring: gr.Button
     brought: gr.HTML
@@ -138,11 +139,16 @@ def _lay_out_controls() -> Adjust:
             info="How closely the models look. Small sees the scene, large sees details and is "
             "slower. The result always has the photo's size.",
         )  # fmt: skip
-        bins = ", ".join(filter(engine.takes_temperature, names))
+        bins = ", ".join(filter(engine.has_bins, names))
         temperature = gr.Slider(
             0, 2, 0, step=0.05, label="Temperature", elem_id="temperature", visible=bool(bins),
             info=f"For {bins}: low is bold and spotted, high is smooth and dull, 0 is the model's "
             "own.",
+        )  # fmt: skip
+        samples = gr.Slider(
+            0, engine.MAX_SAMPLES, 0, step=1, precision=0, label="Samples", elem_id="samples",
+            visible=bool(bins),
+            info=f"For {bins}: how many other possible colourings to draw, to choose from.",
         )  # fmt: skip
     with gr.Accordion("Models", open=False):
         models = gr.CheckboxGroup(names, value=names, label="Models that run", elem_id="models")
@@ -154,4 +160,6 @@ def _lay_out_controls() -> Adjust:
         )  # fmt: skip
         bring = gr.Button("Add")
         brought = gr.HTML(elem_id="brought")
-    return Adjust(models, saturation, strength, work_size, temperature, repo_id, bring, brought)
+    return Adjust(
+        models, saturation, strength, work_size, temperature, samples, repo_id, bring, brought
+    )

@@ -43,7 +43,7 @@ def _wire(choose: Choose, adjust: Adjust, results: Results) -> None:
     desk = _Desk(adjust, results)
     asked = [
         choose.photo, adjust.models, adjust.saturation, adjust.strength, adjust.work_size,
-        adjust.temperature, visit,
+        adjust.temperature, adjust.samples, visit,
     ]  # fmt: skip
     page: Sequence[Component] = [
         results.line, results.slider, results.left, results.right, results.about, results.gallery,
@@ -55,9 +55,10 @@ def _wire(choose: Choose, adjust: Adjust, results: Results) -> None:
     }  # fmt: skip
     heavy = light | {"queue": True, "concurrency_id": WORK, "concurrency_limit": AT_ONCE}
 
+    sliders = (adjust.saturation, adjust.strength, adjust.temperature, adjust.samples)
     triggers = [
         choose.photo.change, adjust.models.input, adjust.work_size.input,
-        *(each.release for each in (adjust.saturation, adjust.strength, adjust.temperature)),
+        *(slider.release for slider in sliders),
     ]  # fmt: skip
     # Not Gradio's cancels=: in 6.31 it does not reach a run that was started by then().
     gr.on(triggers, desk.begin, asked, page, **light).then(desk.run, asked, page, **heavy)
@@ -98,20 +99,20 @@ class _Desk:
 
     def begin(
         self, upload: photos.Upload, models: list[str], saturation: float, strength: float,
-        work_size: int, temperature: float, visit: Visit,
+        work_size: int, temperature: float, samples: int, visit: Visit,
     ) -> Updates:  # fmt: skip
         """Note what is wanted now; a new photo empties the page at once."""
-        wish = _wish(upload, models, saturation, strength, work_size, temperature, visit)
+        wish = _wish(upload, models, saturation, strength, work_size, temperature, samples, visit)
         visit.begin(wish)
         words = "Waiting for a turn …" if wish.photo else NOTHING
         return {self.results.line: status(words), **self._present(visit)}
 
     def run(
         self, upload: photos.Upload, models: list[str], saturation: float, strength: float,
-        work_size: int, temperature: float, visit: Visit,
+        work_size: int, temperature: float, samples: int, visit: Visit,
     ) -> Iterator[Updates]:  # fmt: skip
         """Run the models and show each result at once."""
-        wish = _wish(upload, models, saturation, strength, work_size, temperature, visit)
+        wish = _wish(upload, models, saturation, strength, work_size, temperature, samples, visit)
         if upload is None or visit.wish != wish:
             yield self._nothing()
             return
@@ -213,14 +214,15 @@ class _Desk:
 
 def _wish(
     upload: photos.Upload, models: list[str], saturation: float, strength: float,
-    work_size: int, temperature: float, visit: Visit,
+    work_size: int, temperature: float, samples: int, visit: Visit,
 ) -> Wish:  # fmt: skip
     names = tuple(name for name in _choices(visit) if name in models)
     try:
         settings = engine.Settings(saturation, strength, int(work_size), temperature)
+        seeds = engine.seeds(samples)
     except (TypeError, ValueError) as error:
         raise problem(str(error)) from error
-    return Wish(upload["path"] if upload else None, names, settings)
+    return Wish(upload["path"] if upload else None, names, settings, seeds)
 
 
 def _choices(visit: Visit) -> list[str]:
@@ -228,12 +230,15 @@ def _choices(visit: Visit) -> list[str]:
 
 
 def _about(name: str, visit: Visit) -> str:
-    if name in visit.guests:
-        return f"**{name}**: brought from the Hub, commit {visit.guests[name].partition('@')[2]}."
     if not visits.is_model(name):
         return ""
-    info = colorzoo.model_info(name)
-    return f"**{name}**: {info.summary} ({info.year})."
+    model, seed = engine.origin(name)
+    drawn = "" if seed == engine.NOT_DRAWN else f" Drawn with seed {seed}."
+    if model in visit.guests:
+        commit = visit.guests[model].partition("@")[2]
+        return f"**{name}**: brought from the Hub, commit {commit}.{drawn}"
+    info = colorzoo.model_info(model)
+    return f"**{name}**: {info.summary} ({info.year}).{drawn}"
 
 
 def _numbers(visit: Visit) -> str:

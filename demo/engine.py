@@ -1,14 +1,13 @@
 """The models behind the page: one copy of each for all visitors, and what they said of photos."""
 
 import copy
-import inspect
 import logging
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import TypeVar
 
 import torch
 from PIL import Image
@@ -25,6 +24,8 @@ except ImportError:
 
 WORK_SIZES = (0, 96, 128, 192, 256, 384, 512)
 KEPT_BYTES = 64_000_000  # of predictions, for all visitors together
+NOT_DRAWN = -1  # in the place of a seed
+MAX_SAMPLES = 6  # colourings that a model draws at once
 
 Run = TypeVar("Run", bound=Callable)
 
@@ -38,12 +39,14 @@ class Settings:
         strength: Share of the result, the rest is the original; 0 to 1.
         work_size: Short side at which the networks look, pixels; 0 is each model's own.
         temperature: Of the models over colour bins; 0 is each model's own.
+        seed: Which of their colourings these models draw; NOT_DRAWN is what they say by themselves.
     """
 
     saturation: float = 1.0
     strength: float = 1.0
     work_size: int = 0
     temperature: float = 0.0
+    seed: int = NOT_DRAWN
 
     def __post_init__(self) -> None:
         """Check them: programs send anything.
@@ -63,6 +66,11 @@ class Settings:
                 f"work_size must be one of {', '.join(map(str, WORK_SIZES))} (0 is each model's "
                 f"own), got {self.work_size!r}."
             )
+        if type(self.seed) is not int or not NOT_DRAWN <= self.seed < 2**63:
+            raise colorzoo.ConfigError(
+                "seed must be a whole number from 0 to 2**63 - 1, or -1 to draw nothing, got "
+                f"{self.seed!r}."
+            )
 
 
 @dataclass(frozen=True)
@@ -73,22 +81,15 @@ class Answer:
         name: The model.
         seconds: What the network took, when it ran.
         prediction: What it said; None if it failed.
+        draws: Whether samples can be drawn from that.
         error: In words why it failed.
     """
 
     name: str
     seconds: float = 0.0
     prediction: Prediction | None = None
+    draws: bool = False
     error: str = ""
-
-
-@runtime_checkable
-class HasTemperature(Protocol):
-    """A model over colour bins."""
-
-    def at_temperature(self, temperature: float) -> colorzoo.Colorizer:
-        """Give the model with another temperature."""
-        ...
 
 
 def model_names() -> list[str]:
@@ -99,9 +100,33 @@ def model_names() -> list[str]:
     return sorted(names, key=lambda name: (name != colorzoo.DEFAULT_MODEL, name))
 
 
-def takes_temperature(name: str) -> bool:
-    """Tell whether a registered model is one over colour bins."""
-    return "temperature" in inspect.signature(colorzoo.model_info(name).family).parameters
+def has_bins(name: str) -> bool:
+    """Tell whether a registered model is one over colour bins: it takes temperature and seed."""
+    return issubclass(colorzoo.model_info(name).family, colorzoo.BinsColorizer)
+
+
+def seeds(samples: int) -> tuple[int, ...]:
+    """Give the seeds of a model's own colouring and of so many that it draws.
+
+    Raises:
+        ConfigError: If it is no number of samples.
+    """
+    if type(samples) is not int or not 0 <= samples <= MAX_SAMPLES:
+        raise colorzoo.ConfigError(
+            f"samples must be a whole number from 0 to {MAX_SAMPLES}, got {samples!r}."
+        )
+    return NOT_DRAWN, *range(samples)
+
+
+def picture_name(model: str, seed: int) -> str:
+    """Call what a model makes: "unet-bins" its own colouring, "unet-bins 1" the one of seed 0."""
+    return model if seed == NOT_DRAWN else f"{model} {seed + 1}"
+
+
+def origin(picture: str) -> tuple[str, int]:
+    """Give the model and the seed of what ``picture_name`` called so: no model has a space."""
+    model, _, number = picture.partition(" ")
+    return model, int(number) - 1 if number else NOT_DRAWN
 
 
 _loaded: dict[str, colorzoo.Colorizer] = {}
@@ -225,7 +250,8 @@ def _run_networks(names: Sequence[str], photo: Photo, work_size: int) -> Iterato
         except Exception as error:  # one broken model must not take the others along
             yield Answer(name, error=words(name, error))
         else:
-            yield Answer(name, time.perf_counter() - start, prediction)
+            draws = isinstance(model, colorzoo.BinsColorizer)
+            yield Answer(name, time.perf_counter() - start, prediction, draws)
 
 
 def words(name: str, error: Exception) -> str:
@@ -251,15 +277,18 @@ def render(
         name: The model.
         photo: The photo.
         prediction: What the model said.
-        settings: Saturation, strength and temperature.
+        settings: Saturation, strength, temperature and seed.
         original: What a strength below 1 leaves visible, of the photo's size; the photo if None.
 
     Returns:
         An image with the photo's metadata.
     """
     model = get_model(name)
-    if settings.temperature and isinstance(model, HasTemperature):
-        model = model.at_temperature(settings.temperature)
+    if isinstance(model, colorzoo.BinsColorizer):
+        if settings.temperature:
+            model = model.at_temperature(settings.temperature)
+        if settings.seed != NOT_DRAWN:
+            model = model.drawn(settings.seed)
     result = model.render(photo, prediction, saturation=settings.saturation)
     if settings.strength < 1:
         info, original = result.info, original or to_pil(photo.rgb, photo)

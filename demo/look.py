@@ -86,6 +86,9 @@ h1 { font-family: Georgia, serif; font-weight: 400; letter-spacing: .02em; }
 @media (max-width: 800px) {
   #gallery .grid-container { grid-template-columns: repeat(2, minmax(0, 1fr)); }
 }
+@media (max-width: 480px) {
+  #gallery .grid-container { padding-top: var(--size-10); } /* the label takes two lines */
+}
 
 .table { overflow-x: auto; }
 .table table, .table tr { border: 0 !important; }

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import ZIP_STORED, ZipFile
@@ -27,11 +27,12 @@ SHELF = Shelf(max_bytes=KEPT_BYTES, max_age=KEPT_SECONDS)
 
 
 class Wish(NamedTuple):
-    """What a visitor wants to see: the photo's path, the models, how to colour."""
+    """What a visitor wants to see: the photo's path, the models, how to colour, what to draw."""
 
     photo: str | None
     models: tuple[str, ...]
     settings: engine.Settings
+    seeds: tuple[int, ...] = engine.seeds(0)
 
 
 class Numbers(NamedTuple):
@@ -52,6 +53,7 @@ class Tile:
         cf: Colourfulness.
         numbers: What was measured where the truth is known.
         error: In words why it failed, or nothing.
+        recipe: The model's key and the settings it was made with, if it can be used again.
     """
 
     path: str
@@ -59,6 +61,7 @@ class Tile:
     cf: float = 0.0
     numbers: Numbers | None = None
     error: str = ""
+    recipe: tuple[str, engine.Settings] | None = None
 
 
 class Progress(NamedTuple):
@@ -154,7 +157,7 @@ def colour(visit: Visit, wish: Wish, upload: photos.Upload) -> Iterator[Progress
     """Run the models that are wanted; when a step is given, its result is in ``visit.tiles``.
 
     It ends early when the visitor wants something else. Results of other settings stay until the
-    new ones take their place, so that the page does not flicker.
+    new ones take their place, so that the page does not flicker. Those of the same settings stay.
 
     Raises:
         gr.Error: If the photo cannot be read.
@@ -171,18 +174,32 @@ def colour(visit: Visit, wish: Wish, upload: photos.Upload) -> Iterator[Progress
     tiles = {BEFORE: scene.tile(BEFORE, scene.original)}
     if scene.truth is not None:
         tiles[TRUTH] = scene.tile(TRUTH, to_pil(small.rgb, small))
-    visit.tiles = tiles | {name: visit.tiles[name] for name in wish.models if name in visit.tiles}
+    wanted = [engine.picture_name(name, seed) for name in wish.models for seed in wish.seeds]
+    kept = {name: visit.tiles[name] for name in wanted if name in visit.tiles}
+    visit.tiles = tiles | kept
     keys = [visit.key(name) for name in wish.models]
     answers = engine.predict(keys, str(wish.photo), photo, wish.settings.work_size)
     for done, name in enumerate(wish.models):
-        yield Progress(done, total, (f"Colouring with {name}, {done + 1} of {total} …",))
+        progress = Progress(done, total, (f"Colouring with {name}, {done + 1} of {total} …",))
+        yield progress
         answer = next(answers)
-        if visit.wish != wish:
-            return
-        visit.tiles[name] = _result(scene, name, answer, wish.settings)
+        for seed in wish.seeds if answer.draws else wish.seeds[:1]:
+            if seed != engine.NOT_DRAWN:
+                yield progress
+            if visit.wish != wish:
+                return
+            picture = engine.picture_name(name, seed)
+            settings = replace(wish.settings, seed=seed)
+            tile = kept.pop(picture, None)
+            if not (tile and tile.recipe == (answer.name, settings) and Path(tile.path).exists()):
+                tile = _result(scene, picture, answer, settings)
+            tiles[picture] = tile
+            visit.tiles = tiles | kept
+    visit.tiles = tiles
     failed = [f"{name} failed: {tile.error}" for name, tile in visit.tiles.items() if tile.error]
     took = time.perf_counter() - start
-    summary = f"{total - len(failed)} of {total} models in {took:.1f} s."
+    done = sum(not visit.tiles[name].error for name in wish.models)
+    summary = f"{done} of {total} models in {took:.1f} s."
     yield Progress(total, total, (summary, *failed, *_notes(photo, visit.kind)))
 
 
@@ -193,7 +210,9 @@ def _result(scene: _Scene, name: str, answer: engine.Answer, settings: engine.Se
         image = engine.render(answer.name, scene.small, answer.prediction, settings, scene.original)
     except Exception as error:  # as with the network itself: the others go on
         return scene.failed(name, engine.words(name, error))
-    return scene.tile(name, image, seconds=answer.seconds)
+    seconds = answer.seconds if settings.seed == engine.NOT_DRAWN else None
+    tile = scene.tile(name, image, seconds=seconds)
+    return replace(tile, recipe=(answer.name, settings))
 
 
 def _notes(photo: Photo, kind: photos.Kind) -> list[str]:
@@ -235,7 +254,7 @@ def png(visit: Visit, name: str) -> str:
 
 
 def archive(visit: Visit) -> str:
-    """Write a ZIP with the PNG of every model's result."""
+    """Write a ZIP with the PNGs of every model's results."""
     wish = _wish(visit)
     photo = photos.read({"path": wish.photo})
     names = [name for name in visit.pictures() if is_model(name)]
@@ -254,9 +273,9 @@ def archive(visit: Visit) -> str:
 def sheet(visit: Visit) -> str:
     """Write a labelled contact sheet of what the overview shows."""
     photo = photos.read({"path": _wish(visit).photo})
-    tiles = [
-        (visit.tiles[name].caption, Image.open(visit.tiles[name].path)) for name in visit.pictures()
-    ]
+    shown = [visit.tiles[name] for name in visit.pictures()]
+    # The sheet's font would draw a no-break space as a box.
+    tiles = [(tile.caption.replace("\xa0", " "), Image.open(tile.path)) for tile in shown]
     columns = 3 if len(tiles) > 4 else 2
     image = colorzoo.contact_sheet(tiles, columns=columns, tile=480, letters=20)
     name = _file_name(photo, "sheet", ".jpg")
@@ -276,11 +295,12 @@ def _picture(visit: Visit, wish: Wish, name: str, photo: Photo, shown: Photo) ->
     original = photos.original(shown, visit.kind)
     if name == BEFORE:
         return original
-    key = visit.key(name)
-    answer = next(engine.predict([key], str(wish.photo), photo, wish.settings.work_size))
+    model, seed = engine.origin(name)
+    key, settings = visit.key(model), replace(wish.settings, seed=seed)
+    answer = next(engine.predict([key], str(wish.photo), photo, settings.work_size))
     if answer.prediction is None:
         raise problem(f"{name} failed: {answer.error}")
-    return engine.render(key, shown, answer.prediction, wish.settings, original)
+    return engine.render(key, shown, answer.prediction, settings, original)
 
 
 def save(image: Image.Image, photo: Photo, name: str, suffix: str) -> str:

@@ -93,7 +93,7 @@ class PageUser:
         (path,) = self._http.post("gradio_api/upload", files=files).raise_for_status().json()
         upload = {"path": path, "meta": {"_type": "gradio.FileData"}}
         saturation = 1 + seed % 3 / 4
-        asked = [upload, colorzoo.list_models(pretrained=True), saturation, 1, 0, 0, None]
+        asked = [upload, colorzoo.list_models(pretrained=True), saturation, 1, 0, 0, 0, None]
         self._call("begin", asked)
         page = self._call("run", asked)
         names = self._events["run"]["outputs"]

@@ -37,6 +37,17 @@ def gray(page: Any) -> None:
     page.locator('#slider img[src$="-resnet34.jpg"]').wait_for()
 
 
+def samples(page: Any) -> None:
+    """Drawn colourings to choose from, one of them chosen."""
+    results(page)
+    page.locator("#samples input[type=number]").fill("4")
+    page.keyboard.press("Tab")
+    page.locator("#gallery").get_by_text("unet-bins 4").wait_for()
+    wait_for_all(page)
+    page.locator("#gallery .thumbnail-item").filter(has_text="unet-bins 4").click()
+    page.locator('#slider img[src$="-unet-bins-4.jpg"]').wait_for()
+
+
 def bad_file(page: Any) -> None:
     """A file that is no photo."""
     with tempfile.TemporaryDirectory() as folder:
@@ -68,7 +79,8 @@ def tab(name: str) -> Callable[[Any], None]:
 
 
 STATES = {
-    "empty": empty, "results": results, "gray": gray, "bad-file": bad_file, "controls": controls,
+    "empty": empty, "results": results, "gray": gray, "samples": samples, "bad-file": bad_file,
+    "controls": controls,
     "leaderboard": tab("Leaderboard"), "models": tab("Models"), "developers": tab("Developers"),
 }  # fmt: skip
 

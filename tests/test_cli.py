@@ -139,6 +139,20 @@ def test_one_photo_to_one_file_with_every_option(album, tmp_path):
         assert photo.format == "WEBP" and photo.size == (400, 600)
 
 
+def test_a_sample_of_a_model_over_bins(album, tmp_path):
+    photo, out = album / "sub" / "camera.png", tmp_path / "sample.png"
+    result = run(
+        "colorize", photo, "-o", out, "--model", "unet-bins", "--seed", "3", "--temperature", "0.5",
+        "--device", "cpu",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    model = colorzoo.load("unet-bins")
+    assert isinstance(model, colorzoo.BinsColorizer)
+    expected = np.asarray(model.colorize(photo, seed=3, temperature=0.5)).astype(int)
+    assert np.abs(np.asarray(Image.open(out)) - expected).max() <= 1
+    assert np.abs(np.asarray(model.colorize(photo)) - expected).max() > 20
+
+
 def test_a_gif_is_written_as_png_and_noted(tmp_path):
     frames = [Image.new("L", (20, 20), value) for value in (10, 200)]
     frames[0].save(tmp_path / "two.gif", save_all=True, append_images=frames[1:])
@@ -153,6 +167,8 @@ def test_a_gif_is_written_as_png_and_noted(tmp_path):
         (("--model", "unte"), "Did you mean unet"),
         (("--model", "./nowhere"), "There is no folder"),
         (("--device", "abacus"), "the device 'abacus' is not there"),
+        (("--seed", "1"), "unet is no model over colour bins"),
+        (("--model", "unet-bins", "--seed", "-1"), "seed must be a whole number from 0"),
         (("--work-size", "20", "--max-pixels", "100"), "(on the command line, --max-pixels"),
     ],
 )

@@ -50,10 +50,17 @@ def upload(uploads, coffee):
     return {"path": str(path)}
 
 
-def run(visit, upload, *, names=NAMES, **settings):
-    wish = visits.Wish(upload["path"], tuple(names), engine.Settings(**settings))
+def run(visit, upload, *, names=NAMES, samples=0, **settings):
+    wish = visits.Wish(
+        upload["path"], tuple(names), engine.Settings(**settings), engine.seeds(samples)
+    )
     visit.begin(wish)
     return list(visits.colour(visit, wish, upload))
+
+
+def pixels(file):
+    with Image.open(file) as image:
+        return np.asarray(image).astype(int)
 
 
 def spy(monkeypatch, calls):
@@ -186,11 +193,69 @@ def test_the_settings_do_what_they_say(upload):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"saturation": 3}, {"strength": float("nan")}, {"work_size": 100}, {"temperature": "x"}],
-)
+    [
+        {"saturation": 3}, {"strength": float("nan")}, {"work_size": 100}, {"temperature": "x"},
+        {"seed": -2}, {"seed": 1.5}, {"seed": True}, {"seed": 2**63},
+    ],
+)  # fmt: skip
 def test_wrong_settings_are_told(wrong):
     with pytest.raises(colorzoo.ConfigError, match=next(iter(wrong))):
         engine.Settings(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [-1, 7, 1.5, "2", None, True])
+def test_a_wrong_number_of_samples_is_told(wrong):
+    with pytest.raises(colorzoo.ConfigError, match="samples must be a whole number from 0 to 6"):
+        engine.seeds(wrong)
+
+
+def test_samples_are_drawn_from_what_the_network_said_already(uploads, coffee, monkeypatch):
+    upload = {"path": str(uploads / "small.png")}
+    Image.fromarray(coffee).resize((150, 100)).save(upload["path"])
+    calls, visit, names = [], visits.Visit(), ["unet-bins", "unet"]
+    monkeypatch.setattr(engine, "PREDICTIONS", engine._Kept())
+    run(visit, upload, names=names)
+    spy(monkeypatch, calls)
+    *_, last = run(visit, upload, names=names, samples=2)
+    drawn = ["unet-bins 1", "unet-bins 2"]
+    assert list(visit.tiles)[2:] == ["unet-bins", *drawn, "unet"]
+    assert last.lines[0].startswith("2 of 2 models in")
+    first = visit.tiles["unet-bins 1"]
+    assert first.caption == f"unet-bins 1 · CF\xa0{first.cf:.0f}"
+    assert len({visit.tiles[name].numbers.psnr for name in ("unet-bins", *drawn)}) == 3
+
+    visit.chosen = (visits.BEFORE, "unet-bins 2")
+    assert visit.pair() == visit.chosen
+    path = visits.png(visit, "unet-bins 2")
+    assert path.endswith("/small-unet-bins-2.png")
+    with zipfile.ZipFile(visits.archive(visit)) as file:
+        assert file.namelist() == [
+            f"small-{name}.png" for name in ("unet-bins", "unet-bins-1", "unet-bins-2", "unet")
+        ]
+        assert (pixels(file.open("small-unet-bins-2.png")) == pixels(path)).all()
+
+    # Another number of them leaves those that are there as they are; other settings do not.
+    run(visit, upload, names=names, samples=1)
+    assert list(visit.tiles)[2:] == ["unet-bins", "unet-bins 1", "unet"]
+    assert visit.tiles["unet-bins 1"] is first
+    run(visit, upload, names=names, samples=1, saturation=0)
+    assert visit.tiles["unet-bins 1"].cf == 0
+    assert calls == []
+
+    model = colorzoo.load("unet-bins")
+    assert isinstance(model, colorzoo.BinsColorizer)
+    expected = np.asarray(model.colorize(upload["path"], seed=1))
+    assert np.abs(pixels(path) - expected).max() <= 1
+
+
+def test_a_brought_model_over_bins_draws_samples(upload, monkeypatch):
+    model = colorzoo.load("unet-bins")
+    monkeypatch.setattr(guests, "get", lambda key: model)
+    visit = visits.Visit(guests={"ann/bins": "ann/bins@c"})
+    run(visit, upload, names=["ann/bins"], samples=1)
+    assert list(visit.tiles)[2:] == ["ann/bins", "ann/bins 1"]
+    about = app.compare_tab._about("ann/bins 1", visit)
+    assert about == "**ann/bins 1**: brought from the Hub, commit c. Drawn with seed 0."
 
 
 def test_downloads_are_whole_and_keep_the_metadata(upload, coffee):

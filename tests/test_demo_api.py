@@ -75,13 +75,18 @@ def test_the_endpoints_are_documented(client):
     assert sorted(endpoints) == ["/colorize", "/compare", "/models"]
     found = {each["parameter_name"]: each for each in endpoints["/colorize"]["parameters"]}
     assert list(found) == [
-        "image", "model", "saturation", "strength", "work_size", "temperature"
+        "image", "model", "saturation", "strength", "work_size", "temperature", "seed"
     ]  # fmt: skip
+    assert found["seed"]["python_type"]["type"] == "int"
     assert found["saturation"]["python_type"]["type"] == "float"
     assert f"Literal['{colorzoo.DEFAULT_MODEL}'" in found["model"]["python_type"]["type"]
     assert "Literal['0', '96'" in found["work_size"]["python_type"]["type"]
     assert all(each["parameter_has_default"] for each in list(found.values())[1:])
     assert "Colour a photo" in endpoints["/colorize"]["description"]
+    samples = endpoints["/compare"]["parameters"][-1]
+    assert (samples["parameter_name"], samples["parameter_default"]) == ("samples", 0)
+    assert samples["python_type"]["type"] == "int"
+    assert "between 0 and 6" in samples["type"]["description"]
 
 
 def test_models_lists_the_zoo(client):
@@ -91,7 +96,8 @@ def test_models_lists_the_zoo(client):
         info = colorzoo.model_info(each["name"])
         assert (each["summary"], each["year"]) == (info.summary, info.year)
         assert each["parameters"] == info.metrics["parameters"]
-    assert {each["name"] for each in models if each["takes_temperature"]} >= {"unet-bins"}
+        assert each["takes_temperature"] == each["takes_samples"]
+    assert {each["name"] for each in models if each["takes_samples"]} >= {"unet-bins"}
 
 
 def test_colorize_returns_the_pixels_of_the_model(client, photo):
@@ -133,6 +139,18 @@ def test_compare_runs_the_models_asked_for(client, photo):
     names = ["unet-bins", "unet"]
     pictures, report = client.predict(gradio_client.handle_file(photo), names, api_name="/compare")
     assert [picture["caption"] for picture in pictures] == list(report) == names
+
+
+def test_a_sample_can_be_had_alone(client, photo):
+    file = gradio_client.handle_file(photo)
+    pictures, report = client.predict(file, ["unet", "unet-bins"], samples=2, api_name="/compare")
+    assert [each["caption"] for each in pictures] == list(report)
+    assert list(report) == ["unet", "unet-bins", "unet-bins 1", "unet-bins 2"]
+    drawn = report["unet-bins 2"]
+    assert (drawn["model"], drawn["seed"]) == ("unet-bins", 1) and drawn["colourfulness"] > 0
+    alone = client.predict(file, drawn["model"], seed=drawn["seed"], api_name="/colorize")
+    assert (pixels(alone) == pixels(pictures[3]["image"])).all()
+    assert (pixels(alone) != pixels(pictures[1]["image"])).any()
 
 
 def test_the_readme_shows_the_api_as_it_is(demo, root, tmp_path, monkeypatch, jpeg):
@@ -191,10 +209,20 @@ def test_only_registered_models_run(client, photo, name):
             client.predict(gradio_client.handle_file(photo), value, 1.0, api_name=call)
 
 
-@pytest.mark.parametrize("settings", [[9, 1, 0, 0], [1, "much", 0, 0], [1, 1, 100, 0]])
+@pytest.mark.parametrize(
+    "settings", [[9, 1, 0, 0], [1, "much", 0, 0], [1, 1, 100, 0], [1, 1, 0, 0, -2]]
+)
 def test_wrong_settings_are_told(client, demo, photo, settings):
     with pytest.raises(Exception, match="must be"):
         client.predict(gradio_client.handle_file(photo), "unet", *settings, api_name="/colorize")
+
+
+def test_wrong_samples_are_told(client, photo):
+    file = gradio_client.handle_file(photo)
+    with pytest.raises(Exception, match="unet takes no seed, got 3: send -1, or choose one of"):
+        client.predict(file, "unet", seed=3, api_name="/colorize")
+    with pytest.raises(Exception, match="samples must be a whole number from 0 to 6, got 7"):
+        client.predict(file, ["unet-bins"], samples=7, api_name="/compare")
 
 
 # What is not offered ------------------------------------------------------------------------------
@@ -204,7 +232,7 @@ def test_wrong_settings_are_told(client, demo, photo, settings):
 @pytest.mark.parametrize("where", ["photo", "/etc/hostname", "http://127.0.0.1:1/x.png", "../../x"])
 def test_a_client_cannot_name_a_file_of_the_server(demo, photo, meta, where):
     path = str(photo) if where == "photo" else where
-    text = call(demo, "colorize", {"path": path, **meta}, NAMES[0], 1, 1, 0, 0)
+    text = call(demo, "colorize", {"path": path, **meta}, NAMES[0], 1, 1, 0, 0, -1)
     assert "event: error" in text and "event: complete" not in text
     assert "root:" not in text and "hostname" not in text
 

@@ -152,6 +152,30 @@ def test_two_models_slide_against_each_other(page, photo):
     assert sides(page) == [f"grandma-{name}.jpg" for name in NAMES[:2]]
 
 
+def test_one_of_several_samples_is_chosen(page, photo):
+    upload(page, photo)
+    wait_for_all(page)
+    amount = page.locator("#samples input[type=number]")
+    amount.fill("2")
+    amount.press("Tab")
+    drawn = ["unet-bins 1", "unet-bins 2"]
+    page.locator("#gallery").get_by_text(drawn[1]).wait_for()
+    wait_for_all(page)
+    at = tile_names(page).index("unet-bins") + 1
+    assert tile_names(page)[at : at + 2] == drawn
+    page.locator("#gallery .thumbnail-item").nth(at + 1).click()
+    wait_for_right(page, "unet-bins-2")
+    page.locator("#about").get_by_text("Drawn with seed 1.").wait_for()
+    file_name, content = download(page, "Download PNG")
+    assert file_name == "grandma-unet-bins-2.png"
+    model = colorzoo.load("unet-bins")
+    assert isinstance(model, colorzoo.BinsColorizer)
+    expected = np.asarray(model.colorize(photo, seed=1)).astype(int)
+    with Image.open(io.BytesIO(content)) as image:
+        assert (image.format, image.size) == ("PNG", (1200, 800))
+        assert np.abs(np.asarray(image) - expected).max() <= 1
+
+
 def test_a_setting_changes_every_result(page, photo):
     upload(page, photo)
     wait_for_all(page)
