@@ -2,15 +2,22 @@
 
 import copy
 import math
+from functools import lru_cache
 from typing import TypeVar
 
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
+from colorzoo.ab_bins import COUNT, bin_centres
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError
 from colorzoo.images import MAX_PIXELS, ImageSource
+
+# The noise of a drawn colouring, chosen by eye: its standard deviation in logits, how far apart, in
+# L*a*b* units, colours may be to share it, and its independent cells along a photo's short side.
+_STRENGTH, _ALIKE, _CELLS = 1.0, 40.0, 2
 
 Model = TypeVar("Model", bound="BinsColorizer")
 
@@ -21,13 +28,12 @@ class BinsColorizer(Colorizer):
     Attributes:
         temperature: T of the annealed mean, above 0.
         centres: (313, 2), ab of the bins, a buffer that is saved with the weights.
-        noise: (313,), what a drawn colouring adds to the logits of every pixel; None for the
-            annealed mean itself.
+        seed: Which of the possible colourings is drawn; None for the annealed mean itself.
     """
 
     temperature: float
     centres: Tensor
-    noise: Tensor | None = None
+    seed: int | None = None
 
     def to_ab(self, output: Tensor, *, temperature: float | None = None) -> Tensor:
         """Take the annealed mean of every distribution (section 2.3 of the paper).
@@ -41,8 +47,9 @@ class BinsColorizer(Colorizer):
         """
         t = self.temperature if temperature is None else checked_temperature(temperature)
         logits = output.float()
-        if self.noise is not None:
-            logits = logits + self.noise.to(logits.device)[:, None, None]
+        if self.seed is not None:
+            height, width = logits.shape[-2:]
+            logits = logits + _perturbation(self.seed, height, width).to(logits.device)
         return torch.einsum("nqhw,qc->nchw", (logits / t).softmax(dim=1), self.centres.float())
 
     def at_temperature(self: Model, temperature: float) -> Model:
@@ -61,11 +68,10 @@ class BinsColorizer(Colorizer):
     def drawn(self: Model, seed: int) -> Model:
         """Give this model as it draws one of the colourings that it holds possible.
 
-        Gumbel noise on the logits turns their largest into a sample of the distribution (the
-        Gumbel-max trick, Maddison et al. 2014, https://arxiv.org/abs/1411.0030). All pixels share
-        the noise of a bin, so those that are alike are drawn alike: a car is red or blue, not
-        both. The annealed mean is taken of what is drawn; the nearer T is to 0, the nearer it is to
-        the sample itself.
+        Perturb-and-MAP (Papandreou & Yuille 2011, https://doi.org/10.1109/ICCV.2011.6126242): noise
+        is added to the logits before the answer is taken. The noise is Gaussian and alike for
+        colours that are and for pixels that are near each other, so a car is red or blue as a
+        whole. What the network is sure of stays; what it holds nearly as likely gets its turn.
 
         Args:
             seed: Which of the colourings; the same one gives the same colours.
@@ -75,10 +81,8 @@ class BinsColorizer(Colorizer):
         """
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
             raise ConfigError(f"seed must be a whole number from 0 to 2**63 - 1, got {seed!r}")
-        generator = torch.Generator().manual_seed(seed)
-        uniform = torch.rand(len(self.centres), generator=generator, dtype=torch.float64)
         model = copy.copy(self)
-        model.noise = -(-uniform.clamp(min=1e-12).log()).log().float()
+        model.seed = seed
         return model
 
     def colorize(
@@ -114,6 +118,35 @@ class BinsColorizer(Colorizer):
         return super(BinsColorizer, model).colorize(
             image, saturation=saturation, work_size=work_size, max_pixels=max_pixels
         )
+
+
+def _perturbation(seed: int, height: int, width: int) -> Tensor:
+    """Draw (313, height, width) Gaussian noise that changes slowly over colours and the picture."""
+    generator = torch.Generator().manual_seed(seed)
+    cell = min(height, width) / _CELLS
+    cells = [max(1, round(side / cell)) for side in (height, width)]
+    coarse = torch.randn(COUNT, *cells, generator=generator, dtype=torch.float64)
+    coarse = torch.einsum("qr,rhw->qhw", _alike_bins(), coarse)
+    down, across = (
+        F.interpolate(
+            torch.eye(inputs, dtype=torch.float64)[None, None],
+            (outputs, inputs),
+            mode="bilinear",
+            align_corners=True,
+        )[0, 0]
+        for inputs, outputs in zip(cells, (height, width), strict=True)
+    )
+    # Between its points, interpolated noise would be weaker.
+    deviation = (down.square().sum(dim=1)[:, None] * across.square().sum(dim=1)).sqrt()
+    return (_STRENGTH * (down @ coarse @ across.T) / deviation).float()
+
+
+@lru_cache(maxsize=1)
+def _alike_bins() -> Tensor:
+    """Give the matrix that makes independent noise of bins alike where their colours are."""
+    centres = bin_centres().double()
+    covariance = torch.exp(-torch.cdist(centres, centres).square() / (2 * _ALIKE**2))
+    return torch.linalg.cholesky(covariance + 1e-6 * torch.eye(COUNT, dtype=torch.float64))
 
 
 def checked_temperature(temperature: float) -> float:
