@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageFilter
 from torch import Tensor
+from torch.nn import functional as F
 
 from colorzoo.color import (
     LUMINANCE,
@@ -30,8 +31,8 @@ from colorzoo.upsample import GuidedUpsampler
 _STRIP_PIXELS = 1_000_000
 # The short way: how often the network's resolution edges are followed at, ...
 _ZOOM = 4
-# ... the pixels of a strip that a thread takes, few enough for its cache, ...
-_TABLE_STRIP_PIXELS = 250_000
+# ... how many pixels' gray is taken at a time, few enough for a processor's cache, ...
+_GRAY_STRIP_PIXELS = 250_000
 # ... and the table's points along gray, a and b. Between them it is linear.
 _POINTS = (65, 33, 33)
 
@@ -86,45 +87,49 @@ def lightness_of(rgb: np.ndarray, device: torch.device) -> Tensor:
 
 def _merge_by_table(rgb: np.ndarray, small: Tensor, ab: Tensor) -> np.ndarray:
     height, width = rgb.shape[:2]
-    gray, out = np.empty((height, width), np.uint8), np.empty_like(rgb)
-    step = max(1, _TABLE_STRIP_PIXELS // width)
-    strips = [slice(start, min(start + step, height)) for start in range(0, height, step)]
-
-    def take_gray(rows: slice) -> None:
-        gray[rows] = _gray_levels(rgb[rows])
-
+    threads = torch.get_num_threads()
+    gray = np.empty((height, width), np.uint8)
     # NumPy and Pillow let go of the interpreter while they work.
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        list(pool.map(take_gray, strips))
+    with ThreadPoolExecutor(threads) as pool:
+
+        def take_gray(rows: slice) -> None:
+            gray[rows] = _gray_levels(rgb[rows])
+
+        list(pool.map(take_gray, _strips(height, max(1, _GRAY_STRIP_PIXELS // width))))
         if not ab.any():
-            out[:] = gray[..., None]
-            return out
-        planes, table = _planes_and_table(gray, small, ab)
+            return gray[..., None].repeat(3, axis=2)
+        coded, table = _code(gray, small, ab)
+        out = F.interpolate(coded, (height, width), mode="bilinear")[0].permute(1, 2, 0).numpy()
+        out[..., 0] = gray
 
         def colour(rows: slice) -> None:
-            size = (width, rows.stop - rows.start)
-            scale = planes[0].height / height
-            box = (0, rows.start * scale, planes[0].width, rows.stop * scale)
-            enlarged = [plane.resize(size, Image.Resampling.BILINEAR, box=box) for plane in planes]
-            merged = Image.merge("RGB", (Image.fromarray(gray[rows]), *enlarged))
-            out[rows] = np.asarray(merged.filter(table))
+            out[rows] = np.asarray(Image.fromarray(out[rows]).filter(table))
 
-        list(pool.map(colour, strips))
+        # Pillow reads the whole table anew for each strip, so they are as large as can be.
+        list(pool.map(colour, _strips(height, -(-height // threads))))
     return out
 
 
-def _planes_and_table(
-    gray: np.ndarray, small: Tensor, ab: Tensor
-) -> tuple[list[Image.Image], ImageFilter.Color3DLUT]:
-    """Give a and b at the middle resolution, as bytes, and the table that reads them."""
-    width, height = (_ZOOM * side for side in reversed(small.shape[-2:]))
+def _strips(height: int, step: int) -> list[slice]:
+    return [slice(start, min(start + step, height)) for start in range(0, height, step)]
+
+
+def _code(gray: np.ndarray, small: Tensor, ab: Tensor) -> tuple[Tensor, ImageFilter.Color3DLUT]:
+    """Bring ab to the middle resolution as bytes.
+
+    Returns:
+        (1, 3, h, w) uint8, channels last in memory, as torch enlarges it fastest: a place for the
+        gray level, then a and b; and the table that turns the three into sRGB.
+    """
+    height, width = (_ZOOM * side for side in small.shape[-2:])
     middle = Image.fromarray(gray).resize((width, height), Image.Resampling.BOX)
     levels = torch.from_numpy(np.asarray(middle).astype(np.int64))
     guide = _lightness_of_levels()[levels][None, None]
-    ab = GuidedUpsampler(small, ab, size=(height, width)).rows(0, guide)[0]
-    low, high = ab.amin(dim=(1, 2)), ab.amax(dim=(1, 2))
+    ab = GuidedUpsampler(small, ab, size=(height, width)).rows(0, guide)
+    low, high = ab.amin(dim=(0, 2, 3)), ab.amax(dim=(0, 2, 3))
     span = (high - low).clamp(min=1e-3)
-    coded = to_uint8((ab - low[:, None, None]) / span[:, None, None]).numpy()
+    bytes_ = to_uint8((ab - low[:, None, None]) / span[:, None, None])
+    coded = torch.cat((torch.zeros_like(bytes_[:, :1]), bytes_), dim=1)
     # Gray runs fastest in Pillow's tables, b slowest.
     b, a, level = torch.meshgrid(
         *(torch.linspace(0, 1, points) for points in reversed(_POINTS)), indexing="ij"
@@ -132,19 +137,20 @@ def _planes_and_table(
     lightness = luminance_to_lightness(rgb_to_linear(level))
     lab = torch.stack((lightness, low[0] + a * span[0], low[1] + b * span[1]))
     # (3, b, a, gray) is a picture of b times a rows.
-    rgb = lab_to_rgb(lab.flatten(1, 2), gamut="desaturate")
-    table = ImageFilter.Color3DLUT(_POINTS, rgb.flatten(1).T.flatten().tolist())
-    return [Image.fromarray(plane) for plane in coded], table
+    colours = lab_to_rgb(lab.flatten(1, 2), gamut="desaturate").permute(1, 2, 0)
+    table = ImageFilter.Color3DLUT(_POINTS, colours.contiguous().numpy().ravel())
+    return coded.contiguous(memory_format=torch.channels_last), table
 
 
 def _gray_levels(rgb: np.ndarray) -> np.ndarray:
     """Give the 8-bit gray of the same lightness: (H, W, 3) uint8 to (H, W) uint8."""
-    if (rgb[..., :1] == rgb[..., 1:]).all():
-        return rgb[..., 0]
+    red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
+    if (red == green).all() and (red == blue).all():
+        return red
     shares, levels = _luminance_tables()
-    luminance = shares[0].take(rgb[..., 0])
-    luminance += shares[1].take(rgb[..., 1])
-    luminance += shares[2].take(rgb[..., 2])
+    luminance = shares[0].take(red)
+    luminance += shares[1].take(green)
+    luminance += shares[2].take(blue)
     return levels.take(luminance)
 
 
