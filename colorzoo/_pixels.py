@@ -116,13 +116,19 @@ def _converter(
         deep_table = _gray_table(1 << 16, icc)
         return lambda tile: deep_table[_deep_codes(_deep_values(tile, image), *deep_range)]
     if image.mode in ("1", "L", "LA", "La"):
+        if icc is None:
+            return lambda tile: np.asarray(_in_mode(tile, "L").convert("RGB"))
         table = _gray_table(1 << 8, icc)
-        return lambda tile: table[np.asarray(tile.convert("L"))]
+        return lambda tile: table[np.asarray(_in_mode(tile, "L"))]
     mode = image.mode if image.mode in ("CMYK", "LAB") else "RGB"
     transform = _to_srgb(icc, mode) if icc or mode == "LAB" else None
     if transform is None or (mode == "RGB" and _is_identity(transform)):
-        return lambda tile: np.asarray(tile.convert("RGB"))
-    return lambda tile: np.asarray(transform.apply(tile.convert(mode)))
+        return lambda tile: np.asarray(_in_mode(tile, "RGB"))
+    return lambda tile: np.asarray(transform.apply(_in_mode(tile, mode)))
+
+
+def _in_mode(tile: Image.Image, mode: str) -> Image.Image:
+    return tile if tile.mode == mode else tile.convert(mode)  # convert() copies all the same
 
 
 def _to_srgb(icc: bytes | None, mode: str) -> ImageCms.ImageCmsTransform:

@@ -1,4 +1,4 @@
-"""The command line: ``colorzoo list | info | colorize | compare | evaluate | push``."""
+"""The command line: ``colorzoo list | info | colorize | compare | evaluate | benchmark | push``."""
 
 import json
 from collections.abc import Iterator
@@ -12,13 +12,14 @@ import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 import colorzoo
+from colorzoo.benchmark import MEGAPIXELS, PHOTO, Timing, as_json, benchmark, draw_plot
 from colorzoo.checkpoint import METRICS_FILE
 from colorzoo.compare import compare_photo
 from colorzoo.errors import ColorzooError, ConfigError, ImageError
-from colorzoo.evaluation import Report, evaluate_model, scores_table, short_count
+from colorzoo.evaluation import Report, evaluate_model, hardware, scores_table, short_count
 from colorzoo.hub import PushOptions
 from colorzoo.images import MAX_PIXELS, WRITABLE, Photo, photos_below, read_photo, save_image
 from colorzoo.perceptual import find_measures
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 # No markup: file names may hold brackets.
 _out = Console(markup=False, highlight=False)
+_TIMES = ("ms a photo", "times the floor", "photos/s", "peak MB")
 _err = Console(markup=False, highlight=False, stderr=True)
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
@@ -233,6 +235,57 @@ def evaluate(
         _print_report(report)
         if output is not None:
             _write_report(report, output)
+
+
+@app.command(name="benchmark")
+def benchmark_command(
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="A folder for benchmark.json and benchmark.png."),
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Only this one; may be given several times.")
+    ] = None,
+    megapixels: Annotated[
+        list[float] | None, typer.Option(help="Only this size; may be given several times.")
+    ] = None,
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+) -> None:
+    """Time models from file to file beside decoding and encoding alone; with peak memory."""
+    chosen = _device(device)
+    report = None if output is None else output / "benchmark.json"
+    if report is not None and report.exists() and not overwrite:
+        _fail(f"{report} exists: pass --overwrite, or another folder")
+    names = model or colorzoo.list_models(pretrained=True)
+    sizes = megapixels or MEGAPIXELS
+    table = Table("MP", "model", *(Column(each, justify="right") for each in _TIMES), box=None)
+    timings: list[Timing] = []
+    with _errors(), _progress() as progress:
+        for timing in progress.track(
+            benchmark(names, sizes, device=chosen),
+            total=len(sizes) * (1 + len(names)),
+            description="Measuring",
+        ):
+            timings.append(timing)
+            table.add_row(
+                f"{timing.megapixels:g}",
+                timing.model,
+                f"{timing.milliseconds:.0f}",
+                f"{timing.ratio:.2f}",
+                f"{timing.photos_per_second:.1f}",
+                f"{timing.peak_mb:.0f}",
+            )
+    _out.print(table)
+    _out.print(f"{PHOTO}. {hardware(torch.device(chosen))}.", soft_wrap=True)
+    if output is None or report is None:
+        return
+    with _errors():
+        output.mkdir(parents=True, exist_ok=True)
+        report.write_text(json.dumps(as_json(timings, chosen), indent=2) + "\n", encoding="utf-8")
+        _out.print(f"wrote {report}", soft_wrap=True)
+        draw_plot(timings, output / "benchmark.png")
+        _out.print(f"wrote {output / 'benchmark.png'}", soft_wrap=True)
 
 
 @app.command(name="push")
