@@ -26,7 +26,7 @@ from train.data import PhotoData
 from train.fit import with_options
 from train.losses import BinsLoss, ColorfulnessLoss
 from train.module import ColorizerModule
-from train.recipe import Adversary, parse_sides, parse_terms
+from train.recipe import Adversary, parse_keywords, parse_sides, parse_terms
 from train.recipes import find_recipe
 from train.report import read_log
 from train.start import initialise
@@ -216,6 +216,19 @@ def test_plateau_patience_split_and_loss_can_be_chosen(tmp_path):
 def test_wrong_resolutions_are_refused(wrong):
     with pytest.raises(ValueError, match="look like 64 or 96,0.7:128"):
         parse_sides(wrong)
+
+
+def test_a_models_keywords_can_be_set_for_a_run():
+    keywords = parse_keywords(["attention=true", "width=8", "encoder=resnet18"])
+    assert keywords == (("attention", True), ("width", 8), ("encoder", "resnet18"))
+    recipe = replace(
+        find_recipe("mobilenetv2-huber"), keywords=(*keywords, ("same_padding", False))
+    )
+    model = ColorizerModule(recipe).model
+    assert model.config["attention"] is True and model.config["encoder"] == "resnet18"
+    for wrong in ("attention", "=1", "a b=2", "width="):
+        with pytest.raises(ValueError, match="a model's keyword is NAME=VALUE"):
+            parse_keywords([wrong])
 
 
 @pytest.mark.parametrize("wrong", ["colorfulness", "beauty=1", "perceptual=much", "=1"])

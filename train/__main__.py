@@ -26,7 +26,7 @@ from train.judge import Counts, record
 from train.look import lay_out
 from train.publish import publish, publish_space
 from train.readme import GRID, draw_grid, update_readme
-from train.recipe import LossName, parse_sides, parse_split, parse_terms
+from train.recipe import LossName, parse_keywords, parse_sides, parse_split, parse_terms
 from train.recipes import find_recipe
 from train.tune import Metric, Search, tune
 
@@ -66,6 +66,10 @@ def fit_command(
     start: Annotated[
         str | None,
         typer.Option(help="First weights: random, imagenet, a timm safetensors file, or a model."),
+    ] = None,
+    keyword: Annotated[
+        list[str] | None,
+        typer.Option(help="Of the model, NAME=VALUE, such as attention=true. Several."),
     ] = None,
     loss: Annotated[LossName | None, typer.Option(help="Instead of the recipe's.")] = None,
     term: Annotated[
@@ -117,6 +121,7 @@ def fit_command(
     try:
         recipe = with_options(
             find_recipe(name),
+            keywords=parse_keywords(keyword) if keyword else None,
             loss=loss,
             terms=parse_terms(term) if term else None,
             term_weights=term_weights,

@@ -134,6 +134,7 @@ def fit(recipe: Recipe, run: Run) -> Path:
 def with_options(
     recipe: Recipe,
     *,
+    keywords: tuple[tuple[str, Any], ...] | None = None,
     loss: str | None = None,
     terms: tuple[tuple[TermName, float], ...] | None = None,
     term_weights: str | None = None,
@@ -155,6 +156,7 @@ def with_options(
     if loss is not None and loss not in recipe.losses:
         raise ValueError(f"{recipe.model} is trained by {' or '.join(recipe.losses)}, not {loss}")
     options = {
+        "keywords": keywords,
         "loss": loss,
         "terms": terms,
         "term_weights": term_weights,

@@ -35,7 +35,11 @@ class ColorizerModule(pl.LightningModule):
         """Build the model with random weights."""
         super().__init__()
         self.recipe, self._timer = recipe, timer
-        self.model = create_model(recipe.model).train().to(memory_format=torch.channels_last)
+        self.model = (
+            create_model(recipe.model, **dict(recipe.keywords))
+            .train()
+            .to(memory_format=torch.channels_last)
+        )
         self.loss = LOSSES[recipe.loss]()
         self.terms = nn.ModuleList(
             build_term(name, recipe.term_weights) for name, _ in recipe.terms

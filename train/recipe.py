@@ -1,5 +1,6 @@
 """Recipe: everything that decides how a model is trained, apart from the photos."""
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -42,6 +43,7 @@ class Recipe:
 
     Attributes:
         model: Registered name.
+        keywords: Of the model, in place of its registered ones, such as ("attention", True).
         loss: Objective on what the model's ``forward`` returns and the true ab; see
             ``train.losses``. Under an adversary, what is reported and validated on.
         terms: What is added to the loss, with its weight; see ``train.losses``.
@@ -74,6 +76,7 @@ class Recipe:
 
     model: str
     loss: LossName
+    keywords: tuple[tuple[str, Any], ...] = ()
     terms: tuple[tuple[TermName, float], ...] = ()
     term_weights: str | None = None
     start: str = "random"
@@ -149,6 +152,24 @@ def parse_split(text: str) -> tuple[float, float, float]:
     whole = 100.0 if sum(parts) > 2 else 1.0
     train, validation, test = (part / whole for part in parts)
     return train, validation, test
+
+
+def parse_keywords(texts: Sequence[str]) -> tuple[tuple[str, Any], ...]:
+    """Read a model's keywords such as "attention=true" or "encoder=resnet18"; values are JSON.
+
+    Raises:
+        ValueError: If one has no name or no value.
+    """
+    keywords = []
+    for text in texts:
+        name, _, value = text.partition("=")
+        if not (name.isidentifier() and value):
+            raise ValueError(f"a model's keyword is NAME=VALUE, got {text!r}")
+        try:
+            keywords.append((name, json.loads(value)))
+        except ValueError:  # a word without quotes
+            keywords.append((name, value))
+    return tuple(keywords)
 
 
 def parse_terms(texts: Sequence[str]) -> tuple[tuple[TermName, float], ...]:
