@@ -1,4 +1,4 @@
-"""The command line: ``colorzoo list | info | colorize | compare | evaluate | push``."""
+"""The command line: ``colorzoo list | info | colorize | compare | evaluate | export | push``."""
 
 import json
 from collections.abc import Iterator
@@ -19,6 +19,7 @@ from colorzoo.checkpoint import METRICS_FILE
 from colorzoo.compare import compare_photo
 from colorzoo.errors import ColorzooError, ImageError
 from colorzoo.evaluation import Report, evaluate_model, scores_table, short_count
+from colorzoo.export import export
 from colorzoo.hub import PushOptions
 from colorzoo.images import MAX_PIXELS, WRITABLE, Photo, photos_below, read_photo, save_image
 from colorzoo.perceptual import find_measures
@@ -221,6 +222,24 @@ def evaluate(
         _print_report(report)
         if output is not None:
             _write_report(report, output)
+
+
+@app.command(name="export")
+def export_command(
+    model: Annotated[str, typer.Argument(help="A registered model, a folder or a Hub id.")],
+    output: Annotated[Path, typer.Argument(help="The file to write, OUT.onnx.")],
+    revision: Revision = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a model as an ONNX file for pictures of any size, checked against PyTorch."""
+    with _errors():
+        if output.exists() and not overwrite:
+            _fail(f"{output} exists. Pass --overwrite to replace it.")
+        difference = export(colorzoo.load(model, revision=revision), output)
+    _out.print(
+        f"wrote {output}: ab differs by {difference:.1g} at most from PyTorch's on odd sizes",
+        soft_wrap=True,
+    )
 
 
 @app.command(name="push")
