@@ -11,9 +11,8 @@ import copy
 import hashlib
 import importlib
 import json
-import os
 import sys
-import tempfile
+import uuid
 import warnings
 from pathlib import Path
 from typing import Any, TypeVar
@@ -86,12 +85,10 @@ def export(model: Colorizer, path: str | Path) -> float:
     Raises:
         ConfigError: If the packages for it are missing, or the model cannot be exported.
     """
-    file = Path(path).expanduser()
-    if file.suffix != SUFFIX:
-        raise ConfigError(f"{file} must end in {SUFFIX}: by that colorzoo.load() knows it.")
-    graph, difference = _checked_graph(model)
+    file = check_path(path)
+    graph, difference = checked_graph(model)
     file.parent.mkdir(parents=True, exist_ok=True)
-    _write(file, graph)
+    write(file, graph)
     return difference
 
 
@@ -111,11 +108,11 @@ def with_onnxruntime(model: Model, *, cache_dir: str | Path | None = None) -> Mo
     if file is not None and file.is_file():
         session = _session(file.read_bytes(), str(file))
     else:
-        graph, _ = _checked_graph(model)
+        graph, _ = checked_graph(model)
         session = _session(graph, model.architecture)
         if file is not None:
             with contextlib.suppress(OSError):  # a full disk costs the next load its time only
-                _write(file, graph)
+                write(file, graph)
     running = copy.copy(model)
     running.forward = _Run(session, "output")
     return running
@@ -142,13 +139,13 @@ class ExportedColorizer(Colorizer):
         session = _session(file.read_bytes(), str(file))
         about = session.get_modelmeta().custom_metadata_map
         try:
-            keywords = json.loads(about["config"])
-            architecture = keywords.pop("architecture")
+            config: dict[str, Any] = dict(json.loads(about["config"]))
+            architecture = config.pop("architecture")
             work_size, parameters = int(about["work_size"]), int(about["parameters"])
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
+        except (KeyError, ValueError, TypeError) as error:
             raise WeightsError(f"{file} is no graph of `colorzoo export`.") from error
         super().__init__(work_size=work_size)
-        self.architecture, self._hub_mixin_config = architecture, keywords
+        self.architecture, self._hub_mixin_config = str(architecture), config
         self._file, self._parameter_count = file, parameters
         # By a model's first parameter others know where it runs.
         self.place = nn.Parameter(torch.zeros(()), requires_grad=False)
@@ -168,7 +165,7 @@ class _Run:
 
     def __init__(self, session: Any, output: str) -> None:
         self.session, self.output = session, output
-        self.options = _package("onnxruntime").RunOptions()
+        self.options = package("onnxruntime").RunOptions()
         self.options.only_execute_path_to_fetches = True  # the other output costs nothing then
 
     def __call__(self, lightness: Tensor) -> Tensor:
@@ -189,10 +186,26 @@ class _Network(nn.Module):
         return output, self.model.to_ab(output)
 
 
-def _checked_graph(model: Colorizer) -> tuple[bytes, float]:
+def check_path(path: str | Path) -> Path:
+    """Give the file of that name, if it may be the name of a graph.
+
+    Raises:
+        ConfigError: If it does not end in .onnx.
+    """
+    file = Path(path).expanduser()
+    if file.suffix != SUFFIX:
+        raise ConfigError(f"{file} must end in {SUFFIX}: by that colorzoo.load() knows it.")
+    return file
+
+
+def checked_graph(model: Colorizer) -> tuple[bytes, float]:
+    """Export a model and compare it with PyTorch; see ``export``, which writes what this gives."""
     if isinstance(model.forward, _Run):
         raise ConfigError(f"{model.architecture} is run by a graph already: export the model.")
     model = copy.deepcopy(model).to("cpu", torch.float32).eval()
+    for part in model.modules():  # PyTorch's exporter takes half as long again over in-place ones
+        if hasattr(part, "inplace"):
+            setattr(part, "inplace", False)  # noqa: B010
     graph = _graph(model)
     run = _Run(_session(graph, model.architecture), "ab")
     difference = 0.0
@@ -210,7 +223,7 @@ def _checked_graph(model: Colorizer) -> tuple[bytes, float]:
 
 
 def _graph(model: Colorizer) -> bytes:
-    onnx, _ = _package("onnx"), _package("onnxscript")
+    onnx, _ = package("onnx"), package("onnxscript")
     text = _AROUND.replace("STRIDE", str(model.stride))
     around = onnx.compose.add_prefix_graph(
         onnx.parser.parse_graph(text), "around/", rename_inputs=False, rename_outputs=False
@@ -258,7 +271,7 @@ def _graph(model: Colorizer) -> bytes:
 
 def _session(graph: bytes, name: str) -> Any:
     """Start onnxruntime; from bytes, so that a graph cannot name files to be read."""
-    onnxruntime = _package("onnxruntime")
+    onnxruntime = package("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 4  # errors are raised, they need not be printed too
@@ -272,10 +285,8 @@ def _session(graph: bytes, name: str) -> Any:
 def _cached(model: Colorizer, cache_dir: str | Path | None) -> Path | None:
     """Name the file in the cache for these weights and the code around them, if it can be kept."""
     digest = hashlib.sha256(f"{__version__} {torch.__version__} {model.config}".encode())
-    modules = {type(part).__module__ for part in model.modules()} | {
-        base.__module__ for base in type(model).__mro__
-    }
-    for name in sorted(modules):
+    classes = {type(part) for part in model.modules()} | {*type(model).__mro__}
+    for name in sorted({__name__, *(each.__module__ for each in classes)}):
         source = getattr(sys.modules.get(name), "__file__", None)
         if source is None and name not in sys.builtin_module_names:
             return None  # a class of a notebook may have changed since
@@ -290,22 +301,22 @@ def _cached(model: Colorizer, cache_dir: str | Path | None) -> Path | None:
     return folder / f"{model.architecture}-{digest.hexdigest()[:24]}{SUFFIX}"
 
 
-def _write(path: Path, graph: bytes) -> None:
+def write(path: Path, graph: bytes) -> None:
     """Write a file whole or not at all."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        try:
-            file.write(graph)
-            file.close()
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        part.write_bytes(graph)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
-def _package(name: str) -> Any:
+def package(name: str) -> Any:
+    """Import one of the packages of colorzoo[onnx], or say how to install it."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
+        missing = name.partition(".")[0]
         raise ConfigError(
-            f"This needs {name}, which is not installed: pip install 'colorzoo[onnx]'"
+            f"This needs {missing}, which is not installed: pip install 'colorzoo[onnx]'"
         ) from error

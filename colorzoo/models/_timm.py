@@ -27,7 +27,9 @@ def build_encoder(
     Raises:
         ConfigError: If timm has no such model, or it does not give such features.
     """
-    import timm  # costs over a second, so only those who need it pay
+    # They cost over a second, so only those who need them pay.
+    import timm
+    from timm.layers.conv2d_same import Conv2dSame
 
     if name not in timm.list_models():
         close = timm.list_models(f"*{name}*")[:3]
@@ -53,7 +55,7 @@ def build_encoder(
             "families such as resnet, mobilenet, efficientnet and convnext do."
         ) from error
     for key, layer in list(encoder.named_modules()):
-        if isinstance(layer, nn.Conv2d) and isinstance(layer, timm.layers.Conv2dSame):
+        if isinstance(layer, nn.Conv2d) and isinstance(layer, Conv2dSame):
             encoder.set_submodule(key, _SamePadding(layer))
     return encoder, encoder.feature_info.channels()
 
