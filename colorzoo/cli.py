@@ -1,10 +1,11 @@
-"""The command line: ``colorzoo list | info | colorize | compare | evaluate | benchmark | push``."""
+"""The command line: colorizing, comparing, measuring, exporting, publishing; see ``--help``."""
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -19,11 +20,20 @@ from colorzoo.benchmark import MEGAPIXELS, PHOTO, Timing, as_json, benchmark, dr
 from colorzoo.checkpoint import METRICS_FILE
 from colorzoo.compare import compare_photo
 from colorzoo.errors import ColorzooError, ConfigError, ImageError
-from colorzoo.evaluation import Report, evaluate_model, hardware, scores_table, short_count
+from colorzoo.evaluation import (
+    Report,
+    evaluate_model,
+    hardware,
+    read_photos,
+    scores_table,
+    short_count,
+)
+from colorzoo.export import export
 from colorzoo.hub import PushOptions
 from colorzoo.images import MAX_PIXELS, WRITABLE, Photo, photos_below, read_photo, save_image
 from colorzoo.perceptual import find_measures
 from colorzoo.publish import push
+from colorzoo.quantize import export_int8
 
 app = typer.Typer(
     help="Colour black-and-white photos with a zoo of neural networks.",
@@ -288,6 +298,36 @@ def benchmark_command(
         _out.print(f"wrote {output / 'benchmark.png'}", soft_wrap=True)
 
 
+@app.command(name="export")
+def export_command(
+    model: Annotated[str, typer.Argument(help="A registered model, a folder or a Hub id.")],
+    output: Annotated[Path, typer.Argument(help="The file to write, OUT.onnx.")],
+    int8: Annotated[
+        Path | None,
+        typer.Option(
+            help="Count in 8-bit integers, tried out on the first 200 colour photos of this folder "
+            "or tar: a quarter of the size; refused where it costs quality."
+        ),
+    ] = None,
+    revision: Revision = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a model as an ONNX file for pictures of any size, checked against PyTorch."""
+    with _errors():
+        if output.exists() and not overwrite:
+            _fail(f"{output} exists. Pass --overwrite to replace it.")
+        colorizer = colorzoo.load(model, revision=revision)
+        if int8 is None:
+            difference = export(colorizer, output)
+            found = f"ab differs by {difference:.1g} at most from PyTorch's on odd sizes"
+        else:
+            photos = list(islice(read_photos(int8, [], coloured=True), _INT8_PHOTOS))
+            cost = export_int8(colorizer, output, photos)
+            found = f"PSNR {cost.before:.2f} dB before, {cost.after:.2f} dB after"
+            found += f", on {cost.photos} of the photos"
+    _out.print(f"wrote {output}: {found}", soft_wrap=True)
+
+
 @app.command(name="push")
 def push_command(
     model: Annotated[str, typer.Argument(help="A registered model, or a folder.")],
@@ -344,6 +384,7 @@ def _write_report(report: Report, folder: Path) -> None:
     _out.print(f"wrote {folder / _REPORT_FILE} and {folder / _SHEET_FILE}", soft_wrap=True)
 
 
+_INT8_PHOTOS = 200
 _REPORT_FILE, _SHEET_FILE = METRICS_FILE, "sheet.png"
 
 # What one photo can come to grief of, memory on the CPU and the GPU included.

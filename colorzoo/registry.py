@@ -30,6 +30,7 @@ from colorzoo.checkpoint import (
 )
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError, UnknownModelError, WeightsError
+from colorzoo.export import SUFFIX, ExportedColorizer, with_onnxruntime
 from colorzoo.hub import HubRepo
 
 DEFAULT_MODEL = "unet"
@@ -245,11 +246,13 @@ def load(
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
     source: Literal["auto", "bundled", "hub"] = "auto",
+    backend: Literal["torch", "onnx"] = "torch",
 ) -> Colorizer:
     """Load a trained colorizer.
 
-    A Path, or a name that starts with ".", "/" or "~", is a folder; a name without a slash is a
-    registered model; of the others, what exists here is a folder, the rest are Hub repositories.
+    What ends in ".onnx" is a file of ``colorzoo export``, which onnxruntime runs. Else a Path, or a
+    name that starts with ".", "/" or "~", is a folder; a name without a slash is a registered
+    model; of the others, what exists here is a folder, the rest are Hub repositories.
     Of a registered model the bundled weights are taken, or those on the Hub at its pinned commit
     where none are bundled.
 
@@ -263,6 +266,8 @@ def load(
         device: Where the model runs: "cpu", "cuda", "cuda:1", "mps".
         dtype: torch.float32, torch.float16 or torch.bfloat16, whatever the file holds.
         source: "bundled" never asks the Hub, "hub" never takes what is here.
+        backend: "onnx" has onnxruntime run the network: it is exported at first, and kept for the
+            next time. It runs on the CPU in float32 then, whatever device and dtype say.
 
     Returns:
         The model in eval mode on that device.
@@ -270,22 +275,52 @@ def load(
     Raises:
         UnknownModelError: If the name is not registered.
         ConfigError: If config.json is missing, damaged, names an unknown architecture or asks for
-            an absurd size, if there is no such device, or if arguments exclude each other.
+            an absurd size, if there is no such device, if arguments exclude each other, or if
+            onnxruntime is asked for and not installed.
         WeightsError: If there are no weights, or they do not fit.
         HubError: If the Hub does not deliver.
     """
+    if backend not in ("torch", "onnx"):
+        raise ConfigError(f"backend must be 'torch' or 'onnx', got {backend!r}")
     if dtype not in _DTYPES:
         raise ConfigError(f"dtype must be one of {', '.join(map(str, _DTYPES))}, got {dtype!r}")
     if source not in ("auto", "bundled", "hub"):
         raise ConfigError(f"source must be 'auto', 'bundled' or 'hub', got {source!r}")
     if source == "bundled" and revision is not None:
         raise ConfigError(f"source='bundled' never asks the Hub: leave out revision={revision!r}.")
+    if str(name).endswith(SUFFIX):
+        if source != "auto" or revision is not None:
+            raise ConfigError(f"{name} is a file; source and revision are for weights.")
+        return ExportedColorizer(name).eval()
+    model = _load_weights(
+        name,
+        revision=revision,
+        token=token,
+        cache_dir=cache_dir,
+        local_files_only=local_files_only,
+        source=source,
+    )
+    if backend == "onnx":
+        return with_onnxruntime(model, cache_dir=cache_dir)
+    return _to_device(model, device, dtype)
+
+
+def _load_weights(
+    name: str | Path,
+    *,
+    revision: str | None,
+    token: str | bool | None,
+    cache_dir: str | Path | None,
+    local_files_only: bool,
+    source: Literal["auto", "bundled", "hub"],
+) -> Colorizer:
+    """Find a model by the rules of ``load``; on the CPU, float32."""
     wants_hub = source == "hub" or revision is not None
     folder = None if wants_hub and not _is_path(name) else local_folder(name)
     if folder is not None:
         if wants_hub:
             raise ConfigError(f"{name} is a folder; revision and source='hub' are for the Hub.")
-        return _to_device(_load_folder(folder), device, dtype)
+        return _load_folder(folder)
     repo_id, pinned = str(name), None
     if "/" not in repo_id:
         info = model_info(repo_id)
@@ -301,7 +336,7 @@ def load(
         cache_dir=cache_dir,
         local_files_only=local_files_only,
     )
-    return _to_device(_load_repo(repo), device, dtype)
+    return _load_repo(repo)
 
 
 def local_folder(name: str | Path) -> Path | None:

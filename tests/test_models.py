@@ -245,6 +245,20 @@ def test_wrong_encoders_are_explained():
         colorzoo.create_model("resnet34", encoder="vit_tiny_patch16_224")
 
 
+def test_same_padding_is_that_of_timm():
+    import timm
+
+    ours = colorzoo.create_model("mobilenetv2-huber").get_submodule("encoder")
+    theirs = timm.create_model(
+        "mobilenetv2_100", features_only=True, feature_cls="getter", pad_type="same"
+    ).eval()
+    theirs.load_state_dict(ours.state_dict())
+    picture = torch.rand(2, 3, 96, 64)
+    with torch.inference_mode():
+        for mine, other in zip(ours(picture), theirs(picture), strict=True):
+            assert torch.equal(mine, other)
+
+
 @pytest.mark.parametrize("attention", [False, True])
 @pytest.mark.parametrize("output_stride", [2, 4])
 def test_timm_unet_in_all_its_forms(attention, output_stride, tmp_path):

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from colorzoo.errors import ConfigError
 
@@ -26,7 +27,9 @@ def build_encoder(
     Raises:
         ConfigError: If timm has no such model, or it does not give such features.
     """
-    import timm  # costs over a second, so only those who need it pay
+    # They cost over a second, so only those who need them pay.
+    import timm
+    from timm.layers.conv2d_same import Conv2dSame
 
     if name not in timm.list_models():
         close = timm.list_models(f"*{name}*")[:3]
@@ -51,4 +54,36 @@ def build_encoder(
             f"timm's {name!r} gives no features at stride {strides} ({error}). Convolutional "
             "families such as resnet, mobilenet, efficientnet and convnext do."
         ) from error
+    for key, layer in list(encoder.named_modules()):
+        if isinstance(layer, nn.Conv2d) and isinstance(layer, Conv2dSame):
+            encoder.set_submodule(key, _SamePadding(layer))
     return encoder, encoder.feature_info.channels()
+
+
+class _SamePadding(nn.Conv2d):
+    """TensorFlow's padding of a picture that the stride divides, as those of a Colorizer are.
+
+    timm works the padding out from the size of each picture. PyTorch's exporter does not get to
+    the end of that for pictures of any size; here it is known beforehand, and the same.
+    """
+
+    def __init__(self, layer: nn.Conv2d) -> None:
+        (high, wide), (down, along) = layer.kernel_size, layer.stride
+        (apart_y, apart_x) = layer.dilation
+        super().__init__(
+            layer.in_channels,
+            layer.out_channels,
+            (high, wide),
+            (down, along),
+            dilation=(apart_y, apart_x),
+            groups=layer.groups,
+            bias=False,
+            device="meta",
+        )
+        self.weight, self.bias = layer.weight, layer.bias
+        y = max((high - 1) * apart_y + 1 - down, 0)
+        x = max((wide - 1) * apart_x + 1 - along, 0)
+        self.margins = (x // 2, x - x // 2, y // 2, y - y // 2)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(F.pad(input, self.margins))
