@@ -1,12 +1,13 @@
 """The command line: ``colorzoo list | info | colorize | compare | evaluate | push``."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, get_args
 
 import torch
 import typer
@@ -17,12 +18,24 @@ from rich.table import Table
 import colorzoo
 from colorzoo.checkpoint import METRICS_FILE
 from colorzoo.compare import compare_photo
-from colorzoo.errors import ColorzooError, ConfigError, ImageError
+from colorzoo.errors import ConfigError, ImageError
 from colorzoo.evaluation import Report, evaluate_model, scores_table, short_count
+from colorzoo.folders import (
+    FAILURES,
+    How,
+    Job,
+    Outcome,
+    Status,
+    check_target,
+    colour_jobs,
+    one_line,
+    plan,
+)
 from colorzoo.hub import PushOptions
-from colorzoo.images import MAX_PIXELS, WRITABLE, Photo, photos_below, read_photo, save_image
+from colorzoo.images import MAX_PIXELS, read_photo, save_image
 from colorzoo.perceptual import find_measures
 from colorzoo.publish import push
+from colorzoo.run_report import RunReport, weights_of
 
 app = typer.Typer(
     help="Colour black-and-white photos with a zoo of neural networks.",
@@ -49,6 +62,23 @@ Temperature = Annotated[
 Seed = Annotated[
     int | None,
     typer.Option(help="Of models over colour bins: draw one of the colourings they hold possible."),
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Skip photos whose output is there: decodable to its end, of the photo's size, not "
+        "older than the photo and, as far as --report tells, of this model and these options. A "
+        "damaged output is made again; any other is replaced only with --overwrite.",
+    ),
+]
+ReportFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        help="Write a JSON object a line: what became of each photo, in the end a summary. "
+        "--resume appends.",
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
 MaxPixels = Annotated[int, typer.Option(min=1, help="Refuse photos with more pixels than this.")]
@@ -126,35 +156,41 @@ def colorize(
     seed: Seed = None,
     device: Device = "auto",
     overwrite: Overwrite = False,
+    resume: Resume = False,
+    report: ReportFile = None,
     max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
     """Colour photos and folders of photos; names are kept, inputs are never overwritten."""
-    jobs = _plan(inputs, output)
-    if not jobs:
-        _fail(f"there is no photo in {', '.join(map(str, inputs))}")
-    with _errors():
+    how = How(saturation, work_size, max_pixels, overwrite, resume)
+    run = _Run()
+    with _errors(), _stoppable(run):
+        jobs = plan(inputs, output)
+        if not jobs:
+            _fail(f"there is no photo in {', '.join(map(str, inputs))}")
+        run.begin(jobs)
         colorizer = colorzoo.load(model, revision=revision, device=_device(device))
         if temperature is not None or seed is not None:
             colorizer = _choose_of_bins(colorizer, model, temperature, seed)
-    taken = {job.source.resolve() for job in jobs}
-    failed = done = 0
-    with _progress() as progress:
-        for job in progress.track(jobs, description=f"Colouring with {model}"):
-            try:
-                _check_target(job, taken, overwrite=overwrite)
-                photo = read_photo(job.source, max_pixels=max_pixels)
-                result = colorizer.colorize_photo(photo, saturation=saturation, work_size=work_size)
-                job.target.parent.mkdir(parents=True, exist_ok=True)
-                save_image(result, job.target)
-            except _FAILURES as error:
-                failed += 1
-                _err.print(f"failed: {_line(error)}", style="red", soft_wrap=True)
-                continue
-            done += 1
-            taken.add(job.target.resolve())
-            _print_notes(photo)
-    _out.print(f"{done} coloured, {failed} failed, in {output}", soft_wrap=True)
-    if failed:
+        if report is not None:
+            _check_report(report, jobs)
+            settings = {
+                "model": model,
+                "weights": weights_of(colorizer),
+                "saturation": saturation,
+                "work_size": work_size or colorizer.work_size,
+                "temperature": temperature,
+                "seed": seed,
+            }
+            run.report = RunReport(report, settings, append=resume, overwrite=overwrite)
+        made = run.report and run.report.made_otherwise
+        outcomes = colour_jobs(colorizer, jobs, how, made_otherwise=made)
+        with closing(outcomes), _progress() as progress:
+            for outcome in progress.track(
+                outcomes, total=len(jobs), description=f"Colouring with {model}"
+            ):
+                run.add(outcome)
+    _out.print(f"{run.finish()}, in {output}", soft_wrap=True)
+    if not run.is_good:
         raise typer.Exit(1)
 
 
@@ -173,8 +209,7 @@ def compare(
 ) -> None:
     """Colour a photo with every model and lay the results out on a labelled sheet."""
     with _errors():
-        job = _Job(image, output)
-        _check_target(job, {image.resolve()}, overwrite=overwrite)
+        check_target(Job(image, output), overwrite=overwrite)
         photo = read_photo(image, max_pixels=max_pixels)
         results = compare_photo(
             photo,
@@ -189,7 +224,7 @@ def compare(
         columns = min(len(tiles), 4)
         output.parent.mkdir(parents=True, exist_ok=True)
         save_image(colorzoo.contact_sheet(tiles, columns=columns, tile=384), output)
-        _print_notes(photo)
+        _print_notes(photo.name, photo.notes)
     _out.print(f"wrote {output}", soft_wrap=True)
 
 
@@ -293,37 +328,56 @@ def _write_report(report: Report, folder: Path) -> None:
 
 _REPORT_FILE, _SHEET_FILE = METRICS_FILE, "sheet.png"
 
-# What one photo can come to grief of, memory on the CPU and the GPU included.
-_FAILURES = (ColorzooError, OSError, ValueError, RuntimeError, MemoryError)
 
+class _Run:
+    """What became of the photos so far: told on the screen and in the report."""
 
-@dataclass(frozen=True)
-class _Job:
-    """One photo to colour and where its result goes."""
+    def __init__(self) -> None:
+        self.report: RunReport | None = None
+        self.is_good = True
+        self._open: dict[Job, None] = {}
+        self._counts: Counter[Status] = Counter()
+        self._told: set[str | None] = set()
 
-    source: Path
-    target: Path
+    def begin(self, jobs: list[Job]) -> None:
+        self._open = dict.fromkeys(jobs)
 
+    def add(self, outcome: Outcome) -> None:
+        del self._open[outcome.job]
+        self._counts[outcome.status] += 1
+        if outcome.status in ("failed", "left"):
+            self.is_good = False
+            if outcome.reason not in self._told:
+                _err.print(f"{outcome.status}: {outcome.reason}", style="red", soft_wrap=True)
+        if outcome.status == "left":  # for a reason that it shares with many
+            self._told.add(outcome.reason)
+        if outcome.status == "done":
+            _print_notes(outcome.job.source.name, outcome.notes)
+        self._write(lambda report: report.add(outcome))
 
-def _plan(inputs: list[Path], output: Path) -> list[_Job]:
-    """Pair every photo with its output; folders keep their structure, several their names."""
-    only = inputs[0] if len(inputs) == 1 and not inputs[0].is_dir() else None
-    if only is not None and output.suffix and not output.is_dir():
-        return [_Job(only, output)]
-    jobs: dict[Path, _Job] = {}  # by source: what is named twice is coloured once
-    for path in inputs:
-        base = output / path.resolve().name if len(inputs) > 1 else output
-        targets = (
-            {
-                file: base / _writable(file.relative_to(path))
-                for file in photos_below(path, skip=output)
-            }
-            if path.is_dir()
-            else {path: output / _writable(Path(path.name))}
+    def finish(self, *, stopped: str | None = None) -> str:
+        """End the report, what is still open being left, and give the sum in words."""
+        self._told.add(stopped)
+        for job in list(self._open):
+            self.add(Outcome(job, "left", stopped))
+        self._write(RunReport.finish)
+        words = {"done": "coloured", "failed": "failed", "skipped": "skipped", "left": "left"}
+        return ", ".join(
+            f"{self._counts[status]} {words[status]}"
+            for status in get_args(Status)
+            if self._counts[status] or status in ("done", "failed")
         )
-        for source, target in targets.items():
-            jobs.setdefault(source.resolve(), _Job(source, target))
-    return list(jobs.values())
+
+    def _write(self, what: Callable[[RunReport], None]) -> None:
+        try:
+            if self.report is not None:
+                what(self.report)
+        except OSError as error:  # the photos matter more: go on without it
+            self.report, self.is_good = None, False
+            reason = error.strerror
+            _err.print(
+                f"failed: the report ends here: it cannot be written ({reason})", style="red"
+            )
 
 
 def _choose_of_bins(
@@ -337,24 +391,6 @@ def _choose_of_bins(
         )
     model = model if temperature is None else model.at_temperature(temperature)
     return model if seed is None else model.drawn(seed)
-
-
-def _writable(path: Path) -> Path:
-    """Keep the name; what colorzoo reads but does not write, such as GIF, becomes PNG."""
-    return path if path.suffix.lower() in WRITABLE else path.with_suffix(".png")
-
-
-def _check_target(job: _Job, taken: set[Path], *, overwrite: bool) -> None:
-    target = job.target.resolve()
-    # The same file under a name in other letters, on disks that do not tell them apart.
-    is_source = target.exists() and job.source.exists() and target.samefile(job.source)
-    if target in taken or is_source:
-        raise ImageError(
-            f"{job.source.name}: {job.target} is an input or the result of another one. "
-            "Choose another output."
-        )
-    if target.exists() and not overwrite:
-        raise ImageError(f"{job.source.name}: {job.target} exists. Pass --overwrite to replace it.")
 
 
 def _device(name: str) -> torch.device:
@@ -378,13 +414,38 @@ def _progress() -> Progress:
     )
 
 
-def _print_notes(photo: Photo) -> None:
-    for note in photo.notes:
-        _err.print(f"note: {photo.name}: {note}", soft_wrap=True)
+def _print_notes(name: str, notes: tuple[str, ...]) -> None:
+    for note in notes:
+        _err.print(f"note: {name}: {note}", soft_wrap=True)
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which a machine that shuts down or a batch system sends."""
+
+
+@contextmanager
+def _stoppable(run: _Run) -> Iterator[None]:
+    """End on Ctrl-C and SIGTERM with a line and the exit code that shells know them by."""
+
+    def terminate(*_: object) -> NoReturn:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        found = run.finish(stopped="the run was stopped")
+        _err.print(f"stopped: {found}; --resume goes on", style="red", soft_wrap=True)
+        number = signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT
+        raise typer.Exit(128 + number) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _check_report(report: Path, jobs: list[Job]) -> None:
+    photos = {path.resolve() for job in jobs for path in (job.source, job.target)}
+    if report.resolve() in photos:
+        raise ConfigError(f"the report {report} is a photo or a result; choose another path")
 
 
 @contextmanager
@@ -394,8 +455,8 @@ def _errors() -> Iterator[None]:
         yield
     except typer.Exit:  # a RuntimeError, and told already
         raise
-    except _FAILURES as error:
-        _fail(_line(error))
+    except FAILURES as error:
+        _fail(one_line(error))
 
 
 def _fail(message: str) -> NoReturn:
