@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, NoReturn, get_args
+from typing import Annotated, Any, NoReturn, get_args
 
 import torch
 import typer
@@ -22,6 +22,7 @@ from colorzoo.errors import ConfigError, ImageError
 from colorzoo.evaluation import Report, evaluate_model, scores_table, short_count
 from colorzoo.folders import (
     FAILURES,
+    STOPPED,
     How,
     Job,
     Outcome,
@@ -163,11 +164,10 @@ def colorize(
     """Colour photos and folders of photos; names are kept, inputs are never overwritten."""
     how = How(saturation, work_size, max_pixels, overwrite, resume)
     run = _Run()
-    with _errors(), _stoppable(run):
+    with _errors(), _Interrupts() as interrupts:
         jobs = plan(inputs, output)
         if not jobs:
             _fail(f"there is no photo in {', '.join(map(str, inputs))}")
-        run.begin(jobs)
         colorizer = colorzoo.load(model, revision=revision, device=_device(device))
         if temperature is not None or seed is not None:
             colorizer = _choose_of_bins(colorizer, model, temperature, seed)
@@ -182,14 +182,22 @@ def colorize(
                 "seed": seed,
             }
             run.report = RunReport(report, settings, append=resume, overwrite=overwrite)
-        made = run.report and run.report.made_otherwise
-        outcomes = colour_jobs(colorizer, jobs, how, made_otherwise=made)
+        outcomes = colour_jobs(
+            colorizer,
+            jobs,
+            how,
+            made_otherwise=run.report and run.report.made_otherwise,
+            is_stopped=interrupts.defer(),
+        )
         with closing(outcomes), _progress() as progress:
             for outcome in progress.track(
                 outcomes, total=len(jobs), description=f"Colouring with {model}"
             ):
                 run.add(outcome)
-    _out.print(f"{run.finish()}, in {output}", soft_wrap=True)
+        found = f"{run.finish()}, in {output}"
+        if interrupts.number is not None:
+            interrupts.end(f"{found}. --resume goes on.")
+    _out.print(found, soft_wrap=True)
     if not run.is_good:
         raise typer.Exit(1)
 
@@ -335,15 +343,10 @@ class _Run:
     def __init__(self) -> None:
         self.report: RunReport | None = None
         self.is_good = True
-        self._open: dict[Job, None] = {}
         self._counts: Counter[Status] = Counter()
-        self._told: set[str | None] = set()
-
-    def begin(self, jobs: list[Job]) -> None:
-        self._open = dict.fromkeys(jobs)
+        self._told: set[str | None] = {STOPPED}  # that is told in the end
 
     def add(self, outcome: Outcome) -> None:
-        del self._open[outcome.job]
         self._counts[outcome.status] += 1
         if outcome.status in ("failed", "left"):
             self.is_good = False
@@ -355,11 +358,8 @@ class _Run:
             _print_notes(outcome.job.source.name, outcome.notes)
         self._write(lambda report: report.add(outcome))
 
-    def finish(self, *, stopped: str | None = None) -> str:
-        """End the report, what is still open being left, and give the sum in words."""
-        self._told.add(stopped)
-        for job in list(self._open):
-            self.add(Outcome(job, "left", stopped))
+    def finish(self) -> str:
+        """End the report and give the sum in words."""
         self._write(RunReport.finish)
         words = {"done": "coloured", "failed": "failed", "skipped": "skipped", "left": "left"}
         return ", ".join(
@@ -374,10 +374,7 @@ class _Run:
                 what(self.report)
         except OSError as error:  # the photos matter more: go on without it
             self.report, self.is_good = None, False
-            reason = error.strerror
-            _err.print(
-                f"failed: the report ends here: it cannot be written ({reason})", style="red"
-            )
+            _err.print(f"failed: the report ends here ({error.strerror})", style="red")
 
 
 def _choose_of_bins(
@@ -411,6 +408,7 @@ def _progress() -> Progress:
         TimeRemainingColumn(),
         console=_err,
         transient=True,
+        disable=not _err.is_terminal,  # it would leave an empty line in files
     )
 
 
@@ -419,27 +417,42 @@ def _print_notes(name: str, notes: tuple[str, ...]) -> None:
         _err.print(f"note: {name}: {note}", soft_wrap=True)
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM, which a machine that shuts down or a batch system sends."""
+class _Interrupts:
+    """Ctrl-C and SIGTERM end the command with a line and the exit code that shells know them by.
 
+    They do so at once or, once they are deferred, when the run has seen to it: then what is told of
+    every photo is true. A second one does not wait.
+    """
 
-@contextmanager
-def _stoppable(run: _Run) -> Iterator[None]:
-    """End on Ctrl-C and SIGTERM with a line and the exit code that shells know them by."""
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self._is_deferred = False
+        self._before: dict[signal.Signals, Any] = {}
 
-    def terminate(*_: object) -> NoReturn:
-        raise _Terminated
+    def __enter__(self) -> "_Interrupts":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._take)
+        return self
 
-    before = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    except KeyboardInterrupt as stop:
-        found = run.finish(stopped="the run was stopped")
-        _err.print(f"stopped: {found}; --resume goes on", style="red", soft_wrap=True)
-        number = signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT
-        raise typer.Exit(128 + number) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if isinstance(error, KeyboardInterrupt):
+            self.end("What is done is whole.")
+
+    def defer(self) -> Callable[[], bool]:
+        """Wait for the run from now on, and give it the question whether it is to stop."""
+        self._is_deferred = True
+        return lambda: self.number is not None
+
+    def end(self, what: str) -> NoReturn:
+        _err.print(f"stopped: {what}", style="red", soft_wrap=True)
+        raise typer.Exit(128 + (self.number or signal.SIGINT))
+
+    def _take(self, number: int, _frame: object) -> None:
+        is_first, self.number = self.number is None, number
+        if not (self._is_deferred and is_first):
+            raise KeyboardInterrupt
 
 
 def _check_report(report: Path, jobs: list[Job]) -> None:

@@ -7,7 +7,6 @@ the network, which one thread alone runs. What is in flight is bounded by pixels
 import errno
 import os
 import tempfile
-import threading
 import unicodedata
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -37,6 +36,9 @@ Status = Literal["done", "skipped", "failed", "left"]
 
 # What one photo can come to grief of, memory on the CPU and the GPU included.
 FAILURES = (ColorzooError, OSError, ValueError, RuntimeError, MemoryError)
+
+# Why photos are left when a run is stopped.
+STOPPED = "the run was stopped"
 
 # Pixels in flight at most: about 12 bytes each, the photo, its gray, the result and its copies.
 # A photo of more than this is alone in flight.
@@ -208,6 +210,7 @@ def colour_jobs(
     how: How,
     *,
     made_otherwise: Callable[[Job], str | None] | None = None,
+    is_stopped: Callable[[], bool] = lambda: False,
 ) -> Generator[Outcome, None, None]:
     """Colour photos, several at a time, and say of each what became of it as soon as it ends.
 
@@ -224,19 +227,19 @@ def colour_jobs(
         jobs: What to colour, as ``plan`` gives it.
         how: Options.
         made_otherwise: Tells of a job whose target exists what else it was made by, if so.
+        is_stopped: Asked now and then; once it is so, what is not being written yet is left.
 
     Yields:
-        An outcome a job, in the order in which they end. To stop early, close the iterator: it
-        returns when the photos that are being written have been.
+        An outcome a job, in the order in which they end. Closing the iterator early stops too.
     """
     for folder in {job.target.parent for job in jobs}:
         remove_leftovers(folder)
     with _one_thread_a_photo(jobs) as threads:
-        pipeline = _Pipeline(colorizer, how, made_otherwise, threads)
+        pipeline = _Pipeline(colorizer, how, made_otherwise, is_stopped, threads)
         try:
             yield from pipeline.run(jobs)
         finally:
-            pipeline.stop()
+            pipeline.close()
 
 
 @contextmanager
@@ -294,12 +297,14 @@ class _Pipeline:
         colorizer: Colorizer,
         how: How,
         made_otherwise: Callable[[Job], str | None] | None,
+        is_stopped: Callable[[], bool],
         threads: int,
     ) -> None:
-        self._colorizer, self._how, self._made_otherwise = colorizer, how, made_otherwise
+        self._colorizer, self._how = colorizer, how
+        self._made_otherwise, self._is_stopped = made_otherwise, is_stopped
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="colorzoo")
         self._most = 2 * threads + 1  # photos in flight
-        self._stopped = threading.Event()
+        self._is_closed = False
         # What a thread has of a photo in the end: its pixels, or what became of it.
         self._running: dict[Future[Photo | Status], _InFlight] = {}
         self._full: str | None = None
@@ -328,9 +333,9 @@ class _Pipeline:
                 if outcome is not None:
                     yield outcome
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Give up what has not begun to be written, and wait for what has."""
-        self._stopped.set()
+        self._is_closed = True
         self._pool.shutdown(cancel_futures=True)
 
     def _has_room_for(self, item: _InFlight) -> bool:
@@ -339,6 +344,8 @@ class _Pipeline:
         return fits or not self._running
 
     def _why_left(self, job: Job) -> str | None:
+        if self._is_closed or self._is_stopped():
+            return STOPPED
         if self._full is None and self._refused:
             return self._refused.get(_standing(job.target.parent))
         return self._full
@@ -347,8 +354,13 @@ class _Pipeline:
         """Take what a thread has done of a photo: it goes on to be written, or has ended."""
         try:
             photo = future.result()
-            if not isinstance(photo, Photo):
-                return item.ended(photo, "its result is there" if photo == "skipped" else None)
+            reason = self._why_left(item.job)
+            if photo == "skipped":
+                return item.ended("skipped", "its result is there")
+            if photo == "done":
+                return item.ended("done")
+            if not isinstance(photo, Photo) or reason is not None:
+                return item.ended("left", reason)
             with item.timed():
                 prediction = self._colorizer.predict(photo, work_size=self._how.work_size)
         except _FolderError as error:
@@ -407,7 +419,7 @@ class _Pipeline:
         target = item.job.target
         with item.timed():
             result = self._colorizer.render(photo, prediction, saturation=self._how.saturation)
-            if self._stopped.is_set():
+            if self._why_left(item.job) is not None:
                 return "left"
             check_target(item.job, overwrite=item.overwrite)  # again: it may have appeared
             try:

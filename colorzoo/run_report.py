@@ -73,7 +73,7 @@ class RunReport:
         """Write a photo's line.
 
         Raises:
-            OSError: If it cannot be written.
+            OSError: If it cannot be written; the report is closed then.
         """
         self._counts[outcome.status] += 1
         width, height = outcome.size or (None, None)
@@ -103,8 +103,12 @@ class RunReport:
 
     def _write(self, line: dict[str, Any]) -> None:
         data = json.dumps(line).encode() + b"\n"
-        while data:  # on a disk that is nearly full, only a part may be taken
-            data = data[self._stream.write(data) :]
+        try:
+            while data:  # on a disk that is nearly full, only a part may be taken
+                data = data[self._stream.write(data) :]
+        except OSError:  # a line after a torn one could not be read
+            self._stream.close()
+            raise
 
     def _read(self, path: Path) -> None:
         data = path.read_bytes()
