@@ -1,6 +1,7 @@
 """The command line: ``colorzoo list | info | colorize | compare | evaluate | push``."""
 
 import json
+import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -420,8 +421,9 @@ def _print_notes(name: str, notes: tuple[str, ...]) -> None:
 class _Interrupts:
     """Ctrl-C and SIGTERM end the command with a line and the exit code that shells know them by.
 
-    They do so at once or, once they are deferred, when the run has seen to it: then what is told of
-    every photo is true. A second one does not wait.
+    They do so at once or, once they are deferred, when the run has seen to it: then no half-written
+    file stays and what is told of every photo is true. A second one does not wait for that, and
+    leaves hidden files that the next run removes.
     """
 
     def __init__(self) -> None:
@@ -451,8 +453,11 @@ class _Interrupts:
 
     def _take(self, number: int, _frame: object) -> None:
         is_first, self.number = self.number is None, number
-        if not (self._is_deferred and is_first):
+        if not self._is_deferred:
             raise KeyboardInterrupt
+        if not is_first:
+            _err.show_cursor()
+            os._exit(128 + number)  # an exception would wait for the threads all the same
 
 
 def _check_report(report: Path, jobs: list[Job]) -> None:

@@ -40,9 +40,9 @@ FAILURES = (ColorzooError, OSError, ValueError, RuntimeError, MemoryError)
 # Why photos are left when a run is stopped.
 STOPPED = "the run was stopped"
 
-# Pixels in flight at most: about 12 bytes each, the photo, its gray, the result and its copies.
-# A photo of more than this is alone in flight.
-_PIXELS_IN_FLIGHT = 100_000_000
+# Pixels in flight at most: two photos of 50 megapixels, at about 16 bytes a pixel for the photo,
+# its gray, the result and its copies. A photo of more than this is alone in flight.
+_PIXELS_IN_FLIGHT = 120_000_000
 
 # Errors in writing that are not about the one file.
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -421,7 +421,10 @@ class _Pipeline:
             result = self._colorizer.render(photo, prediction, saturation=self._how.saturation)
             if self._why_left(item.job) is not None:
                 return "left"
-            check_target(item.job, overwrite=item.overwrite)  # again: it may have appeared
+            # Again, for another run may have been here meanwhile.
+            if self._how.resume and not item.overwrite and os.path.exists(target):
+                return "skipped"
+            check_target(item.job, overwrite=item.overwrite)
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:

@@ -459,18 +459,39 @@ def many(tmp_path, rng) -> Path:
     return folder
 
 
-def test_kill_at_any_moment_leaves_whole_files_only(many, model, tmp_path, rng, monkeypatch):
-    # A server that has imported everything forks the runs: starting one afresh takes seconds.
+@pytest.fixture
+def start(monkeypatch):
+    """Starts the command in a process of its own.
+
+    A server that has imported everything forks it: starting one afresh takes seconds.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["pytest", "colorzoo.cli"])
-    out, report = tmp_path / "out", tmp_path / "run.jsonl"
-    arguments = ["-o", out, "--model", model, "--report", report, "--resume"]
-    monkeypatch.setattr(sys, "argv", ["colorzoo", "colorize", *map(str, [many, *arguments])])
 
-    def run():
+    def start(*arguments: object):
+        monkeypatch.setattr(sys, "argv", ["colorzoo", *map(str, arguments)])
         process = context.Process(target=cli.main)
         process.start()
         return process
+
+    return start
+
+
+def test_two_runs_share_a_folder(many, model, tmp_path, start):
+    out, reports = tmp_path / "out", [tmp_path / "1.jsonl", tmp_path / "2.jsonl"]
+    command = ("colorize", many, "-o", out, "--model", model, "--resume", "--report")
+    runs = [start(*command, report) for report in reports]
+    for run in runs:
+        run.join()
+        assert run.exitcode == 0
+    assert names(out) == names(many)
+    found = [line.get("status") for report in reports for line in lines_of(report)]
+    assert found.count("done") + found.count("skipped") == 60 and found.count("done") >= 30
+
+
+def test_kill_at_any_moment_leaves_whole_files_only(many, model, tmp_path, rng, start):
+    out, report = tmp_path / "out", tmp_path / "run.jsonl"
+    command = ("colorize", many, "-o", out, "--model", model, "--report", report, "--resume")
 
     def partial() -> list[Path]:
         return list(out.glob(".colorzoo-*.tmp"))
@@ -478,7 +499,7 @@ def test_kill_at_any_moment_leaves_whole_files_only(many, model, tmp_path, rng, 
     kills = torn = 0
     while kills < 24:
         there = len(names(out)) if out.is_dir() else 0
-        process, begun = run(), time.monotonic()
+        process, begun = start(*command), time.monotonic()
         # At any time from the start on, soon after a photo was done, while one is written.
         at, left = float(rng.uniform(0, 0.5)), partial()
         while process.is_alive() and not (
@@ -500,7 +521,7 @@ def test_kill_at_any_moment_leaves_whole_files_only(many, model, tmp_path, rng, 
         if process.exitcode == 0:
             shutil.rmtree(out)
     assert torn > 0  # some came while a photo was being written
-    process = run()
+    process = start(*command)
     process.join()
     assert process.exitcode == 0
     assert names(out) == names(many)  # and no leftovers
@@ -535,6 +556,24 @@ def test_a_run_that_is_stopped_ends_with_a_line(many, model, tmp_path, number, c
     assert len(photos) == 30 and summary["summary"]["left"] > 0
     done = {Path(line["target"]).name for line in photos if line["status"] == "done"}
     assert done == set(names(out))
+
+
+def test_a_second_interrupt_does_not_wait(monkeypatch):
+    ends = []
+    monkeypatch.setattr(os, "_exit", ends.append)
+    with cli._Interrupts() as interrupts:
+        is_stopped = interrupts.defer()
+        assert not is_stopped()
+        signal.raise_signal(signal.SIGTERM)
+        assert is_stopped() and not ends
+        signal.raise_signal(signal.SIGINT)
+    assert ends == [130]
+
+
+def test_an_interrupt_before_the_run_ends_the_command_at_once(album, tmp_path, monkeypatch):
+    monkeypatch.setattr(colorzoo, "load", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
+    result = colorize(album, "-o", tmp_path / "out")
+    assert result.code == 143 and result.err == ["stopped: What is done is whole."]
 
 
 @pytest.mark.timing
