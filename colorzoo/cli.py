@@ -1,14 +1,13 @@
 """The command line: ``colorzoo list | info | colorize | compare | evaluate | push``."""
 
 import json
-import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, get_args
+from typing import Annotated, NoReturn, get_args
 
 import torch
 import typer
@@ -17,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 import colorzoo
+from colorzoo._interrupts import Interrupted, Interrupts
 from colorzoo.checkpoint import METRICS_FILE
 from colorzoo.compare import compare_photo
 from colorzoo.errors import ConfigError, ImageError
@@ -163,9 +163,15 @@ def colorize(
     max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
     """Colour photos and folders of photos; names are kept, inputs are never overwritten."""
-    how = How(saturation, work_size, max_pixels, overwrite, resume)
+    how = How(
+        saturation=saturation,
+        work_size=work_size,
+        max_pixels=max_pixels,
+        overwrite=overwrite,
+        resume=resume,
+    )
     run = _Run()
-    with _errors(), _Interrupts() as interrupts:
+    with _errors(), Interrupts() as interrupts:
         jobs = plan(inputs, output)
         if not jobs:
             _fail(f"there is no photo in {', '.join(map(str, inputs))}")
@@ -197,7 +203,7 @@ def colorize(
                 run.add(outcome)
         found = f"{run.finish()}, in {output}"
         if interrupts.number is not None:
-            interrupts.end(f"{found}. --resume goes on.")
+            _stop(interrupts.number, f"{found}. --resume goes on.")
     _out.print(found, soft_wrap=True)
     if not run.is_good:
         raise typer.Exit(1)
@@ -418,48 +424,6 @@ def _print_notes(name: str, notes: tuple[str, ...]) -> None:
         _err.print(f"note: {name}: {note}", soft_wrap=True)
 
 
-class _Interrupts:
-    """Ctrl-C and SIGTERM end the command with a line and the exit code that shells know them by.
-
-    They do so at once or, once they are deferred, when the run has seen to it: then no half-written
-    file stays and what is told of every photo is true. A second one does not wait for that, and
-    leaves hidden files that the next run removes.
-    """
-
-    def __init__(self) -> None:
-        self.number: int | None = None
-        self._is_deferred = False
-        self._before: dict[signal.Signals, Any] = {}
-
-    def __enter__(self) -> "_Interrupts":
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._take)
-        return self
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        if isinstance(error, KeyboardInterrupt):
-            self.end("What is done is whole.")
-
-    def defer(self) -> Callable[[], bool]:
-        """Wait for the run from now on, and give it the question whether it is to stop."""
-        self._is_deferred = True
-        return lambda: self.number is not None
-
-    def end(self, what: str) -> NoReturn:
-        _err.print(f"stopped: {what}", style="red", soft_wrap=True)
-        raise typer.Exit(128 + (self.number or signal.SIGINT))
-
-    def _take(self, number: int, _frame: object) -> None:
-        is_first, self.number = self.number is None, number
-        if not self._is_deferred:
-            raise KeyboardInterrupt
-        if not is_first:
-            _err.show_cursor()
-            os._exit(128 + number)  # an exception would wait for the threads all the same
-
-
 def _check_report(report: Path, jobs: list[Job]) -> None:
     photos = {path.resolve() for job in jobs for path in (job.source, job.target)}
     if report.resolve() in photos:
@@ -468,13 +432,21 @@ def _check_report(report: Path, jobs: list[Job]) -> None:
 
 @contextmanager
 def _errors() -> Iterator[None]:
-    """Turn what colorzoo raises on purpose into a line and exit code 1."""
+    """Turn what colorzoo raises on purpose, and Ctrl-C, into a line and an exit code."""
     try:
         yield
     except typer.Exit:  # a RuntimeError, and told already
         raise
+    except KeyboardInterrupt as stop:
+        _stop(stop.number if isinstance(stop, Interrupted) else signal.SIGINT, "by a signal")
     except FAILURES as error:
         _fail(one_line(error))
+
+
+def _stop(number: int, what: str) -> NoReturn:
+    """End with a line and the exit code that shells know the signal by."""
+    _err.print(f"stopped: {what}", style="red", soft_wrap=True)
+    raise typer.Exit(128 + number) from None
 
 
 def _fail(message: str) -> NoReturn:

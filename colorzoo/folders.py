@@ -343,8 +343,11 @@ class _Pipeline:
         fits = len(self._running) < self._most and pixels + item.pixels <= _PIXELS_IN_FLIGHT
         return fits or not self._running
 
+    def _is_ended(self) -> bool:
+        return self._is_closed or self._is_stopped()
+
     def _why_left(self, job: Job) -> str | None:
-        if self._is_closed or self._is_stopped():
+        if self._is_ended():
             return STOPPED
         if self._full is None and self._refused:
             return self._refused.get(_standing(job.target.parent))
@@ -368,7 +371,7 @@ class _Pipeline:
                 self._full = self._full or str(error)
             else:
                 self._refused.setdefault(error.folder, str(error))
-            return item.ended("left", self._why_left(item.job))
+            return item.ended("left", self._why_left(item.job) or str(error))
         except FAILURES as error:
             return item.ended("failed", one_line(error))
         self._running[self._pool.submit(self._write, item, photo, prediction)] = item
@@ -394,20 +397,22 @@ class _Pipeline:
             ImageError: If it is a whole picture, another one, and may not be replaced.
         """
         job, size = item.job, stored_size(item.job.target)
-        if size is None:
+        if not os.access(job.target, os.R_OK):
+            other = "may not be read"
+        elif size is None:
             return False
-        if sorted(size) != sorted(stored):  # turning a photo swaps its sides
+        elif sorted(size) != sorted(stored):  # turning a photo swaps its sides
             other = f"has {size[0]} x {size[1]} pixels, not those of the photo"
         elif job.target.stat().st_mtime < job.source.stat().st_mtime:
             other = "is older than the photo"
         else:
             other = self._made_otherwise(job) if self._made_otherwise else None
         if other is None:
+            item.size = size
             try:
                 read_photo(job.target, max_pixels=self._how.max_pixels)
             except ImageError:  # say, after a power failure, or half copied
                 return False
-            item.size = size
             return True
         if item.overwrite:
             return False
@@ -419,7 +424,7 @@ class _Pipeline:
         target = item.job.target
         with item.timed():
             result = self._colorizer.render(photo, prediction, saturation=self._how.saturation)
-            if self._why_left(item.job) is not None:
+            if self._is_ended():
                 return "left"
             # Again, for another run may have been here meanwhile.
             if self._how.resume and not item.overwrite and os.path.exists(target):

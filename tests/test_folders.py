@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 
 import colorzoo
 from colorzoo import cli, folders, images
+from colorzoo._interrupts import Interrupts
 from colorzoo._partial import remove_leftovers, whole_file
 from colorzoo.folders import How, Outcome, colour_jobs, plan
 
@@ -561,7 +562,7 @@ def test_a_run_that_is_stopped_ends_with_a_line(many, model, tmp_path, number, c
 def test_a_second_interrupt_does_not_wait(monkeypatch):
     ends = []
     monkeypatch.setattr(os, "_exit", ends.append)
-    with cli._Interrupts() as interrupts:
+    with Interrupts() as interrupts:
         is_stopped = interrupts.defer()
         assert not is_stopped()
         signal.raise_signal(signal.SIGTERM)
@@ -573,7 +574,7 @@ def test_a_second_interrupt_does_not_wait(monkeypatch):
 def test_an_interrupt_before_the_run_ends_the_command_at_once(album, tmp_path, monkeypatch):
     monkeypatch.setattr(colorzoo, "load", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
     result = colorize(album, "-o", tmp_path / "out")
-    assert result.code == 143 and result.err == ["stopped: What is done is whole."]
+    assert result.code == 143 and result.err == ["stopped: by a signal"]
 
 
 @pytest.mark.timing
