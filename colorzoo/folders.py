@@ -121,7 +121,7 @@ def plan(inputs: Sequence[Path], output: Path) -> list[Job]:
     """
     only = inputs[0] if len(inputs) == 1 and not inputs[0].is_dir() else None
     if only is not None and output.suffix and not output.is_dir():
-        return _without_clashes([Job(only, output)])
+        return _without_clashes({only.resolve(): Job(only, output)})
     jobs: dict[Path, Job] = {}  # by source: what is named twice is coloured once
     for path in inputs:
         base = output / path.resolve().name if len(inputs) > 1 else output
@@ -135,7 +135,7 @@ def plan(inputs: Sequence[Path], output: Path) -> list[Job]:
         )
         for source, target in targets.items():
             jobs.setdefault(source.resolve(), Job(source, target))
-    return _without_clashes(list(jobs.values()))
+    return _without_clashes(jobs)
 
 
 def check_target(job: Job, *, overwrite: bool) -> None:
@@ -159,14 +159,14 @@ def _writable(path: Path) -> Path:
     return path if path.suffix.lower() in WRITABLE else path.with_suffix(".png")
 
 
-def _without_clashes(jobs: list[Job]) -> list[Job]:
+def _without_clashes(by_source: dict[Path, Job]) -> list[Job]:
     """Give every target to the first photo that claims it, and tell the others."""
-    sources = {job.source.resolve() for job in jobs}
+    sources, jobs = set(by_source), list(by_source.values())
     targets = [job.target.resolve() for job in jobs]
-    alike = [_alike(target) for target in targets]
     # Whether the disk tells x.jpg from X.JPG matters, and is tried out, only if there are both.
-    if len(set(alike)) < len(set(targets)) and not _tells_letters_apart(jobs[0].target):
-        sources, targets = {_alike(source) for source in sources}, alike
+    paths = sources.union(targets)
+    if len(set(map(_alike, paths))) < len(paths) and not _tells_letters_apart(jobs[0].target):
+        sources, targets = set(map(_alike, sources)), list(map(_alike, targets))
     first: dict[Path, Job] = {}
     checked: list[Job] = []
     for job, target in zip(jobs, targets, strict=True):
