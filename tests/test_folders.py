@@ -1,6 +1,7 @@
 """Many photos at once: nothing is lost, whatever happens, and what happened can be told."""
 
 import errno
+import itertools
 import json
 import multiprocessing
 import os
@@ -107,6 +108,35 @@ def test_every_photo_is_coloured_and_one_thread_runs_the_network(album, tmp_path
         assert outcome.seconds > 0 and outcome.size == (48, 40) and outcome.reason is None
         expected = np.asarray(tint.colorize(outcome.job.source))
         assert (np.asarray(Image.open(outcome.job.target)) == expected).all()
+
+
+def test_reading_the_network_and_writing_overlap(album, tmp_path, monkeypatch):
+    meeting = threading.Barrier(3)  # fails the test unless all three are under way at once
+    saved = []
+
+    def read(path, **options):
+        if path.name == "04.png":
+            meeting.wait(timeout=30)
+        return images.read_photo(path, **options)
+
+    def save(image, path):
+        saved.append(path)
+        if len(saved) == 1:
+            meeting.wait(timeout=30)
+        images.save_image(image, path)
+
+    class Waiting(Tint):
+        def forward(self, lightness: Tensor) -> Tensor:
+            calls.append(lightness)
+            if len(calls) == 2:
+                meeting.wait(timeout=30)
+            return super().forward(lightness)
+
+    calls: list[Tensor] = []
+    monkeypatch.setattr(folders, "read_photo", read)
+    monkeypatch.setattr(folders, "save_image", save)
+    outcomes = list(colour_jobs(Waiting(), plan([album], tmp_path / "out"), How()))
+    assert {outcome.status for outcome in outcomes} == {"done"} and len(calls) == 12
 
 
 def test_pixels_in_flight_are_bounded(album, tmp_path, monkeypatch):
@@ -217,12 +247,13 @@ def test_whether_the_disk_tells_letters_apart_is_tried_out(tmp_path):
 
 
 def test_a_full_disk_stops_the_run_with_a_line(album, model, tmp_path, monkeypatch):
-    real, written = images._encode, []
+    real, numbers, tried = images._encode, itertools.count(1), []
 
     def encode(image, stream, *options):
+        number = next(numbers)
+        tried.append(number)
         real(image, stream, *options)
-        written.append(image)
-        if len(written) > 3:
+        if number > 3:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     out, report = tmp_path / "out", tmp_path / "run.jsonl"
@@ -232,7 +263,7 @@ def test_a_full_disk_stops_the_run_with_a_line(album, model, tmp_path, monkeypat
     (line,) = result.err
     assert line.startswith("left: there is no room left") and "--resume" in line
     assert len(names(out)) == 3  # nothing half-written is among them
-    assert len(written) < 10  # the rest was not tried
+    assert len(tried) < 10  # the rest was not tried
     *photos, summary = lines_of(report)
     left = [line for line in photos if line["status"] == "left"]
     assert {Path(line["source"]).name for line in left} == set(names(album)) - set(names(out))
