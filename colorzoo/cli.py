@@ -1,13 +1,14 @@
 """The command line: colorizing, comparing, measuring, exporting, publishing; see ``--help``."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, get_args
 
 import torch
 import typer
@@ -16,10 +17,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 import colorzoo
+from colorzoo._interrupts import Interrupted, Interrupts
 from colorzoo.benchmark import MEGAPIXELS, PHOTO, Timing, as_json, benchmark, draw_plot
 from colorzoo.checkpoint import METRICS_FILE
 from colorzoo.compare import compare_photo
-from colorzoo.errors import ColorzooError, ConfigError, ImageError
+from colorzoo.errors import ConfigError, ImageError
 from colorzoo.evaluation import (
     Report,
     evaluate_model,
@@ -29,11 +31,24 @@ from colorzoo.evaluation import (
     short_count,
 )
 from colorzoo.export import export
+from colorzoo.folders import (
+    FAILURES,
+    STOPPED,
+    How,
+    Job,
+    Outcome,
+    Status,
+    check_target,
+    colour_jobs,
+    one_line,
+    plan,
+)
 from colorzoo.hub import PushOptions
-from colorzoo.images import MAX_PIXELS, WRITABLE, Photo, photos_below, read_photo, save_image
+from colorzoo.images import MAX_PIXELS, read_photo, save_image
 from colorzoo.perceptual import find_measures
 from colorzoo.publish import push
 from colorzoo.quantize import export_int8
+from colorzoo.run_report import RunReport, weights_of
 
 app = typer.Typer(
     help="Colour black-and-white photos with a zoo of neural networks.",
@@ -61,6 +76,23 @@ Temperature = Annotated[
 Seed = Annotated[
     int | None,
     typer.Option(help="Of models over colour bins: draw one of the colourings they hold possible."),
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Skip photos whose output is there: decodable to its end, of the photo's size, not "
+        "older than the photo and, as far as --report tells, of this model and these options. A "
+        "damaged output is made again; any other is replaced only with --overwrite.",
+    ),
+]
+ReportFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        help="Write a JSON object a line: what became of each photo, in the end a summary. "
+        "--resume appends.",
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
 MaxPixels = Annotated[int, typer.Option(min=1, help="Refuse photos with more pixels than this.")]
@@ -138,35 +170,54 @@ def colorize(
     seed: Seed = None,
     device: Device = "auto",
     overwrite: Overwrite = False,
+    resume: Resume = False,
+    report: ReportFile = None,
     max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
     """Colour photos and folders of photos; names are kept, inputs are never overwritten."""
-    jobs = _plan(inputs, output)
-    if not jobs:
-        _fail(f"there is no photo in {', '.join(map(str, inputs))}")
-    with _errors():
+    how = How(
+        saturation=saturation,
+        work_size=work_size,
+        max_pixels=max_pixels,
+        overwrite=overwrite,
+        resume=resume,
+    )
+    run = _Run()
+    with _errors(), Interrupts() as interrupts:
+        jobs = plan(inputs, output)
+        if not jobs:
+            _fail(f"there is no photo in {', '.join(map(str, inputs))}")
         colorizer = colorzoo.load(model, revision=revision, device=_device(device))
         if temperature is not None or seed is not None:
             colorizer = _choose_of_bins(colorizer, model, temperature, seed)
-    taken = {job.source.resolve() for job in jobs}
-    failed = done = 0
-    with _progress() as progress:
-        for job in progress.track(jobs, description=f"Colouring with {model}"):
-            try:
-                _check_target(job, taken, overwrite=overwrite)
-                photo = read_photo(job.source, max_pixels=max_pixels)
-                result = colorizer.colorize_photo(photo, saturation=saturation, work_size=work_size)
-                job.target.parent.mkdir(parents=True, exist_ok=True)
-                save_image(result, job.target)
-            except _FAILURES as error:
-                failed += 1
-                _err.print(f"failed: {_line(error)}", style="red", soft_wrap=True)
-                continue
-            done += 1
-            taken.add(job.target.resolve())
-            _print_notes(photo)
-    _out.print(f"{done} coloured, {failed} failed, in {output}", soft_wrap=True)
-    if failed:
+        if report is not None:
+            _check_report(report, jobs)
+            settings = {
+                "model": model,
+                "weights": weights_of(colorizer),
+                "saturation": saturation,
+                "work_size": work_size or colorizer.work_size,
+                "temperature": temperature,
+                "seed": seed,
+            }
+            run.report = RunReport(report, settings, append=resume, overwrite=overwrite)
+        outcomes = colour_jobs(
+            colorizer,
+            jobs,
+            how,
+            made_otherwise=run.report and run.report.made_otherwise,
+            is_stopped=interrupts.defer(),
+        )
+        with closing(outcomes), _progress() as progress:
+            for outcome in progress.track(
+                outcomes, total=len(jobs), description=f"Colouring with {model}"
+            ):
+                run.add(outcome)
+        found = f"{run.finish()}, in {output}"
+        if interrupts.number is not None:
+            _stop(interrupts.number, f"{found}. --resume goes on.")
+    _out.print(found, soft_wrap=True)
+    if not run.is_good:
         raise typer.Exit(1)
 
 
@@ -185,8 +236,7 @@ def compare(
 ) -> None:
     """Colour a photo with every model and lay the results out on a labelled sheet."""
     with _errors():
-        job = _Job(image, output)
-        _check_target(job, {image.resolve()}, overwrite=overwrite)
+        check_target(Job(image, output), overwrite=overwrite)
         photo = read_photo(image, max_pixels=max_pixels)
         results = compare_photo(
             photo,
@@ -201,7 +251,7 @@ def compare(
         columns = min(len(tiles), 4)
         output.parent.mkdir(parents=True, exist_ok=True)
         save_image(colorzoo.contact_sheet(tiles, columns=columns, tile=384), output)
-        _print_notes(photo)
+        _print_notes(photo.name, photo.notes)
     _out.print(f"wrote {output}", soft_wrap=True)
 
 
@@ -387,37 +437,45 @@ def _write_report(report: Report, folder: Path) -> None:
 _INT8_PHOTOS = 200
 _REPORT_FILE, _SHEET_FILE = METRICS_FILE, "sheet.png"
 
-# What one photo can come to grief of, memory on the CPU and the GPU included.
-_FAILURES = (ColorzooError, OSError, ValueError, RuntimeError, MemoryError)
 
+class _Run:
+    """What became of the photos so far: told on the screen and in the report."""
 
-@dataclass(frozen=True)
-class _Job:
-    """One photo to colour and where its result goes."""
+    def __init__(self) -> None:
+        self.report: RunReport | None = None
+        self.is_good = True
+        self._counts: Counter[Status] = Counter()
+        self._told: set[str | None] = {STOPPED}  # that is told in the end
 
-    source: Path
-    target: Path
+    def add(self, outcome: Outcome) -> None:
+        self._counts[outcome.status] += 1
+        if outcome.status in ("failed", "left"):
+            self.is_good = False
+            if outcome.reason not in self._told:
+                _err.print(f"{outcome.status}: {outcome.reason}", style="red", soft_wrap=True)
+        if outcome.status == "left":  # for a reason that it shares with many
+            self._told.add(outcome.reason)
+        if outcome.status == "done":
+            _print_notes(outcome.job.source.name, outcome.notes)
+        self._write(lambda report: report.add(outcome))
 
-
-def _plan(inputs: list[Path], output: Path) -> list[_Job]:
-    """Pair every photo with its output; folders keep their structure, several their names."""
-    only = inputs[0] if len(inputs) == 1 and not inputs[0].is_dir() else None
-    if only is not None and output.suffix and not output.is_dir():
-        return [_Job(only, output)]
-    jobs: dict[Path, _Job] = {}  # by source: what is named twice is coloured once
-    for path in inputs:
-        base = output / path.resolve().name if len(inputs) > 1 else output
-        targets = (
-            {
-                file: base / _writable(file.relative_to(path))
-                for file in photos_below(path, skip=output)
-            }
-            if path.is_dir()
-            else {path: output / _writable(Path(path.name))}
+    def finish(self) -> str:
+        """End the report and give the sum in words."""
+        self._write(RunReport.finish)
+        words = {"done": "coloured", "failed": "failed", "skipped": "skipped", "left": "left"}
+        return ", ".join(
+            f"{self._counts[status]} {words[status]}"
+            for status in get_args(Status)
+            if self._counts[status] or status in ("done", "failed")
         )
-        for source, target in targets.items():
-            jobs.setdefault(source.resolve(), _Job(source, target))
-    return list(jobs.values())
+
+    def _write(self, what: Callable[[RunReport], None]) -> None:
+        try:
+            if self.report is not None:
+                what(self.report)
+        except OSError as error:  # the photos matter more: go on without it
+            self.report, self.is_good = None, False
+            _err.print(f"failed: the report ends here ({error.strerror})", style="red")
 
 
 def _choose_of_bins(
@@ -431,24 +489,6 @@ def _choose_of_bins(
         )
     model = model if temperature is None else model.at_temperature(temperature)
     return model if seed is None else model.drawn(seed)
-
-
-def _writable(path: Path) -> Path:
-    """Keep the name; what colorzoo reads but does not write, such as GIF, becomes PNG."""
-    return path if path.suffix.lower() in WRITABLE else path.with_suffix(".png")
-
-
-def _check_target(job: _Job, taken: set[Path], *, overwrite: bool) -> None:
-    target = job.target.resolve()
-    # The same file under a name in other letters, on disks that do not tell them apart.
-    is_source = target.exists() and job.source.exists() and target.samefile(job.source)
-    if target in taken or is_source:
-        raise ImageError(
-            f"{job.source.name}: {job.target} is an input or the result of another one. "
-            "Choose another output."
-        )
-    if target.exists() and not overwrite:
-        raise ImageError(f"{job.source.name}: {job.target} exists. Pass --overwrite to replace it.")
 
 
 def _device(name: str) -> torch.device:
@@ -469,27 +509,38 @@ def _progress() -> Progress:
         TimeRemainingColumn(),
         console=_err,
         transient=True,
+        disable=not _err.is_terminal,  # it would leave an empty line in files
     )
 
 
-def _print_notes(photo: Photo) -> None:
-    for note in photo.notes:
-        _err.print(f"note: {photo.name}: {note}", soft_wrap=True)
+def _print_notes(name: str, notes: tuple[str, ...]) -> None:
+    for note in notes:
+        _err.print(f"note: {name}: {note}", soft_wrap=True)
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def _check_report(report: Path, jobs: list[Job]) -> None:
+    photos = {path.resolve() for job in jobs for path in (job.source, job.target)}
+    if report.resolve() in photos:
+        raise ConfigError(f"the report {report} is a photo or a result; choose another path")
 
 
 @contextmanager
 def _errors() -> Iterator[None]:
-    """Turn what colorzoo raises on purpose into a line and exit code 1."""
+    """Turn what colorzoo raises on purpose, and Ctrl-C, into a line and an exit code."""
     try:
         yield
     except typer.Exit:  # a RuntimeError, and told already
         raise
-    except _FAILURES as error:
-        _fail(_line(error))
+    except KeyboardInterrupt as stop:
+        _stop(stop.number if isinstance(stop, Interrupted) else signal.SIGINT, "by a signal")
+    except FAILURES as error:
+        _fail(one_line(error))
+
+
+def _stop(number: int, what: str) -> NoReturn:
+    """End with a line and the exit code that shells know the signal by."""
+    _err.print(f"stopped: {what}", style="red", soft_wrap=True)
+    raise typer.Exit(128 + number) from None
 
 
 def _fail(message: str) -> NoReturn:

@@ -2,8 +2,6 @@
 
 import io
 import os
-import secrets
-import shutil
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +23,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from colorzoo._partial import whole_file
 from colorzoo._pixels import read_pixels, tiles, to_uint8
 from colorzoo.errors import ImageError
 
@@ -132,6 +131,22 @@ def photos_below(folder: Path, *, skip: Path | None = None) -> Iterator[Path]:
             yield path
 
 
+def stored_size(path: Path) -> tuple[int, int] | None:
+    """Give the width and height that a file says it has, as stored; no pixels are decoded.
+
+    Args:
+        path: The file.
+
+    Returns:
+        None where that cannot be told; :func:`read_photo` says why.
+    """
+    with suppress(ImageError, OSError, ValueError):
+        if path.is_file():  # a pipe can be read only once
+            with path.open("rb") as stream, _decoding(path.name):
+                return _open(stream, path.name).size
+    return None
+
+
 def to_pil(rgb: np.ndarray, like: Photo) -> Image.Image:
     """Wrap new pixels as a PIL image with the alpha and metadata of a photo.
 
@@ -186,16 +201,10 @@ def save_image(image: Image.Image, path: str | os.PathLike[str], *, quality: int
         )
     if not 1 <= quality <= 100:
         raise ImageError(f"{name}: quality must be between 1 and 100, got {quality}")
-    partial: Path | None = None
     try:
         # Through a link, the file it points to is replaced and not the link.
-        target = Path(os.path.realpath(Path(path).expanduser()))
-        partial = target.with_name(f".colorzoo-{secrets.token_hex(8)}.tmp")
-        with partial.open("x+b") as stream:
+        with whole_file(Path(os.path.realpath(Path(path).expanduser()))) as stream:
             _encode(image, stream, file_format, quality)
-        if target.exists():
-            shutil.copymode(target, partial)
-        partial.replace(target)
     except ImageError:
         raise
     except Exception as exc:
@@ -204,10 +213,6 @@ def save_image(image: Image.Image, path: str | os.PathLike[str], *, quality: int
         else:
             advice = f"{file_format} may not hold a picture of this size; try .png or .tif"
         raise ImageError(f"{name}: cannot be written ({_reason(exc)}); {advice}") from exc
-    finally:
-        if partial is not None:
-            with suppress(OSError):
-                partial.unlink()
 
 
 # Finding the picture ------------------------------------------------------------------------------

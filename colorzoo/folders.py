@@ -1,0 +1,471 @@
+"""Many photos at once: which result goes where, and a pipeline that decodes, colours and encodes.
+
+Reading, merging and encoding let go of the interpreter most of the time, so threads do them beside
+the network, which one thread alone runs. What is in flight is bounded by pixels.
+"""
+
+import errno
+import os
+import tempfile
+import unicodedata
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Literal
+
+import torch
+
+from colorzoo._partial import remove_leftovers
+from colorzoo.colorizer import Colorizer, Prediction
+from colorzoo.errors import ColorzooError, ImageError
+from colorzoo.images import (
+    MAX_PIXELS,
+    WRITABLE,
+    Photo,
+    photos_below,
+    read_photo,
+    save_image,
+    stored_size,
+)
+
+Status = Literal["done", "skipped", "failed", "left"]
+
+# What one photo can come to grief of, memory on the CPU and the GPU included.
+FAILURES = (ColorzooError, OSError, ValueError, RuntimeError, MemoryError)
+
+# Why photos are left when a run is stopped.
+STOPPED = "the run was stopped"
+
+# Pixels in flight at most: two photos of 50 megapixels, at about 16 bytes a pixel for the photo,
+# its gray, the result and its copies. A photo of more than this is alone in flight.
+_PIXELS_IN_FLIGHT = 120_000_000
+
+# Errors in writing that are not about the one file.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One photo to colour.
+
+    Attributes:
+        source: The photo.
+        target: Where its result goes.
+        clash: Why the target cannot be this photo's; None if it can.
+    """
+
+    source: Path
+    target: Path
+    clash: str | None = None
+
+
+@dataclass(frozen=True)
+class How:
+    """How to colour a folder.
+
+    Attributes:
+        saturation: Factor on ab, as for ``Colorizer.render``.
+        work_size: Short side at which the network looks; the model's own if None.
+        max_pixels: Largest width * height to accept.
+        overwrite: Replace targets that exist.
+        resume: Skip targets that are done, see ``colour_jobs``.
+    """
+
+    saturation: float = 1.0
+    work_size: int | None = None
+    max_pixels: int = MAX_PIXELS
+    overwrite: bool = False
+    resume: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one photo.
+
+    Attributes:
+        job: The photo.
+        status: "done"; "skipped", as its result was there; "failed"; or "left", since the disk is
+            full or the folder may not be written, which others share.
+        reason: Why, in a line; None for "done".
+        seconds: Time spent on it, without waiting for other photos.
+        size: Width and height of the result; None where that was not found out.
+        notes: What the reader should know about the photo.
+    """
+
+    job: Job
+    status: Status
+    reason: str | None
+    seconds: float = 0.0
+    size: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
+
+
+# Which result goes where --------------------------------------------------------------------------
+
+
+def plan(inputs: Sequence[Path], output: Path) -> list[Job]:
+    """Pair every photo with its result; folders keep their structure, several their names.
+
+    Args:
+        inputs: Photos and folders of photos.
+        output: A folder, or a file if there is one photo.
+
+    Returns:
+        A job a photo, in order. Where two would have one result, or a result would be an input,
+        the later one's ``clash`` says so.
+    """
+    only = inputs[0] if len(inputs) == 1 and not inputs[0].is_dir() else None
+    if only is not None and output.suffix and not output.is_dir():
+        return _without_clashes({only.resolve(): Job(only, output)})
+    jobs: dict[Path, Job] = {}  # by source: what is named twice is coloured once
+    for path in inputs:
+        base = output / path.resolve().name if len(inputs) > 1 else output
+        targets = (
+            {
+                file: base / _writable(file.relative_to(path))
+                for file in photos_below(path, skip=output)
+            }
+            if path.is_dir()
+            else {path: output / _writable(Path(path.name))}
+        )
+        for source, target in targets.items():
+            jobs.setdefault(source.resolve(), Job(source, target))
+    return _without_clashes(jobs)
+
+
+def check_target(job: Job, *, overwrite: bool) -> None:
+    """Refuse a target that is an input, another photo's, or there already.
+
+    Raises:
+        ImageError: If so.
+    """
+    if job.clash is not None:
+        raise ImageError(f"{job.source.name}: {job.clash}")
+    # The same file under a name in other letters, on disks that do not tell them apart.
+    is_there = os.path.exists(job.target)
+    if is_there and job.source.exists() and job.target.samefile(job.source):
+        raise ImageError(f"{job.source.name}: {_is_an_input(job.target)}")
+    if is_there and not overwrite:
+        raise ImageError(f"{job.source.name}: {job.target} exists. Pass --overwrite to replace it.")
+
+
+def _writable(path: Path) -> Path:
+    """Keep the name; what colorzoo reads but does not write, such as GIF, becomes PNG."""
+    return path if path.suffix.lower() in WRITABLE else path.with_suffix(".png")
+
+
+def _without_clashes(by_source: dict[Path, Job]) -> list[Job]:
+    """Give every target to the first photo that claims it, and tell the others."""
+    sources, jobs = set(by_source), list(by_source.values())
+    targets = [job.target.resolve() for job in jobs]
+    # Whether the disk tells x.jpg from X.JPG matters, and is tried out, only if there are both.
+    paths = sources.union(targets)
+    if len(set(map(_alike, paths))) < len(paths) and not _tells_letters_apart(jobs[0].target):
+        sources, targets = set(map(_alike, sources)), list(map(_alike, targets))
+    first: dict[Path, Job] = {}
+    checked: list[Job] = []
+    for job, target in zip(jobs, targets, strict=True):
+        other = first.setdefault(target, job)
+        clash = None
+        if target in sources:
+            clash = _is_an_input(job.target)
+        elif other is not job:
+            clash = (
+                f"{job.target} is the result of another one, {other.source}. "
+                "Choose another output for it, in a run of its own."
+            )
+        checked.append(replace(job, clash=clash))
+    return checked
+
+
+def _is_an_input(target: Path) -> str:
+    return f"{target} is an input. Choose another output."
+
+
+def _alike(path: Path) -> Path:
+    """Give what the name has in common with those that some disks take for the same."""
+    return Path(unicodedata.normalize("NFC", str(path)).casefold())
+
+
+def _tells_letters_apart(target: Path) -> bool:
+    folder = next(above for above in target.resolve().parents if above.is_dir())
+    try:
+        with tempfile.NamedTemporaryFile(prefix=".colorzoo-", suffix=".tmp", dir=folder) as probe:
+            return not Path(probe.name).with_suffix(".TMP").exists()
+    except OSError:  # nothing can be written, so nothing can clash
+        return True
+
+
+# The pipeline -------------------------------------------------------------------------------------
+
+
+def colour_jobs(
+    colorizer: Colorizer,
+    jobs: Sequence[Job],
+    how: How,
+    *,
+    made_otherwise: Callable[[Job], str | None] | None = None,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> Generator[Outcome, None, None]:
+    """Colour photos, several at a time, and say of each what became of it as soon as it ends.
+
+    A photo that fails costs itself only. Once the disk is full, or a folder may not be written,
+    what would go there is left and not tried. Results appear whole or not at all, whenever the run
+    is ended; what killed runs left in the folders is tidied up.
+
+    With ``how.resume`` a photo is skipped if its target can be decoded to the end, has the photo's
+    size, is not older than the photo and was not made otherwise. A target that cannot be decoded is
+    coloured again. One that can be, but is not this, is replaced with ``how.overwrite`` only.
+
+    Args:
+        colorizer: The model.
+        jobs: What to colour, as ``plan`` gives it.
+        how: Options.
+        made_otherwise: Tells of a job whose target exists what else it was made by, if so.
+        is_stopped: Asked now and then; once it is so, what is not being written yet is left.
+
+    Yields:
+        An outcome a job, in the order in which they end. Closing the iterator early stops too.
+    """
+    for folder in {job.target.parent for job in jobs}:
+        remove_leftovers(folder)
+    with _one_thread_a_photo(jobs) as threads:
+        pipeline = _Pipeline(colorizer, how, made_otherwise, is_stopped, threads)
+        try:
+            yield from pipeline.run(jobs)
+        finally:
+            pipeline.close()
+
+
+@contextmanager
+def _one_thread_a_photo(jobs: Sequence[Job]) -> Iterator[int]:
+    """Give the number of threads; each works on a photo of its own, if there are several.
+
+    PyTorch's own threads, which share one operation, would mostly wait for each other.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1 if len(jobs) > 1 else threads)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
+
+
+class _FolderError(Exception):
+    """Nothing more can be written: to the folder, or to the disk if it is None."""
+
+    def __init__(self, folder: Path | None, reason: str) -> None:
+        super().__init__(reason)
+        self.folder = folder
+
+
+@dataclass(eq=False)
+class _InFlight:
+    job: Job
+    stored: tuple[int, int] | None  # width and height before the photo is turned upright
+    overwrite: bool
+    seconds: float = 0.0
+    size: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def pixels(self) -> int:
+        return self.stored[0] * self.stored[1] if self.stored else 0
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds += perf_counter() - start
+
+    def ended(self, status: Status, reason: str | None = None) -> Outcome:
+        return Outcome(self.job, status, reason, self.seconds, self.size, self.notes)
+
+
+class _Pipeline:
+    """The photos in flight: threads read and write them, the caller's thread runs the network."""
+
+    def __init__(
+        self,
+        colorizer: Colorizer,
+        how: How,
+        made_otherwise: Callable[[Job], str | None] | None,
+        is_stopped: Callable[[], bool],
+        threads: int,
+    ) -> None:
+        self._colorizer, self._how = colorizer, how
+        self._made_otherwise, self._is_stopped = made_otherwise, is_stopped
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="colorzoo")
+        self._most = 2 * threads + 1  # photos in flight
+        self._is_closed = False
+        # What a thread has of a photo in the end: its pixels, or what became of it.
+        self._running: dict[Future[Photo | Status], _InFlight] = {}
+        self._full: str | None = None
+        self._refused: dict[Path, str] = {}
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        waiting = deque(jobs)
+        upcoming: _InFlight | None = None
+        while waiting or upcoming or self._running:
+            while waiting or upcoming:
+                if upcoming is None:
+                    job = waiting.popleft()
+                    upcoming = _InFlight(job, stored_size(job.source), self._how.overwrite)
+                reason = self._why_left(upcoming.job)
+                if reason is not None:
+                    yield upcoming.ended("left", reason)
+                elif self._has_room_for(upcoming):
+                    self._running[self._pool.submit(self._read, upcoming)] = upcoming
+                else:
+                    break
+                upcoming = None
+            finished, _ = wait(self._running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                item = self._running.pop(future)
+                outcome = self._advance(item, future)
+                if outcome is not None:
+                    yield outcome
+
+    def close(self) -> None:
+        """Give up what has not begun to be written, and wait for what has."""
+        self._is_closed = True
+        self._pool.shutdown(cancel_futures=True)
+
+    def _has_room_for(self, item: _InFlight) -> bool:
+        pixels = sum(other.pixels for other in self._running.values())
+        fits = len(self._running) < self._most and pixels + item.pixels <= _PIXELS_IN_FLIGHT
+        return fits or not self._running
+
+    def _is_ended(self) -> bool:
+        return self._is_closed or self._is_stopped()
+
+    def _why_left(self, job: Job) -> str | None:
+        if self._is_ended():
+            return STOPPED
+        if self._full is None and self._refused:
+            return self._refused.get(_standing(job.target.parent))
+        return self._full
+
+    def _advance(self, item: _InFlight, future: Future[Photo | Status]) -> Outcome | None:
+        """Take what a thread has done of a photo: it goes on to be written, or has ended."""
+        try:
+            photo = future.result()
+            reason = self._why_left(item.job)
+            if photo == "skipped":
+                return item.ended("skipped", "its result is there")
+            if photo == "done":
+                return item.ended("done")
+            if not isinstance(photo, Photo) or reason is not None:
+                return item.ended("left", reason)
+            with item.timed():
+                prediction = self._colorizer.predict(photo, work_size=self._how.work_size)
+        except _FolderError as error:
+            if error.folder is None:
+                self._full = self._full or str(error)
+            else:
+                self._refused.setdefault(error.folder, str(error))
+            return item.ended("left", self._why_left(item.job) or str(error))
+        except FAILURES as error:
+            return item.ended("failed", one_line(error))
+        self._running[self._pool.submit(self._write, item, photo, prediction)] = item
+        return None
+
+    def _read(self, item: _InFlight) -> Photo | Status:
+        job = item.job
+        with item.timed():
+            check_target(job, overwrite=item.overwrite or self._how.resume)
+            # Where the photo cannot be opened, reading it tells why.
+            if self._how.resume and item.stored and os.path.exists(job.target):
+                if self._is_done(item, item.stored):
+                    return "skipped"
+                item.overwrite = True
+            photo = read_photo(job.source, max_pixels=self._how.max_pixels)
+            item.size, item.notes = (photo.rgb.shape[1], photo.rgb.shape[0]), photo.notes
+            return photo
+
+    def _is_done(self, item: _InFlight, stored: tuple[int, int]) -> bool:
+        """Tell whether the target is the photo's result, or else may be replaced.
+
+        Raises:
+            ImageError: If it is a whole picture, another one, and may not be replaced.
+        """
+        job, size = item.job, stored_size(item.job.target)
+        if not os.access(job.target, os.R_OK):
+            other = "may not be read"
+        elif size is None:
+            return False
+        elif sorted(size) != sorted(stored):  # turning a photo swaps its sides
+            other = f"has {size[0]} x {size[1]} pixels, not those of the photo"
+        elif job.target.stat().st_mtime < job.source.stat().st_mtime:
+            other = "is older than the photo"
+        else:
+            other = self._made_otherwise(job) if self._made_otherwise else None
+        if other is None:
+            item.size = size
+            try:
+                read_photo(job.target, max_pixels=self._how.max_pixels)
+            except ImageError:  # say, after a power failure, or half copied
+                return False
+            return True
+        if item.overwrite:
+            return False
+        raise ImageError(
+            f"{job.source.name}: {job.target} {other}. Pass --overwrite to replace it."
+        )
+
+    def _write(self, item: _InFlight, photo: Photo, prediction: Prediction) -> Photo | Status:
+        target = item.job.target
+        with item.timed():
+            result = self._colorizer.render(photo, prediction, saturation=self._how.saturation)
+            if self._is_ended():
+                return "left"
+            # Again, for another run may have been here meanwhile.
+            if self._how.resume and not item.overwrite and os.path.exists(target):
+                return "skipped"
+            check_target(item.job, overwrite=item.overwrite)
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise _folder_error(error, target.parent) from error
+            try:
+                save_image(result, target)
+            except ImageError as error:
+                cause = error.__cause__
+                # Of two names: putting the result in its place failed, which is that name's fault.
+                if isinstance(cause, OSError) and cause.filename2 is None:
+                    if cause.errno in (*_FULL, *_REFUSED):
+                        raise _folder_error(cause, target.parent) from error
+                raise
+        return "done"
+
+
+def one_line(error: BaseException) -> str:
+    """Give an error's message without line breaks, or its name if it has none."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _folder_error(error: OSError, folder: Path) -> _FolderError:
+    if error.errno in _FULL:
+        return _FolderError(
+            None,
+            f"there is no room left to write to {folder} ({error.strerror}). Free some, then run "
+            "this again with --resume.",
+        )
+    place = _standing(folder)
+    return _FolderError(
+        place,
+        f"{place} may not be written to ({error.strerror}). Change its permissions or choose "
+        "another output, then run this again with --resume.",
+    )
+
+
+def _standing(folder: Path) -> Path:
+    """Give the folder, or what there is above it: that decides whether it can be written to."""
+    return next((above for above in (folder, *folder.parents) if os.path.exists(above)), folder)
