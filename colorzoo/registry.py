@@ -33,7 +33,7 @@ from colorzoo.errors import ConfigError, UnknownModelError, WeightsError
 from colorzoo.export import SUFFIX, ExportedColorizer, with_onnxruntime
 from colorzoo.hub import HubRepo
 
-DEFAULT_MODEL = "unet"
+DEFAULT_MODEL = "mobilenetv2-bins"
 
 ENTRY_POINTS = "colorzoo.models"
 

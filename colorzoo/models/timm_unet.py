@@ -94,7 +94,12 @@ class TimmUNet(Colorizer, paper_url="https://arxiv.org/abs/1801.04381"):
 
 
 @register_model(
-    "mobilenetv2-bins", summary="U-Net on a MobileNetV2 encoder over 313 colour bins", year=2018
+    "mobilenetv2-bins",
+    summary="U-Net on a MobileNetV2 encoder over 313 colour bins",
+    year=2018,
+    # The boldest that is still nearer to the truth than gray is, by 0.2 dB and 0.5 % of AuC, on
+    # validation photos: `python -m train choose`.
+    config={"temperature": 0.5, "mix": 0.86},
 )
 class TimmUNetBins(BinsColorizer, TimmUNet, paper_url="https://arxiv.org/abs/1603.08511"):
     """The same network with a distribution over ab bins (Zhang et al. 2016) at every pixel.

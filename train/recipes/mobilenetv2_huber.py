@@ -9,4 +9,5 @@ RECIPE = Recipe(
     learning_rate=1e-3,
     sides=((0.0, 96), (0.7, 128)),
     degraded=0.25,
+    options="--start FIRST --limit-seconds 5600 --memory device --precision 32-true",
 )
