@@ -4,12 +4,12 @@ import gradio as gr
 
 PYTHON = """import colorzoo
 
-model = colorzoo.load("unet")
+model = colorzoo.load()
 colorzoo.save_image(model.colorize("photo.jpg"), "coloured.png")
 """
 
 SHELL = """colorzoo compare photo.jpg -o sheet.png
-colorzoo colorize photo.jpg -o sample.png --model unet-bins --seed 3
+colorzoo colorize photo.jpg -o sample.png --seed 3
 """
 
 CLIENT = """from gradio_client import Client, handle_file
