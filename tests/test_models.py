@@ -384,7 +384,7 @@ def test_rebalancing_is_that_of_a_training_with_weights():
         expected = torch.einsum("nqhw,qc->nchw", weighed, centres)
         found = model.rebalanced(mix).to_ab(logits)  # pyright: ignore
         assert torch.allclose(found, expected, atol=1e-3)
-    assert model.config["mix"] == 1.0
+    assert model.mix == model.config["mix"]  # pyright: ignore
     for wrong in (0, 1.5):
         with pytest.raises(colorzoo.ConfigError, match="mix must be above 0 and at most 1"):
             model.rebalanced(wrong)  # pyright: ignore
