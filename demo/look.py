@@ -31,8 +31,9 @@ CSS = """
 .md a { color: inherit; text-decoration: underline; overflow-wrap: anywhere; }
 .md th, .md td { border: 0 !important; box-shadow: 0 1px var(--border-color-primary); }
 button[role=tab].selected { color: var(--body-text-color); }
-.token.string, .token.number { color: #456800; }
-.dark .token.string, .dark .token.number { color: #98c379; }
+/* Twice .md, so that they outrank Gradio's own. */
+:is(.md.md, body) :is(.token.string, .token.number, .token.boolean) { color: #456800; }
+.dark :is(.md.md, body) :is(.token.string, .token.number, .token.boolean) { color: #98c379; }
 .token.comment { color: #57534e; }
 .dark .token.comment { color: #a8a29e; }
 h1 { font-family: Georgia, serif; font-weight: 400; letter-spacing: .02em; }
