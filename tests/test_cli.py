@@ -167,7 +167,7 @@ def test_a_gif_is_written_as_png_and_noted(tmp_path):
         (("--model", "unte"), "Did you mean unet"),
         (("--model", "./nowhere"), "There is no folder"),
         (("--device", "abacus"), "the device 'abacus' is not there"),
-        (("--seed", "1"), "unet is no model over colour bins"),
+        (("--model", "unet", "--seed", "1"), "unet is no model over colour bins"),
         (("--model", "unet-bins", "--seed", "-1"), "seed must be a whole number from 0"),
         (("--work-size", "20", "--max-pixels", "100"), "(on the command line, --max-pixels"),
     ],
@@ -190,8 +190,8 @@ def test_nothing_to_colour(tmp_path, missing):
 def test_list_and_info():
     listed = run("list")
     assert listed.returncode == 0
-    for name in colorzoo.list_models():
-        assert name in listed.stdout
+    assert all(name in listed.stdout for name in colorzoo.list_models())
+    for name in ("unet", colorzoo.DEFAULT_MODEL):  # each start takes seconds
         shown = run("info", name)
         assert shown.returncode == 0 and "work_size" in shown.stdout
     assert run("info", "unte").returncode == 1
