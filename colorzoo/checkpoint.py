@@ -1,9 +1,10 @@
 """A model's files, config.json and model.safetensors: written, and read without trusting them."""
 
+import hashlib
 import json
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -75,6 +76,15 @@ def read_config(path: Path) -> Config:
     architecture = values.pop("architecture", None)
     version = values.pop("colorzoo_version", None)
     return Config(path, architecture, values, None if version is None else str(version)[:20])
+
+
+def weights_digest(state: Mapping[str, Tensor]) -> str:
+    """Give the SHA-256 of a model's tensors and their names: other weights, another digest."""
+    digest = hashlib.sha256()
+    for name, tensor in state.items():
+        digest.update(name.encode())
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def save_files(

@@ -19,7 +19,7 @@ from rich.table import Column, Table
 import colorzoo
 from colorzoo._interrupts import Interrupted, Interrupts
 from colorzoo.benchmark import MEGAPIXELS, PHOTO, Timing, as_json, benchmark, draw_plot
-from colorzoo.checkpoint import METRICS_FILE
+from colorzoo.checkpoint import METRICS_FILE, weights_digest
 from colorzoo.compare import compare_photo
 from colorzoo.errors import ConfigError, ImageError
 from colorzoo.evaluation import (
@@ -48,7 +48,7 @@ from colorzoo.images import MAX_PIXELS, read_photo, save_image
 from colorzoo.perceptual import find_measures
 from colorzoo.publish import push
 from colorzoo.quantize import export_int8
-from colorzoo.run_report import RunReport, weights_of
+from colorzoo.run_report import RunReport
 
 app = typer.Typer(
     help="Colour black-and-white photos with a zoo of neural networks.",
@@ -194,7 +194,7 @@ def colorize(
             _check_report(report, jobs)
             settings = {
                 "model": model,
-                "weights": weights_of(colorizer),
+                "weights": weights_digest(colorizer.state_dict())[:12],
                 "saturation": saturation,
                 "work_size": work_size or colorizer.work_size,
                 "temperature": temperature,
@@ -487,8 +487,7 @@ def _choose_of_bins(
             f"{name} is no model over colour bins, and --temperature and --seed are for those "
             "alone: leave them out, or choose another model, such as unet-bins."
         )
-    model = model if temperature is None else model.at_temperature(temperature)
-    return model if seed is None else model.drawn(seed)
+    return model.answering(temperature, seed)
 
 
 def _device(name: str) -> torch.device:

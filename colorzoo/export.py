@@ -22,6 +22,7 @@ from huggingface_hub import cached_assets_path
 from torch import Tensor, nn
 
 from colorzoo._version import __version__
+from colorzoo.checkpoint import weights_digest
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError, WeightsError
 
@@ -291,9 +292,7 @@ def _cached(model: Colorizer, cache_dir: str | Path | None) -> Path | None:
         if source is None and name not in sys.builtin_module_names:
             return None  # a class of a notebook may have changed since
         digest.update(Path(source).read_bytes() if source else name.encode())
-    for key, value in model.state_dict().items():
-        digest.update(key.encode())
-        digest.update(value.contiguous().numpy().tobytes())
+    digest.update(weights_digest(model.state_dict()).encode())
     try:
         folder = cached_assets_path("colorzoo", "onnx", assets_dir=cache_dir)
     except OSError:  # a home that cannot be written to

@@ -1,6 +1,5 @@
 """The report of a run over many photos: a JSON object a line, readable by machines at any time."""
 
-import hashlib
 import json
 import os
 from collections import Counter
@@ -8,7 +7,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, get_args
 
-from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError
 from colorzoo.folders import Job, Outcome, Status
 
@@ -128,15 +126,6 @@ class RunReport:
             raise _no_report(path)
         if torn:
             os.truncate(path, len(whole))
-
-
-def weights_of(colorizer: Colorizer) -> str:
-    """Give a short digest of a model's weights: other weights, another digest."""
-    digest = hashlib.sha256()
-    for name, tensor in colorizer.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.cpu().numpy().tobytes())
-    return digest.hexdigest()[:12]
 
 
 def _no_report(path: Path) -> ConfigError:

@@ -285,10 +285,8 @@ def render(
     """
     model = get_model(name)
     if isinstance(model, colorzoo.BinsColorizer):
-        if settings.temperature:
-            model = model.at_temperature(settings.temperature)
-        if settings.seed != NOT_DRAWN:
-            model = model.drawn(settings.seed)
+        seed = None if settings.seed == NOT_DRAWN else settings.seed
+        model = model.answering(settings.temperature or None, seed)
     result = model.render(photo, prediction, saturation=settings.saturation)
     if settings.strength < 1:
         info, original = result.info, original or to_pil(photo.rgb, photo)

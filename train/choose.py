@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from colorzoo import metrics
-from colorzoo.color import lab_to_rgb, rgb_to_lab, to_uint8
+from colorzoo.color import rgb_to_lab
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError, ImageError
 from colorzoo.evaluation import read_photos
@@ -21,6 +21,7 @@ from colorzoo.images import read_photo
 from colorzoo.models._bins import BinsColorizer
 from colorzoo.models.timm_unet import TimmUNetBins
 from train.degrade import degrade
+from train.module import to_bytes
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ def age(rgb: np.ndarray, *, seed: int) -> np.ndarray:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         lab = torch.cat((degrade(lab[:, :1], 1.0), lab[:, 1:]), dim=1)
-    return to_uint8(lab_to_rgb(lab, gamut="desaturate"))[0].permute(1, 2, 0).numpy()
+    return to_bytes(lab)[0].permute(1, 2, 0).numpy()
 
 
 def _sizes(answers: Iterable[Answer]) -> list[int | None]:

@@ -85,6 +85,19 @@ class BinsColorizer(Colorizer):
         model.seed = seed
         return model
 
+    def answering(self: Model, temperature: float | None, seed: int | None) -> Model:
+        """Give this model at a temperature and as it draws by a seed, where they are given.
+
+        Args:
+            temperature: See ``at_temperature``; the model's own if None.
+            seed: See ``drawn``; nothing is drawn if None.
+
+        Raises:
+            ConfigError: If one is out of range.
+        """
+        model = self if temperature is None else self.at_temperature(temperature)
+        return model if seed is None else model.drawn(seed)
+
     def colorize(
         self,
         image: ImageSource,
@@ -113,8 +126,7 @@ class BinsColorizer(Colorizer):
             ImageError: If the image cannot be read.
             ValueError: If saturation, work_size, temperature or seed is out of range.
         """
-        model = self if temperature is None else self.at_temperature(temperature)
-        model = model if seed is None else model.drawn(seed)
+        model = self.answering(temperature, seed)
         return super(BinsColorizer, model).colorize(
             image, saturation=saturation, work_size=work_size, max_pixels=max_pixels
         )

@@ -63,10 +63,10 @@ class TimmUNet(Colorizer, paper_url="https://arxiv.org/abs/1801.04381"):
         deepest, *skips = reversed(channels)
         self.attention = SelfAttention(deepest) if attention else nn.Identity()
         widths = [2 * width, 3 * width // 2, width] + [width // 2] * (output_stride == 2)
-        inputs = (deepest, *widths)
+        inputs = (deepest, *widths[:-1])
         self.decoder = nn.ModuleList(
             ConvBlock(below + skip, width)
-            for below, skip, width in zip(inputs, skips, widths, strict=False)
+            for below, skip, width in zip(inputs, skips[: len(widths)], widths, strict=True)
         )
         self.head = nn.Conv2d(widths[-1], 2, kernel_size=3, padding=1)
 
@@ -87,7 +87,7 @@ class TimmUNet(Colorizer, paper_url="https://arxiv.org/abs/1801.04381"):
         # In [-1, 1] and gray in all three channels, as the encoder knows pictures.
         x, *skips = reversed(self.encoder((lightness / 50 - 1).expand(-1, 3, -1, -1)))
         x = self.attention(x)
-        for block, skip in zip(self.decoder, skips, strict=False):
+        for block, skip in zip(self.decoder, skips[: len(self.decoder)], strict=True):
             x = F.interpolate(x, scale_factor=2, mode="nearest")
             x = block(torch.cat((x, skip), dim=1))
         return x
