@@ -293,6 +293,29 @@ def test_attention_carries_what_is_far_off():
     assert torch.equal(*alone) and not torch.equal(*together)
 
 
+def test_a_mirrored_photo_gets_the_mirrored_answer():
+    torch.manual_seed(0)
+    model = TimmUNetBins(mirror=True).eval()
+    lightness = torch.rand(2, 1, 64, 96) * 100
+
+    def difference() -> float:
+        answer, other = model(lightness), model(lightness.flip(-1)).flip(-1)
+        return float((answer - other).abs().max() / answer.abs().max())
+
+    with torch.inference_mode():
+        assert difference() < 1e-5
+        model.mirror = False
+        assert difference() > 1e-2
+        alone = model(lightness)
+        model.mirror = True
+        assert not torch.allclose(model(lightness), alone)
+    model.train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eval()  # so that training differs in nothing else
+    assert torch.allclose(model(lightness), alone, atol=1e-5)
+
+
 def test_timm_unet_takes_other_encoders():
     model = colorzoo.create_model("mobilenetv2-huber", encoder="resnet18", same_padding=False)
     with torch.inference_mode():

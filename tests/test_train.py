@@ -24,10 +24,9 @@ from colorzoo.errors import WeightsError
 from colorzoo.models.timm_unet import TimmUNetBins
 from train.adversarial import AdversarialModule
 from train.data import PhotoData
-from train.fit import with_options
 from train.losses import BinsLoss, ColorfulnessLoss
 from train.module import ColorizerModule
-from train.recipe import Adversary, parse_keywords, parse_sides, parse_terms
+from train.recipe import Adversary, parse_keywords, parse_sides, parse_terms, with_options
 from train.recipes import find_recipe
 from train.report import read_log
 from train.start import initialise

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
 import typer
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 from rich.table import Table
 
@@ -18,21 +17,25 @@ from colorzoo.metrics import PROTOCOL
 from colorzoo.perceptual import find_measures
 from colorzoo.registry import load
 from train.cards import renew_cards
-from train.choose import choose, combine
-from train.data import Memory
 from train.evaluate import evaluate_model, measurable_models
-from train.fit import Device, Precision, Run, fit, with_options
 from train.judge import Counts, record
 from train.look import lay_out
 from train.publish import publish, publish_space
 from train.readme import GRID, draw_grid, update_readme
-from train.recipe import LossName, parse_keywords, parse_sides, parse_split, parse_terms
+from train.recipe import (
+    LossName,
+    parse_keywords,
+    parse_sides,
+    parse_split,
+    parse_terms,
+    with_options,
+)
 from train.recipes import find_recipe
-from train.tune import Metric, Search, tune
+from train.run import Device, Memory, Metric, Precision, Run
 
 app = typer.Typer(help="Train and measure the zoo's models.", no_args_is_help=True)
 # What a wrong name, path or option ends in; anything else is a bug and shows its traceback.
-_MISTAKES = (ColorzooError, FileNotFoundError, LookupError, ValueError, MisconfigurationException)
+_MISTAKES = (ColorzooError, FileNotFoundError, LookupError, ValueError)
 WEIGHTS = Path("colorzoo") / "weights"
 TUNING = Path("runs") / "tune"
 
@@ -101,6 +104,8 @@ def fit_command(
     ] = None,
 ) -> None:
     """Train a model by its recipe and export its weights."""
+    from train.fit import fit  # Lightning takes seconds to import, and most commands do without
+
     export = export or WEIGHTS / name
     if export.joinpath(WEIGHTS_FILE).exists() and not overwrite:
         _fail(f"{export} holds weights: pass --overwrite to replace them, or --export FOLDER")
@@ -156,6 +161,8 @@ def tune_command(
     device: Annotated[Device, typer.Option(help="auto: the GPU when there is one.")] = "auto",
 ) -> None:
     """Search for batch size, learning rate and loss; called again, it goes on where it stopped."""
+    from train.tune import Search, tune  # as above
+
     search = Search(
         folder=folder,
         trials=trials,
@@ -216,6 +223,8 @@ def choose_command(
     aged: Annotated[bool, typer.Option("--aged", help="Make the photos look old.")] = False,
 ) -> None:
     """Measure what else the same weights can answer, beside gray; options combine."""
+    from train.choose import choose, combine  # as above
+
     answers = combine(work_size or (), temperature or (), mix or (), saturation or ())
     try:
         outcomes = choose(load(model), data, answers, limit=limit_photos, aged=aged)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import datasets
 import lightning as pl
@@ -32,8 +32,7 @@ from colorzoo.errors import ImageError
 from colorzoo.images import SUFFIXES, photos_below, read_photo
 from colorzoo.metrics import prepare
 from train.recipe import Recipe
-
-Memory = Literal["auto", "device", "stream"]
+from train.run import Memory
 
 # Mean distance from gray, in L*a*b* units, below which a photo has no colour to learn from.
 _GRAY_CHROMA = 2.0

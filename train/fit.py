@@ -4,13 +4,15 @@ import json
 import os
 import shutil
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import lightning as pl
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import (
     Callback,
     EarlyStopping,
@@ -24,49 +26,15 @@ from torch import Tensor
 
 from colorzoo.checkpoint import BUNDLED_CARD_FILE, METRICS_FILE
 from colorzoo.colorizer import save_weights
+from colorzoo.errors import ConfigError
 from train.adversarial import AdversarialModule
-from train.data import Memory, PhotoData
+from train.data import PhotoData
 from train.judge import EYE_FILE
 from train.module import ColorizerModule
-from train.recipe import Recipe, TermName
+from train.recipe import Recipe
 from train.report import draw_curves, draw_sheet
+from train.run import Device, Run
 from train.start import initialise
-
-Device = Literal["auto", "cpu", "cuda"]
-Precision = Literal["auto", "32-true", "bf16-mixed"]
-
-
-@dataclass(frozen=True)
-class Run:
-    """Where and how long a recipe is run.
-
-    Attributes:
-        data: Folder of photos, folder of tar shards, a tar, or a data set on the Hub.
-        folder: Where checkpoints, log, curves and contact sheet go.
-        export: Where the weights go.
-        device: "auto" takes the GPU when there is one.
-        devices: GPUs, or CPU processes, of each node.
-        nodes: Machines.
-        precision: "auto" takes what the device is fast at.
-        compile: Compile the network: a minute more at the start, and faster from then on.
-        memory: Whether the photos are kept on the device or streamed.
-        limit_seconds: Stop after so many seconds of training; the schedule fits itself to it.
-        limit_photos: Use at most so many training photos.
-        resume: Go on from the folder's last checkpoint.
-    """
-
-    data: str
-    folder: Path
-    export: Path
-    device: Device = "auto"
-    devices: int = 1
-    nodes: int = 1
-    precision: Precision = "auto"
-    compile: bool = False
-    memory: Memory = "auto"
-    limit_seconds: float | None = None
-    limit_photos: int | None = None
-    resume: bool = False
 
 
 def fit(recipe: Recipe, run: Run) -> Path:
@@ -83,6 +51,7 @@ def fit(recipe: Recipe, run: Run) -> Path:
         FileNotFoundError: If there are no photos, or nothing to resume.
         ValueError: If no photo has colour.
         WeightsError: If the weights to start from are missing or do not fit.
+        ConfigError: If Lightning finds no such device here, or cannot use it so.
     """
     last = run.folder / "last.ckpt"
     if run.resume and not last.is_file():
@@ -95,7 +64,8 @@ def fit(recipe: Recipe, run: Run) -> Path:
     if run.compile:
         module.model.compile()
     best = _best(recipe, run.folder)
-    trainer = _trainer(recipe, run, [best, *([timer] if timer else [])], last)
+    with configuring():
+        trainer = _trainer(recipe, run, [best, *([timer] if timer else [])], last)
     data = PhotoData(run.data, recipe, limit=run.limit_photos, memory=run.memory)
     if trainer.is_global_zero:
         if not run.resume:  # an older run's checkpoint must not be taken for this one's
@@ -131,46 +101,13 @@ def fit(recipe: Recipe, run: Run) -> Path:
     return run.export
 
 
-def with_options(
-    recipe: Recipe,
-    *,
-    keywords: tuple[tuple[str, Any], ...] | None = None,
-    loss: str | None = None,
-    terms: tuple[tuple[TermName, float], ...] | None = None,
-    term_weights: str | None = None,
-    start: str | None = None,
-    sides: tuple[tuple[float, int], ...] | None = None,
-    degraded: float | None = None,
-    schedule: str | None = None,
-    patience: int | None = None,
-    split: tuple[float, float, float] | None = None,
-    epochs: int | None = None,
-    batch_size: int | None = None,
-    learning_rate: float | None = None,
-) -> Recipe:
-    """Change a recipe where an option is given.
-
-    Raises:
-        ValueError: If an option does not suit the model.
-    """
-    if loss is not None and loss not in recipe.losses:
-        raise ValueError(f"{recipe.model} is trained by {' or '.join(recipe.losses)}, not {loss}")
-    options = {
-        "keywords": keywords,
-        "loss": loss,
-        "terms": terms,
-        "term_weights": term_weights,
-        "start": start,
-        "sides": sides,
-        "degraded": degraded,
-        "schedule": schedule,
-        "patience": patience,
-        "split": split,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-    }
-    return replace(recipe, **{key: value for key, value in options.items() if value is not None})
+@contextmanager
+def configuring() -> Iterator[None]:
+    """Turn Lightning's word for a device that is not there, say, into a ConfigError."""
+    try:
+        yield
+    except MisconfigurationException as error:
+        raise ConfigError(str(error)) from error
 
 
 def moving_average(decay: float) -> WeightAveraging:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, cast, get_args
 
 LossName = Literal["l1", "mse", "huber", "ssim", "ssim-mse", "bins", "bins-hard", "bins-plain"]
@@ -211,3 +211,45 @@ def parse_sides(text: str) -> tuple[tuple[float, int], ...]:
             f"training resolutions look like 64 or 96,0.7:128, of at least 16 px, got {text!r}"
         )
     return tuple(sides)
+
+
+def with_options(
+    recipe: Recipe,
+    *,
+    keywords: tuple[tuple[str, Any], ...] | None = None,
+    loss: str | None = None,
+    terms: tuple[tuple[TermName, float], ...] | None = None,
+    term_weights: str | None = None,
+    start: str | None = None,
+    sides: tuple[tuple[float, int], ...] | None = None,
+    degraded: float | None = None,
+    schedule: str | None = None,
+    patience: int | None = None,
+    split: tuple[float, float, float] | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+) -> Recipe:
+    """Change a recipe where an option is given.
+
+    Raises:
+        ValueError: If an option does not suit the model.
+    """
+    if loss is not None and loss not in recipe.losses:
+        raise ValueError(f"{recipe.model} is trained by {' or '.join(recipe.losses)}, not {loss}")
+    options = {
+        "keywords": keywords,
+        "loss": loss,
+        "terms": terms,
+        "term_weights": term_weights,
+        "start": start,
+        "sides": sides,
+        "degraded": degraded,
+        "schedule": schedule,
+        "patience": patience,
+        "split": split,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+    }
+    return replace(recipe, **{key: value for key, value in options.items() if value is not None})

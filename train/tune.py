@@ -3,7 +3,6 @@
 import csv
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import lightning as pl
 import optuna
@@ -12,12 +11,11 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from train.adversarial import AdversarialModule
 from train.data import MemoryData, Photos, open_data, read_photos
-from train.fit import Device, fast_precision, moving_average
+from train.fit import configuring, fast_precision, moving_average
 from train.module import ColorizerModule
 from train.recipe import Recipe
+from train.run import Device, Metric
 from train.start import initialise
-
-Metric = Literal["val_psnr", "val_ssim"]
 
 _BATCH_SIZES = (8, 16, 32, 64)
 _RATES = (1e-4, 1e-2)
@@ -63,6 +61,7 @@ def tune(recipe: Recipe, data: str, search: Search) -> list[FrozenTrial]:
         FileNotFoundError: If there are no photos.
         ValueError: If there are fewer photos than folds, or fewer than two folds.
         WeightsError: If the weights to start from are missing.
+        ConfigError: If Lightning finds no such device here.
     """
     recipe = replace(recipe, sides=((0.0, search.side),), epochs=search.epochs)
     source, _, _ = open_data(data, recipe)
@@ -121,19 +120,20 @@ def _fit_fold(recipe: Recipe, train: Photos, held_out: Photos, search: Search) -
     pl.seed_everything(recipe.seed, verbose=False)
     module = (AdversarialModule if recipe.adversary else ColorizerModule)(recipe)
     initialise(module.model, recipe.start)
-    trainer = pl.Trainer(
-        accelerator={"cuda": "gpu"}.get(search.device, search.device),
-        devices=1,
-        precision=fast_precision(search.device),
-        max_epochs=recipe.epochs,
-        callbacks=[moving_average(recipe.ema_decay)],
-        num_sanity_val_steps=0,
-        check_val_every_n_epoch=recipe.epochs,
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        enable_progress_bar=False,
-    )
+    with configuring():
+        trainer = pl.Trainer(
+            accelerator={"cuda": "gpu"}.get(search.device, search.device),
+            devices=1,
+            precision=fast_precision(search.device),
+            max_epochs=recipe.epochs,
+            callbacks=[moving_average(recipe.ema_decay)],
+            num_sanity_val_steps=0,
+            check_val_every_n_epoch=recipe.epochs,
+            logger=False,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            enable_progress_bar=False,
+        )
     trainer.fit(module, MemoryData(train, held_out.squares(search.side), recipe))
     return float(trainer.callback_metrics[search.metric])
 
