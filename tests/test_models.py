@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 import colorzoo
 from colorzoo.colorizer import Colorizer
+from colorzoo.models.timm_unet import TimmUNetBins
 
 MODELS = colorzoo.list_models()
 TRAINED = colorzoo.list_models(pretrained=True)
