@@ -310,12 +310,12 @@ def write(path: Path, graph: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
-def package(name: str) -> Any:
-    """Import one of the packages of colorzoo[onnx], or say how to install it."""
+def package(name: str, *, extra: str = "onnx") -> Any:
+    """Import one of the packages of an extra, such as colorzoo[onnx], or say how to install it."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
         missing = name.partition(".")[0]
         raise ConfigError(
-            f"This needs {missing}, which is not installed: pip install 'colorzoo[onnx]'"
+            f"This needs {missing}, which is not installed: pip install 'colorzoo[{extra}]'"
         ) from error

@@ -5,6 +5,7 @@ the network, which one thread alone runs. What is in flight is bounded by pixels
 """
 
 import errno
+import io
 import os
 import tempfile
 import unicodedata
@@ -12,12 +13,14 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
+import numpy as np
 import torch
+from PIL import Image
 
 from colorzoo._partial import remove_leftovers
 from colorzoo.colorizer import Colorizer, Prediction
@@ -57,11 +60,30 @@ class Job:
         source: The photo.
         target: Where its result goes.
         clash: Why the target cannot be this photo's; None if it can.
+        data: The photo itself, where it is at hand; ``source`` then only names it.
     """
 
     source: Path
     target: Path
     clash: str | None = None
+    data: bytes | Image.Image | np.ndarray | None = field(default=None, compare=False, repr=False)
+
+    def read(self, *, max_pixels: int) -> Photo:
+        """Read the photo, see :func:`colorzoo.images.read_photo`."""
+        if not isinstance(self.data, bytes):
+            source = self.source if self.data is None else self.data
+            return read_photo(source, max_pixels=max_pixels)
+        stream = io.BytesIO(self.data)
+        stream.name = self.source.name  # for messages
+        return read_photo(stream, max_pixels=max_pixels)
+
+    def stored_size(self) -> tuple[int, int] | None:
+        """Give the photo's width and height before it is turned upright; None if unknown."""
+        if isinstance(self.data, Image.Image):
+            return self.data.size
+        if isinstance(self.data, np.ndarray):
+            return self.data.shape[1::-1] if self.data.ndim in (2, 3) else None
+        return stored_size(self.source if self.data is None else self.data)
 
 
 @dataclass(frozen=True)
@@ -127,11 +149,11 @@ def plan(inputs: Sequence[Path], output: Path) -> list[Job]:
         base = output / path.resolve().name if len(inputs) > 1 else output
         targets = (
             {
-                file: base / _writable(file.relative_to(path))
+                file: base / result_name(file.relative_to(path))
                 for file in photos_below(path, skip=output)
             }
             if path.is_dir()
-            else {path: output / _writable(Path(path.name))}
+            else {path: output / result_name(Path(path.name))}
         )
         for source, target in targets.items():
             jobs.setdefault(source.resolve(), Job(source, target))
@@ -154,8 +176,8 @@ def check_target(job: Job, *, overwrite: bool) -> None:
         raise ImageError(f"{job.source.name}: {job.target} exists. Pass --overwrite to replace it.")
 
 
-def _writable(path: Path) -> Path:
-    """Keep the name; what colorzoo reads but does not write, such as GIF, becomes PNG."""
+def result_name(path: Path) -> Path:
+    """Keep the photo's name; what colorzoo reads but does not write, such as GIF, becomes PNG."""
     return path if path.suffix.lower() in WRITABLE else path.with_suffix(".png")
 
 
@@ -211,6 +233,7 @@ def colour_jobs(
     *,
     made_otherwise: Callable[[Job], str | None] | None = None,
     is_stopped: Callable[[], bool] = lambda: False,
+    tidy: bool = True,
 ) -> Generator[Outcome, None, None]:
     """Colour photos, several at a time, and say of each what became of it as soon as it ends.
 
@@ -228,11 +251,12 @@ def colour_jobs(
         how: Options.
         made_otherwise: Tells of a job whose target exists what else it was made by, if so.
         is_stopped: Asked now and then; once it is so, what is not being written yet is left.
+        tidy: Look through the folders for what killed runs left.
 
     Yields:
         An outcome a job, in the order in which they end. Closing the iterator early stops too.
     """
-    for folder in {job.target.parent for job in jobs}:
+    for folder in {job.target.parent for job in jobs} if tidy else ():
         remove_leftovers(folder)
     with _one_thread_a_photo(jobs) as threads:
         pipeline = _Pipeline(colorizer, how, made_otherwise, is_stopped, threads)
@@ -317,7 +341,7 @@ class _Pipeline:
             while waiting or upcoming:
                 if upcoming is None:
                     job = waiting.popleft()
-                    upcoming = _InFlight(job, stored_size(job.source), self._how.overwrite)
+                    upcoming = _InFlight(job, job.stored_size(), self._how.overwrite)
                 reason = self._why_left(upcoming.job)
                 if reason is not None:
                     yield upcoming.ended("left", reason)
@@ -386,7 +410,7 @@ class _Pipeline:
                 if self._is_done(item, item.stored):
                     return "skipped"
                 item.overwrite = True
-            photo = read_photo(job.source, max_pixels=self._how.max_pixels)
+            photo = job.read(max_pixels=self._how.max_pixels)
             item.size, item.notes = (photo.rgb.shape[1], photo.rgb.shape[0]), photo.notes
             return photo
 
@@ -403,7 +427,7 @@ class _Pipeline:
             return False
         elif sorted(size) != sorted(stored):  # turning a photo swaps its sides
             other = f"has {size[0]} x {size[1]} pixels, not those of the photo"
-        elif job.target.stat().st_mtime < job.source.stat().st_mtime:
+        elif job.data is None and job.target.stat().st_mtime < job.source.stat().st_mtime:
             other = "is older than the photo"
         else:
             other = self._made_otherwise(job) if self._made_otherwise else None
@@ -433,7 +457,7 @@ class _Pipeline:
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise _folder_error(error, target.parent) from error
+                raise self._folder_error(error, target.parent) from error
             try:
                 save_image(result, target)
             except ImageError as error:
@@ -441,29 +465,29 @@ class _Pipeline:
                 # Of two names: putting the result in its place failed, which is that name's fault.
                 if isinstance(cause, OSError) and cause.filename2 is None:
                     if cause.errno in (*_FULL, *_REFUSED):
-                        raise _folder_error(cause, target.parent) from error
+                        raise self._folder_error(cause, target.parent) from error
                 raise
         return "done"
+
+    def _folder_error(self, error: OSError, folder: Path) -> _FolderError:
+        again = "run this again" if self._how.resume else "run this again with --resume"
+        if error.errno in _FULL:
+            return _FolderError(
+                None,
+                f"there is no room left to write to {folder} ({error.strerror}). Free some, then "
+                f"{again}.",
+            )
+        place = _standing(folder)
+        return _FolderError(
+            place,
+            f"{place} may not be written to ({error.strerror}). Change its permissions or choose "
+            f"another output, then {again}.",
+        )
 
 
 def one_line(error: BaseException) -> str:
     """Give an error's message without line breaks, or its name if it has none."""
     return " ".join(str(error).split()) or type(error).__name__
-
-
-def _folder_error(error: OSError, folder: Path) -> _FolderError:
-    if error.errno in _FULL:
-        return _FolderError(
-            None,
-            f"there is no room left to write to {folder} ({error.strerror}). Free some, then run "
-            "this again with --resume.",
-        )
-    place = _standing(folder)
-    return _FolderError(
-        place,
-        f"{place} may not be written to ({error.strerror}). Change its permissions or choose "
-        "another output, then run this again with --resume.",
-    )
 
 
 def _standing(folder: Path) -> Path:

@@ -131,19 +131,21 @@ def photos_below(folder: Path, *, skip: Path | None = None) -> Iterator[Path]:
             yield path
 
 
-def stored_size(path: Path) -> tuple[int, int] | None:
+def stored_size(source: Path | bytes) -> tuple[int, int] | None:
     """Give the width and height that a file says it has, as stored; no pixels are decoded.
 
     Args:
-        path: The file.
+        source: The file, or what is in it.
 
     Returns:
         None where that cannot be told; :func:`read_photo` says why.
     """
-    with suppress(ImageError, OSError, ValueError):
-        if path.is_file():  # a pipe can be read only once
-            with path.open("rb") as stream, _decoding(path.name):
-                return _open(stream, path.name).size
+    with suppress(ImageError, OSError, ValueError), _decoding("photo"):
+        if isinstance(source, bytes):
+            return _open(io.BytesIO(source), "photo").size
+        if source.is_file():  # a pipe can be read only once
+            with source.open("rb") as stream:
+                return _open(stream, source.name).size
     return None
 
 
@@ -191,8 +193,28 @@ def save_image(image: Image.Image, path: str | os.PathLike[str], *, quality: int
         ImageError: If the suffix or the quality is unknown, or the file cannot be encoded or
             written. What was at ``path`` before is then still there.
     """
-    name = Path(path).name
-    suffix = Path(path).suffix.lower()
+    with _encoding(Path(path).name, quality) as file_format:
+        # Through a link, the file it points to is replaced and not the link.
+        with whole_file(Path(os.path.realpath(Path(path).expanduser()))) as stream:
+            _encode(image, stream, file_format, quality)
+
+
+def image_bytes(image: Image.Image, suffix: str, *, quality: int = 95) -> bytes:
+    """Give what :func:`save_image` would write to a file of that suffix, such as ".png".
+
+    Raises:
+        ImageError: If the suffix or the quality is unknown, or the picture cannot be encoded.
+    """
+    stream = io.BytesIO()
+    with _encoding(f"image{suffix}", quality) as file_format:
+        _encode(image, stream, file_format, quality)
+    return stream.getvalue()
+
+
+@contextmanager
+def _encoding(name: str, quality: int) -> Iterator[str]:
+    """Give the format for a file's name, and turn whatever an encoder raises into an ImageError."""
+    suffix = Path(name).suffix.lower()
     file_format = _FORMATS.get(suffix)
     if file_format is None:
         raise ImageError(
@@ -202,9 +224,7 @@ def save_image(image: Image.Image, path: str | os.PathLike[str], *, quality: int
     if not 1 <= quality <= 100:
         raise ImageError(f"{name}: quality must be between 1 and 100, got {quality}")
     try:
-        # Through a link, the file it points to is replaced and not the link.
-        with whole_file(Path(os.path.realpath(Path(path).expanduser()))) as stream:
-            _encode(image, stream, file_format, quality)
+        yield file_format
     except ImageError:
         raise
     except Exception as exc:
