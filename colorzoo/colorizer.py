@@ -3,6 +3,7 @@
 import math
 import operator
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -183,14 +184,41 @@ class Colorizer(
         Raises:
             ValueError: If work_size is out of range.
         """
-        small = self._shrink(photo.rgb, work_size)
+        return self.predict_batch([photo], work_size=work_size)[0]
+
+    def predict_batch(
+        self, photos: Sequence[Photo], *, work_size: int | None = None
+    ) -> list[Prediction]:
+        """Run the network on photos of any sizes, those of one working size together.
+
+        A GPU is busy with several photos at a time; a CPU is with one. What is said of a photo
+        differs by rounding only: by less than 0.01 in ab as float32.
+
+        Args:
+            photos: The photos; as many as fit into the device's memory.
+            work_size: Short side, in pixels, at which the network looks; the model's own if None.
+
+        Returns:
+            What ``predict`` gives for each, in their order.
+
+        Raises:
+            ValueError: If work_size is out of range.
+        """
+        small = [self._shrink(photo.rgb, work_size) for photo in photos]
+        alike: dict[torch.Size, list[int]] = {}
+        for i, lightness in enumerate(small):
+            alike.setdefault(lightness.shape, []).append(i)
+        outputs: dict[int, Tensor] = {}
         was_training = self.training
-        self.eval()  # in training, batch norm would mix this photo into the statistics
+        self.eval()  # in training, batch norm would mix the photos into the statistics
         try:
             with torch.inference_mode():
-                return Prediction(small, self(self._pad(small)))
+                for group in alike.values():
+                    output = self(self._pad(torch.cat([small[i] for i in group])))
+                    outputs.update(zip(group, output.split(1), strict=True))
         finally:
             self.train(was_training)
+        return [Prediction(lightness, outputs[i]) for i, lightness in enumerate(small)]
 
     def render(
         self, photo: Photo, prediction: Prediction, *, saturation: float = 1.0

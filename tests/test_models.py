@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 import colorzoo
 from colorzoo.colorizer import Colorizer
+from colorzoo.images import read_photo
 from colorzoo.models.timm_unet import TimmUNetBins
 
 MODELS = colorzoo.list_models()
@@ -142,6 +143,38 @@ def test_work_size_can_be_given(name, camera):
         result = model.colorize(camera[:400], work_size=work_size)
         assert result.size == (512, 400)
         assert min(seen[-1]) == work_size < max(seen[-1])
+
+
+@every_trained_model
+def test_a_batch_of_mixed_sizes_says_the_same(name, camera, coffee):
+    photos = [read_photo(each) for each in (camera, coffee, camera[:, ::2], coffee[::-1].copy())]
+    model = colorzoo.load(name)
+    together = model.predict_batch(photos)
+    for photo, said in zip(photos, together, strict=True):
+        alone = model.predict(photo)
+        assert torch.equal(said.lightness, alone.lightness)
+        ab, ab_alone = model.to_ab(said.output), model.to_ab(alone.output)
+        assert (ab - ab_alone).abs().max() < 0.01
+
+
+@every_trained_model
+def test_half_precision_says_nearly_the_same(name, coffee):
+    """What the GPU is asked for; mean and largest difference in ab."""
+    photo = read_photo(coffee)
+    ab = []
+    for dtype in (torch.float32, torch.float16):
+        model = colorzoo.load(name, dtype=dtype)
+        ab.append(model.to_ab(model.predict(photo).output).float())
+    difference = (ab[0] - ab[1]).abs()
+    assert difference.mean() < 0.05 and difference.max() < 1
+
+
+def test_a_compiled_model_says_the_same(coffee):
+    photo = read_photo(coffee)
+    model = colorzoo.load("unet")
+    plain = model.predict(photo).output
+    model.compile(backend="eager")  # traced as for a GPU, but without its minute of compiling
+    assert torch.allclose(model.predict(photo).output, plain, atol=1e-4)
 
 
 @every_model
