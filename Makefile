@@ -2,11 +2,13 @@
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 7860
+SEED ?= 1
+CASES ?= 100000
 BIN := .venv/bin
 # uv fetches PyTorch's many packages side by side: a third of the time that pip takes.
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --editable
 
-.PHONY: demo test lint screenshots clean
+.PHONY: demo test lint fuzz screenshots clean
 .DELETE_ON_ERROR:
 
 demo: .venv/.demo
@@ -20,6 +22,12 @@ lint: .venv/.test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/basedpyright
+
+# More damaged files than `make test` tries, of another SEED: what goes wrong is told and kept.
+fuzz: .venv/.test
+	cd tests && for target in pictures weights configs; do \
+		../$(BIN)/python -m fuzzing $$target --seed $(SEED) --cases $(CASES) --finds ../runs/fuzz \
+		|| failed=1; done; test -z "$$failed"
 
 screenshots: .venv/.test
 	$(BIN)/python tests/demo_screenshots.py runs/screenshots --readme

@@ -27,6 +27,10 @@ BUNDLED_CARD_FILE = "card.md"
 MAX_NUMBERS = 1_000_000_000
 _MAX_CONFIG_BYTES = 1_000_000
 
+# What PyTorch turns into the model's own type. Others, such as F4 and F6, it cannot read, or packs.
+_FLOATS = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"})
+_WHOLE = frozenset({"I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL"})
+
 Model = TypeVar("Model", bound=nn.Module)
 
 
@@ -129,8 +133,8 @@ def load_files(
 
     Raises:
         ConfigError: If the network would be larger than colorzoo loads.
-        WeightsError: If the file is missing or damaged, or if its tensors are not exactly the
-            model's; the first few that differ are named.
+        WeightsError: If the file is missing or damaged, if its tensors are not exactly the
+            model's, or if they hold NaN or infinity; the first few of those are named.
     """
     with torch.device("meta"):
         shell = build()
@@ -145,6 +149,7 @@ def load_files(
     _check_header(expected, type(shell).__name__, path)
     model = build()
     model.load_state_dict(load_file(path), strict=True)
+    _check_numbers(model.state_dict(), path)
     return model
 
 
@@ -174,12 +179,26 @@ def _check_header(expected: dict[str, Tensor], family: str, path: Path) -> None:
         (shape, kind), wanted = found[name], expected[name]
         if shape != tuple(wanted.shape):
             problems.append(f"{name} has shape {shape}, expected {tuple(wanted.shape)}")
-        elif wanted.is_floating_point() and not kind.startswith(("F", "BF")):
+        elif wanted.is_floating_point() and kind not in _FLOATS:
             problems.append(f"{name} holds {kind}, expected a floating-point type")
+        elif kind not in _FLOATS | _WHOLE:
+            problems.append(f"{name} holds {kind}, expected whole numbers")
     if problems:
         shown = "; ".join(sorted(problems)[:3])
         more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise WeightsError(
             f"{path} does not fit {family} as its config describes it: {shown}{more}. The weights "
             "and config.json must come from the same model."
+        )
+
+
+def _check_numbers(state: dict[str, Tensor], path: Path) -> None:
+    """Refuse weights with which every picture would come out black."""
+    broken = [name for name, value in state.items() if not value.isfinite().all()]
+    if broken:
+        raise WeightsError(
+            f"{path} holds NaN or infinity in {', '.join(broken[:3])}"
+            + (f" and {len(broken) - 3} more" if len(broken) > 3 else "")
+            + ": it is damaged, or its training diverged. Fetch it again, or save it anew from an "
+            "earlier checkpoint."
         )

@@ -328,7 +328,7 @@ class Colorizer(
         def build() -> Model:
             try:
                 return cls(**{**config.keywords, **model_kwargs})
-            except (TypeError, ValueError, RuntimeError) as error:
+            except (TypeError, ValueError, RuntimeError, OverflowError) as error:
                 raise ConfigError(
                     f"{config.path} does not fit {cls.__name__} ({error}); {config.origin}. "
                     "colorzoo.load() finds the family by itself."

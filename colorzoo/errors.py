@@ -1,8 +1,25 @@
 """Every error colorzoo raises on purpose: one base class, one subclass for each kind of cause."""
 
+import re
+
+_LONGEST = 1_500  # characters
+# Control characters could drive a terminal, and half of a surrogate pair cannot be printed.
+_UNPRINTABLE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
 
 class ColorzooError(Exception):
-    """Base class: its message says what came in, what was expected and what to do."""
+    """Base class: its message says what came in, what was expected and what to do.
+
+    Messages quote names and values of files that may be damaged or hostile: what cannot be
+    printed is escaped, and what is too long to read loses its middle.
+    """
+
+    def __init__(self, message: object) -> None:
+        """Make the message fit to be shown."""
+        text = _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], str(message))
+        if len(text) > _LONGEST:
+            text = f"{text[: _LONGEST * 2 // 3]} [...] {text[-_LONGEST // 3 :]}"
+        super().__init__(text)
 
 
 class ImageError(ColorzooError, ValueError):

@@ -273,6 +273,91 @@ def test_a_checkpoint_must_fit_exactly(saved, change, message):
         registry.model_info("unet").family.from_pretrained(saved)
 
 
+# Found by tests/fuzzing.
+@pytest.mark.parametrize(
+    ("name", "kind", "size"),
+    [
+        ("head.weight", "F4", 4),  # packed: PyTorch sees half as many numbers
+        ("head.weight", "F6_E2M3", 6),
+        ("head.weight", "F6_E3M2", 6),
+        ("encoder.0.1.num_batches_tracked", "C64", 8),  # the imaginary part would be dropped
+    ],
+)
+def test_types_that_pytorch_packs_or_does_not_know_are_refused(tmp_path, name, kind, size):
+    colorzoo.create_model("unet", width=4).save_pretrained(tmp_path)
+    state = load_file(tmp_path / "model.safetensors")
+    state[name] = torch.zeros(size, dtype=torch.uint8)  # (2, 4, 1, 1) of 4 or 6 bits, or a number
+    shape = "[2,4,1,1]" if name == "head.weight" else "[]"
+    save_file(state, tmp_path / "model.safetensors")
+    data = (tmp_path / "model.safetensors").read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = data[8 : 8 + length].decode()
+    old = f'"{name}":{{"dtype":"U8","shape":[{size}]'
+    assert old in header
+    header = header.replace(old, f'"{name}":{{"dtype":"{kind}","shape":{shape}').encode()
+    (tmp_path / "model.safetensors").write_bytes(
+        len(header).to_bytes(8, "little") + header + data[8 + length :]
+    )
+    with pytest.raises(colorzoo.WeightsError, match=f"{name} holds {kind}, expected"):
+        colorzoo.load(tmp_path)
+
+
+# Found by tests/fuzzing.
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(saved, value):
+    state = load_file(saved / "model.safetensors")
+    state["head.bias"][1] = value
+    save_file(state, saved / "model.safetensors")
+    with pytest.raises(colorzoo.WeightsError, match="NaN or infinity in head.bias: .*diverged"):
+        colorzoo.load(saved)
+
+
+# Found by tests/fuzzing.
+@pytest.mark.parametrize("value", [10**30, 10**400])
+def test_an_integer_beyond_floats_is_no_crash(saved, value, camera):
+    family = registry.model_info("unet-bins").family
+    colorzoo.create_model("unet-bins", width=1).save_pretrained(saved)
+    config = json.loads((saved / "config.json").read_text())
+    (saved / "config.json").write_text(json.dumps({**config, "temperature": value}))
+    for load in (colorzoo.load, family.from_pretrained):
+        if value < 10**300:
+            assert load(saved).colorize(camera).size == (512, 512)
+        else:
+            with pytest.raises(colorzoo.ConfigError, match="temperature must be above 0"):
+                load(saved)
+
+
+# Found by tests/fuzzing.
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"architecture": "x" * 5_000},
+        {"architecture": "unet", "k" * 5_000: 1},
+        {"architecture": "unet", "width": "x" * 5_000},
+        {"architecture": "unet", "\ud800": 1},
+        {"architecture": "unet", "\x1b[2J": 1},
+        {"architecture": "unet", "width": 2, "colorzoo_version": "\ud800"},
+    ],
+)
+def test_what_a_config_says_is_quoted_so_that_it_can_be_read(saved, config):
+    (saved / "config.json").write_text(json.dumps({"depth": 1, **config}))
+    with pytest.raises(colorzoo.ConfigError) as caught:
+        colorzoo.load(saved)
+    text = str(caught.value)
+    assert len(text) < 2_000 and "\x1b" not in text
+    assert text.encode() and text.endswith((f"{colorzoo.__version__}.)", "imported first."))
+
+
+# Found by tests/fuzzing.
+@pytest.mark.parametrize("name", ["x" * 5_000, "\x1b[2J"])
+def test_what_weights_say_is_quoted_so_that_it_can_be_read(saved, name):
+    state = load_file(saved / "model.safetensors")
+    save_file({**state, name: torch.zeros(1)}, saved / "model.safetensors")
+    with pytest.raises(colorzoo.WeightsError, match="not in the architecture|must come from") as e:
+        colorzoo.load(saved)
+    assert len(str(e.value)) < 2_000 and "\x1b" not in str(e.value)
+
+
 def test_weights_of_another_width_name_the_first_few(saved):
     config = json.loads((saved / "config.json").read_text())
     (saved / "config.json").write_text(json.dumps({**config, "width": 4}))

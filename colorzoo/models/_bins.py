@@ -1,7 +1,7 @@
 """Machinery of the families that classify pixels into the 313 ab bins of Zhang et al. 2016."""
 
 import copy
-import math
+import sys
 from functools import lru_cache
 from typing import TypeVar
 
@@ -167,6 +167,6 @@ def checked_temperature(temperature: float) -> float:
     Raises:
         ConfigError: If it is not.
     """
-    if not (math.isfinite(temperature) and temperature > 0):
+    if not 0 < temperature <= sys.float_info.max:
         raise ConfigError(f"temperature must be above 0, got {temperature!r}")
-    return temperature
+    return float(temperature)  # of a JSON file it may be an integer that PyTorch does not hold

@@ -1,0 +1,4 @@
+"""Bad input, made by the thousand: a corpus of small real files, mutators, and a watchdog.
+
+``python -m fuzzing --help`` in ``tests/`` runs more of it than the tests do.
+"""
