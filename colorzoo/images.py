@@ -28,9 +28,8 @@ from colorzoo._pixels import read_pixels, tiles, to_uint8
 from colorzoo.errors import ImageError
 
 ImageSource = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray
-MAX_PIXELS: int = 100_000_000
-# Of WebP and progressive JPEG, whose decoders hold a picture twice, 12 bytes a pixel: under 1 GB.
-MAX_PIXELS_HELD_TWICE: int = 80_000_000
+# WebP's and progressive JPEG's decoders hold a picture twice, 12 bytes a pixel: under 1 GB.
+MAX_PIXELS: int = 80_000_000
 MAX_SIDE: int = 65_535
 
 # Suffix -> format to write; None where colorzoo reads the format but does not write it.
@@ -85,8 +84,7 @@ def read_photo(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Photo:
             stands, left open), a PIL image (its current frame), or an array of shape (H, W),
             (H, W, 1), (H, W, 2) gray and alpha, (H, W, 3) or (H, W, 4), with dtype bool, uint8,
             uint16 or float in [0, 1]. Sources are never modified.
-        max_pixels: Largest width * height to accept, checked before the pixels are decoded. By
-            default it is 80 million for WebP and progressive JPEG, which take the most memory.
+        max_pixels: Largest width * height to accept, checked before the pixels are decoded.
 
     Returns:
         The photo; its arrays share no memory with the source.
@@ -314,7 +312,7 @@ def _from_stream(stream: BinaryIO, name: str, max_pixels: int) -> Photo:
     with _decoding(name):
         image = _open(stream, name)
         try:
-            photo = _from_image(image, name, _most_pixels(image, max_pixels), notes)
+            photo = _from_image(image, name, max_pixels, notes)
             # Counting moves through the file, so it comes after the pixels are out.
             notes += _frames(image)
         finally:
@@ -389,21 +387,14 @@ def _reason(exc: BaseException) -> str:
     return text if any(map(str.isalpha, text)) else type(exc).__name__
 
 
-def _most_pixels(image: Image.Image, max_pixels: int) -> int:
-    is_held_twice = isinstance(image, _WebP) or "progressive" in image.info
-    return MAX_PIXELS_HELD_TWICE if is_held_twice and max_pixels == MAX_PIXELS else max_pixels
-
-
 def _check_size(name: str, width: int, height: int, max_pixels: int) -> None:
     if width * height == 0:
         raise ImageError(f"{name}: has no pixels ({width} x {height}); pass a picture with some")
     if width * height > max_pixels:
-        # The default itself would be lowered again for what is held twice.
-        enough = width * height + (width * height == MAX_PIXELS)
         raise ImageError(
             f"{name}: has {width} x {height} pixels, more than the limit of {max_pixels:,}; make "
-            f"it smaller or, if you trust it, raise the limit with max_pixels={enough} "
-            f"(on the command line, --max-pixels {enough})"
+            f"it smaller or, if you trust it, raise the limit with max_pixels={width * height} "
+            f"(on the command line, --max-pixels {width * height})"
         )
     if max(width, height) > MAX_SIDE:
         raise ImageError(
