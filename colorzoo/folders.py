@@ -19,6 +19,7 @@ from typing import Literal
 
 import torch
 
+from colorzoo._film_io import is_film_name, writable_film
 from colorzoo._partial import remove_leftovers
 from colorzoo.colorizer import Colorizer, Prediction
 from colorzoo.errors import ColorzooError, ImageError
@@ -112,8 +113,8 @@ def plan(inputs: Sequence[Path], output: Path) -> list[Job]:
     """Pair every photo with its result; folders keep their structure, several their names.
 
     Args:
-        inputs: Photos and folders of photos.
-        output: A folder, or a file if there is one photo.
+        inputs: Photos, films, and folders of photos.
+        output: A folder, or a file if there is one input that is none.
 
     Returns:
         A job a photo, in order. Where two would have one result, or a result would be an input,
@@ -156,6 +157,8 @@ def check_target(job: Job, *, overwrite: bool) -> None:
 
 def _writable(path: Path) -> Path:
     """Keep the name; what colorzoo reads but does not write, such as GIF, becomes PNG."""
+    if is_film_name(path):
+        return writable_film(path)
     return path if path.suffix.lower() in WRITABLE else path.with_suffix(".png")
 
 

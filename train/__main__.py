@@ -1,4 +1,4 @@
-"""The command line: ``python -m train fit|tune|choose|evaluate|look|judge|publish|readme``."""
+"""The command line: ``python -m train fit|tune|choose|evaluate|look|judge|publish|readme|flicker``."""
 
 import csv
 from pathlib import Path
@@ -17,6 +17,7 @@ from colorzoo.images import save_image
 from colorzoo.metrics import PROTOCOL
 from colorzoo.perceptual import find_measures
 from colorzoo.registry import load
+from train import flicker
 from train.cards import renew_cards
 from train.choose import choose, combine
 from train.data import Memory
@@ -322,6 +323,17 @@ def readme_command() -> None:
     try:
         _renew_readme()
     except (ColorzooError, OSError, ValueError) as error:
+        _fail(error)
+
+
+@app.command(name="flicker")
+def flicker_command() -> None:
+    """Measure how the default model's colours flicker in films, and tell it in the README."""
+    found = flicker.measure()
+    print(flicker.flicker_text(found))
+    try:
+        flicker.update_readme(Path("README.md"), found)
+    except (OSError, ValueError) as error:
         _fail(error)
 
 
