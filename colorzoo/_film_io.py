@@ -30,6 +30,8 @@ _CONTAINERS: dict[str, str | None] = {
 _WRITABLE = [suffix for suffix, kind in _CONTAINERS.items() if kind]
 # Of x264: hardly told from the original by eye, grain included, and twice as fast as its default.
 _ENCODER = {"crf": "18", "preset": "veryfast"}
+# Flags of FFmpeg's swscale: bilinear, full chroma, rounded. Its short way makes all a bit darker.
+_EXACTLY = 0x2 | 0x2000 | 0x40000
 # ITU-T H.273's numbers for BT.709, and for luma from 16 to 235.
 _BT709, _LIMITED_RANGE = 1, 1
 # Of a file that says how long it is, this much may be missing before that is noted, in seconds.
@@ -142,7 +144,7 @@ class FilmReader:
         if self._is_interlaced:
             notes.append("it is interlaced: its lines stay as they are, and fine combs may show")
         if self.damaged:
-            notes.append(f"{self.damaged} damaged frames are left out; the ones before stay longer")
+            notes.append(f"damaged frames: {self.damaged}; those before them stay longer")
         declared, start = (self._container.duration or 0) / 1e6, self._start()
         if self._end - start < declared - _SLACK:
             notes.append(
@@ -188,7 +190,7 @@ class FilmReader:
 
     def _upright(self, frame: "VideoFrame") -> Frame:
         width, height = self._size or (frame.width, frame.height)  # it may change in broadcasts
-        rgb = frame.to_ndarray(format="rgb24", width=width, height=height)
+        rgb = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation=_EXACTLY)
         turns = round(frame.rotation / 90) % 4
         if self._size is None and self.pixel_aspect and turns % 2:
             self.pixel_aspect = 1 / self.pixel_aspect
@@ -270,7 +272,8 @@ class FilmWriter:
 
         self.size = (0, 0)
         self.notes: list[str] = []
-        self._film, self._pending = film, []
+        self._film, self._suffix = film, target.suffix
+        self._pending: list[Packet[Stream]] = []
         self._durations: dict[int, int] = {}
         self._last_dts: dict[int, int] = {}
         self._is_started = False
@@ -292,20 +295,19 @@ class FilmWriter:
         self._copies: dict[int, Stream] = {}
         lost = []
         for track in film.kept:
+            codec = track.codec_context.name if track.codec_context else "of no known kind"
             try:
+                if codec.startswith("pcm_") and self._out.format.name == "mp4":
+                    raise ValueError("FFmpeg finds out in the end only, and players cannot")
                 copy = self._out.add_stream_from_template(track)
             except ValueError as error:
-                codec = track.codec_context.name if track.codec_context else "of no known kind"
                 if track.type == "audio":
-                    raise FilmError(
-                        f"{film.name}: a {target.suffix} file cannot hold its sound ({codec}). "
-                        "Choose an output that ends in .mkv."
-                    ) from error
+                    raise self._cannot_hold("its sound", codec) from error
                 lost.append(codec)
                 continue
             for key in track.metadata.keys() & {"language", "title"}:
                 copy.metadata[key] = track.metadata[key]
-            copy.disposition = track.disposition
+            copy.disposition = track.disposition.value  # type: ignore  # PyAV 16 takes numbers
             self._copies[track.index] = copy
         if lost:
             self.notes.append(
@@ -357,7 +359,17 @@ class FilmWriter:
         packet.stream = copy
         self._out.mux(packet)
 
+    def _cannot_hold(self, what: str, codecs: str) -> FilmError:
+        advice = (
+            "Choose an output that ends in .mkv." if self._suffix != ".mkv" else "Convert it first."
+        )
+        return FilmError(
+            f"{self._film.name}: a {self._suffix} file cannot hold {what} ({codecs}). {advice}"
+        )
+
     def _start(self, width: int, height: int) -> None:
+        from av.error import FFmpegError
+
         self._is_started = True
         context = self._video.codec_context
         self.size = context.width, context.height = width + width % 2, height + height % 2
@@ -371,6 +383,11 @@ class FilmWriter:
                 f"{width} x {height} pixels became {self.size[0]} x {self.size[1]}: H.264 needs "
                 "even numbers, so edges are repeated"
             )
+        try:
+            self._out.start_encoding()
+        except FFmpegError as error:
+            codecs = {each.codec_context.name for each in self._film.kept if each.codec_context}
+            raise self._cannot_hold("these tracks", ", ".join(sorted(codecs))) from error
         for packet in self._pending:
             self.copy(packet)
         self._pending.clear()

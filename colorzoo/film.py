@@ -92,9 +92,9 @@ def colorize_film(
     container_of(target)
     check_target(Job(source, target), overwrite=overwrite)
     with open_film(source) as film:
-        target.parent.mkdir(parents=True, exist_ok=True)
         work = _Colouring(colorizer, saturation, work_size, Steadier() if steady else None)
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             with whole_file(target) as stream, FilmWriter(stream, target, film) as writer:
                 work.run(film, writer, watch)
         except (FFmpegError, OSError) as error:

@@ -15,12 +15,12 @@ from colorzoo.metrics import gray
 from colorzoo.steady import Steadier
 
 PROTOCOL = (
-    "Pans over photos, 24 frames of 320 x 240 pixels from corner to corner, black and white, with "
+    "Pans over photos, 16 frames of 320 x 240 pixels from corner to corner, black and white, with "
     "new grain in each frame (Gaussian, deviation 6 of 255). Flicker: mean distance in ab, L*a*b* "
     "units, of the same point of the photo from a frame to the next, in the pictures at full size "
     "before they are encoded. Chroma: mean distance from gray. Means over photos."
 )
-_FRAMES, _SIZE, _GRAIN = 24, (240, 320), 6.0
+_FRAMES, _SIZE, _GRAIN = 16, (240, 320), 6.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -196,7 +196,7 @@ def _mixed(seen: _Seen, lightness: Tensor, colour: Tensor) -> Tensor | None:
 
 def _as_bright_as(before: Tensor, after: Tensor) -> Tensor:
     """Undo a change of exposure, or a fade, between two frames."""
-    spread, spread_now = before.std(), after.std()
+    spread, spread_now = before.std(correction=0), after.std(correction=0)
     gain = (spread_now / spread).clamp(0.5, 2) if min(spread, spread_now) > _FLAT else 1
     return (before - before.mean()) * gain + after.mean()
 
