@@ -1,4 +1,4 @@
-"""Colours over time, without any file: what is carried along, what begins anew, what it is worth."""
+"""Colours over time, without any file: what is carried along and what begins anew."""
 
 import re
 from itertools import pairwise

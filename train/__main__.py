@@ -1,4 +1,4 @@
-"""The command line: ``python -m train fit|tune|choose|evaluate|look|judge|publish|readme|flicker``."""
+"""The command line: ``python -m train fit``, ``tune``, ``evaluate`` and more; see ``--help``."""
 
 import csv
 from pathlib import Path
