@@ -7,6 +7,7 @@ from colorzoo.compare import compare, contact_sheet
 from colorzoo.errors import (
     ColorzooError,
     ConfigError,
+    FilmError,
     HubError,
     ImageError,
     UnknownModelError,
@@ -30,6 +31,7 @@ __all__ = [
     "Colorizer",
     "ColorzooError",
     "ConfigError",
+    "FilmError",
     "HubError",
     "ImageError",
     "ModelInfo",

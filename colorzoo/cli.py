@@ -31,6 +31,7 @@ from colorzoo.evaluation import (
     short_count,
 )
 from colorzoo.export import export
+from colorzoo.film import colour_film, films_note, is_film
 from colorzoo.folders import (
     FAILURES,
     STOPPED,
@@ -156,7 +157,7 @@ def info(name: Annotated[str, typer.Argument(help="A registered model.")]) -> No
 
 @app.command()
 def colorize(
-    inputs: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
+    inputs: Annotated[list[Path], typer.Argument(help="Photos, films, or folders of photos.")],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="A folder, or a file if there is one input.")
     ],
@@ -174,7 +175,7 @@ def colorize(
     report: ReportFile = None,
     max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
-    """Colour photos and folders of photos; names are kept, inputs are never overwritten."""
+    """Colour photos, films and folders of photos; names are kept, inputs never overwritten."""
     how = How(
         saturation=saturation,
         work_size=work_size,
@@ -185,8 +186,11 @@ def colorize(
     run = _Run()
     with _errors(), Interrupts() as interrupts:
         jobs = plan(inputs, output)
+        left = films_note(inputs, output)
         if not jobs:
-            _fail(f"there is no photo in {', '.join(map(str, inputs))}")
+            _fail(f"there is no photo in {', '.join(map(str, inputs))}{left and f'; {left}'}")
+        if left:
+            _err.print(f"note: {left}", soft_wrap=True)
         colorizer = colorzoo.load(model, revision=revision, device=_device(device))
         if temperature is not None or seed is not None:
             colorizer = _choose_of_bins(colorizer, model, temperature, seed)
@@ -201,18 +205,32 @@ def colorize(
                 "seed": seed,
             }
             run.report = RunReport(report, settings, append=resume, overwrite=overwrite)
+        films = [job for job in jobs if is_film(job)]
+        photos = [job for job in jobs if not is_film(job)]
+        made_otherwise = run.report and run.report.made_otherwise
+        is_stopped = interrupts.defer()
         outcomes = colour_jobs(
-            colorizer,
-            jobs,
-            how,
-            made_otherwise=run.report and run.report.made_otherwise,
-            is_stopped=interrupts.defer(),
+            colorizer, photos, how, made_otherwise=made_otherwise, is_stopped=is_stopped
         )
         with closing(outcomes), _progress() as progress:
             for outcome in progress.track(
-                outcomes, total=len(jobs), description=f"Colouring with {model}"
+                outcomes, total=len(photos), description=f"Colouring with {model}"
             ):
                 run.add(outcome)
+        for job in films:
+            with _progress() as progress:
+                task = progress.add_task(f"Colouring {job.source.name} with {model}", total=None)
+                outcome = colour_film(
+                    colorizer,
+                    job,
+                    how,
+                    made_otherwise=made_otherwise,
+                    is_stopped=is_stopped,
+                    watch=lambda done, total, p=progress, t=task: p.update(
+                        t, completed=done, total=total and max(done, total)
+                    ),
+                )
+            run.add(outcome)
         found = f"{run.finish()}, in {output}"
         if interrupts.number is not None:
             _stop(interrupts.number, f"{found}. --resume goes on.")

@@ -167,7 +167,7 @@ class Colorizer(
         self, photo: Photo, *, saturation: float = 1.0, work_size: int | None = None
     ) -> Image.Image:
         """Colour a photo that :func:`colorzoo.images.read_photo` has read; see ``colorize``."""
-        _check_saturation(saturation)  # before the network runs for nothing
+        check_saturation(saturation)  # before the network runs for nothing
         prediction = self.predict(photo, work_size=work_size)
         return self.render(photo, prediction, saturation=saturation)
 
@@ -236,10 +236,14 @@ class Colorizer(
         Raises:
             ValueError: If saturation is out of range.
         """
-        _check_saturation(saturation)
+        check_saturation(saturation)
+        ab = self.ab_of(prediction) * saturation
+        return to_pil(merge_ab(photo.rgb, prediction.lightness, ab), photo)
+
+    def ab_of(self, prediction: Prediction) -> Tensor:
+        """Turn what ``predict`` gave into (1, 2, h, w) float32 ab, at the working size."""
         with torch.inference_mode():
-            ab = self._fit(self.to_ab(prediction.output), prediction.lightness)
-            return to_pil(merge_ab(photo.rgb, prediction.lightness, ab.float() * saturation), photo)
+            return self._fit(self.to_ab(prediction.output), prediction.lightness).float()
 
     def _shrink(self, rgb: np.ndarray, work_size: int | None) -> Tensor:
         """Bring a photo to the working size: (H, W, 3) uint8 to (1, 1, h, w) lightness."""
@@ -439,7 +443,12 @@ def _margins(lightness: Tensor, stride: int) -> tuple[int, int, int, int]:
     return left, more_w - left, top, more_h - top
 
 
-def _check_saturation(saturation: float) -> None:
+def check_saturation(saturation: float) -> None:
+    """Refuse a factor on ab that is out of range.
+
+    Raises:
+        ValueError: If it is.
+    """
     if not (math.isfinite(saturation) and 0 <= saturation <= 10):
         raise ValueError(f"saturation must be between 0 and 10, got {saturation}")
 

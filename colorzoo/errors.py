@@ -26,6 +26,10 @@ class ImageError(ColorzooError, ValueError):
     """A picture cannot be read or written."""
 
 
+class FilmError(ColorzooError, ValueError):
+    """A film cannot be read or written."""
+
+
 class UnknownModelError(ColorzooError, KeyError):
     """No colorizer is registered under that name."""
 

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from colorzoo._film_io import is_film_name, writable_film
 from colorzoo._partial import remove_leftovers
 from colorzoo.colorizer import Colorizer, Prediction
 from colorzoo.errors import ColorzooError, ImageError
@@ -134,8 +135,8 @@ def plan(inputs: Sequence[Path], output: Path) -> list[Job]:
     """Pair every photo with its result; folders keep their structure, several their names.
 
     Args:
-        inputs: Photos and folders of photos.
-        output: A folder, or a file if there is one photo.
+        inputs: Photos, films, and folders of photos.
+        output: A folder, or a file if there is one input that is none.
 
     Returns:
         A job a photo, in order. Where two would have one result, or a result would be an input,
@@ -177,7 +178,9 @@ def check_target(job: Job, *, overwrite: bool) -> None:
 
 
 def result_name(path: Path) -> Path:
-    """Keep the photo's name; what colorzoo reads but does not write, such as GIF, becomes PNG."""
+    """Keep the name; what colorzoo reads but does not write, such as GIF, becomes PNG."""
+    if is_film_name(path):
+        return writable_film(path)
     return path if path.suffix.lower() in WRITABLE else path.with_suffix(".png")
 
 

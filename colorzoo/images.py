@@ -3,7 +3,7 @@
 import io
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -116,17 +116,23 @@ def is_photo_name(path: PurePath) -> bool:
     return path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.parts)
 
 
-def photos_below(folder: Path, *, skip: Path | None = None) -> Iterator[Path]:
+def photos_below(
+    folder: Path,
+    *,
+    skip: Path | None = None,
+    is_named: Callable[[PurePath], bool] = is_photo_name,
+) -> Iterator[Path]:
     """Yield the files in a folder, and in those below it, that are named like photos.
 
     Args:
         folder: The folder; hidden ones inside it are passed over.
         skip: A folder inside it to leave out, such as the one that results are written to.
+        is_named: Asked of paths in the folder instead, to find other files.
     """
     left_out = skip.resolve() if skip else None
     inside = left_out is not None and folder.resolve() in left_out.parents
     for path in sorted(folder.rglob("*")):
-        if not is_photo_name(path.relative_to(folder)) or not path.is_file():
+        if not is_named(path.relative_to(folder)) or not path.is_file():
             continue
         if not (inside and left_out in path.resolve().parents):
             yield path

@@ -1,4 +1,4 @@
-"""The command line: ``python -m train fit|tune|choose|evaluate|look|judge|publish|readme``."""
+"""The command line: ``python -m train fit``, ``tune``, ``evaluate`` and more; see ``--help``."""
 
 import csv
 from pathlib import Path
@@ -16,6 +16,7 @@ from colorzoo.images import save_image
 from colorzoo.metrics import PROTOCOL
 from colorzoo.perceptual import find_measures
 from colorzoo.registry import load
+from train import flicker
 from train.cards import renew_cards
 from train.evaluate import evaluate_model, measurable_models
 from train.judge import Counts, record
@@ -331,6 +332,17 @@ def readme_command() -> None:
     try:
         _renew_readme()
     except (ColorzooError, OSError, ValueError) as error:
+        _fail(error)
+
+
+@app.command(name="flicker")
+def flicker_command() -> None:
+    """Measure how the default model's colours flicker in films, and tell it in the README."""
+    found = flicker.measure()
+    print(flicker.flicker_text(found))
+    try:
+        flicker.update_readme(Path("README.md"), found)
+    except (OSError, ValueError) as error:
         _fail(error)
 
 

@@ -1,0 +1,178 @@
+"""Colours over time, without any file: what is carried along and what begins anew."""
+
+import re
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from skimage import data
+from torch.nn import functional as F
+
+from colorzoo.flicker import flicker, pan
+from colorzoo.merge import lightness_of
+from colorzoo.metrics import gray
+from colorzoo.steady import Steadier, optical_flow
+from train.flicker import END, START, measure
+
+SIZE = (96, 128)
+
+
+def lightness(photo: np.ndarray) -> torch.Tensor:
+    full = lightness_of(gray(photo), torch.device("cpu"))
+    return F.interpolate(full, SIZE, mode="area")
+
+
+@pytest.fixture(scope="module")
+def coffee_l() -> torch.Tensor:
+    return lightness(data.coffee())
+
+
+@pytest.fixture(scope="module")
+def cat_l() -> torch.Tensor:
+    return lightness(data.chelsea())
+
+
+def grainy(picture: torch.Tensor, seed: int) -> torch.Tensor:
+    noise = torch.randn(picture.shape, generator=torch.Generator().manual_seed(seed))
+    return (picture + noise).clamp(0, 100)
+
+
+def cuts_of(frames: list[torch.Tensor]) -> list[int]:
+    """At which frames the colours began anew."""
+    steadier, found = Steadier(), []
+    for i, frame in enumerate(frames):
+        before = steadier.cuts
+        steadier(grainy(frame, i), torch.full((1, 2, *frame.shape[-2:]), float(i)))
+        found += [i] * (steadier.cuts - before)
+    return found
+
+
+def test_the_default_model_flickers_less_than_half_as_much_and_keeps_its_colour(root):
+    found = measure()
+    assert found.alone > 1  # or there would be nothing to steady
+    assert found.steadied <= found.alone / 2
+    assert 0.9 < found.chroma_steadied / found.chroma_alone < 1.1
+    shown = (root / "README.md").read_text().partition(START)[2].partition(END)[0]
+    rows = dict(re.findall(r"^\| (one by one|steadied) \| ([\d.]+) \|", shown, re.MULTILINE))
+    assert float(rows["one by one"]) == pytest.approx(found.alone, rel=0.05)
+    assert float(rows["steadied"]) == pytest.approx(found.steadied, rel=0.05)
+
+
+def test_flicker_is_what_the_same_point_does():
+    photo = data.coffee()
+    shots = list(pan(photo, frames=4, grain=0))
+    coloured = [photo[y : y + 240, x : x + 320] for y, x in (shot.place for shot in shots)]
+    places = [shot.place for shot in shots]
+    assert places[0] == (0, 0) and places[-1] == (160, 280)
+    assert flicker(list(zip(coloured, places, strict=True))) == 0
+    still = [(0, 0)] * 4
+    assert flicker(list(zip(coloured, still, strict=True))) > 5  # motion that is not told of
+    tints = [np.full((8, 8, 3), level, np.uint8) for level in ((99, 99, 99), (110, 90, 99))]
+    assert 5 < flicker([(tint, (0, 0)) for tint in tints]) < 20
+
+
+def test_grain_is_new_in_every_frame_and_the_same_in_every_run(coffee):
+    one, other = list(pan(coffee, frames=2)), list(pan(coffee, frames=2))
+    assert all((a.rgb == b.rgb).all() for a, b in zip(one, other, strict=True))
+    first, second = pan(coffee[:240, :320], frames=2)  # nowhere to go
+    assert 7 < (first.rgb.astype(float) - second.rgb).std() < 10
+    with pytest.raises(ValueError, match="smaller than a frame"):
+        next(pan(coffee[:100]))
+
+
+@pytest.mark.parametrize("motion", [(0, 0), (3, -2), (-9, 14)])
+def test_flow_finds_a_pan(coffee, motion):
+    full = lightness_of(gray(coffee), torch.device("cpu"))
+    scene = F.interpolate(full, (160, 240), mode="area")
+    down, right = motion
+    before = scene[..., 30:126, 50:178]
+    after = scene[..., 30 + down : 126 + down, 50 + right : 178 + right]
+    flow = optical_flow(before, after)[0, :, 20:-20, 20:-20]
+    expected = torch.tensor([right, down]).float()[:, None, None]
+    assert (flow - expected).norm(dim=0).median() < 0.3
+
+
+def test_what_moves_keeps_its_colour_and_what_is_revealed_gets_the_new_one(coffee):
+    full = lightness_of(gray(coffee), torch.device("cpu"))
+    scene = F.interpolate(full, (96, 240), mode="area")
+    old, new = torch.full((1, 2, *SIZE), 20.0), torch.full((1, 2, *SIZE), -20.0)
+    steadier = Steadier()
+    steadier(scene[..., :128], old)
+    found = steadier(scene[..., 12:140], new)
+    assert found[..., 10:-10, 10:-24].median() > 14
+    assert (found[..., -8:] == -20).float().mean() > 0.95
+
+
+def test_white_noise_is_steadied_to_a_fraction(coffee_l):
+    steadier, alone, steadied = Steadier(), [], []
+    for i in range(40):
+        noise = torch.randn(1, 2, 12, 16, generator=torch.Generator().manual_seed(i))
+        ab = 20 + 5 * F.interpolate(noise, SIZE, mode="bilinear")
+        alone.append(ab)
+        steadied.append(steadier(grainy(coffee_l, i), ab))
+
+    def change(frames):
+        return float(np.mean([(b - a).abs().mean() for a, b in pairwise(frames[20:])]))
+
+    assert change(steadied) < 0.25 * change(alone)
+    assert steadied[-1].mean() == pytest.approx(20, abs=1.5)
+
+
+def test_the_first_frame_after_a_cut_has_the_networks_colours(coffee_l, cat_l):
+    steadier = Steadier()
+    shades = [torch.full((1, 2, *SIZE), shade) for shade in (10.0, 14.0, -30.0)]
+    assert torch.equal(steadier(coffee_l, shades[0]), shades[0])
+    assert steadier(coffee_l, shades[1]).mean() < 11
+    assert torch.equal(steadier(cat_l, shades[2]), shades[2]) and steadier.cuts == 1
+
+
+def test_reset_forgets(coffee_l):
+    steadier, ab = Steadier(), torch.ones(1, 2, *SIZE)
+    steadier(coffee_l, ab)
+    steadier.reset()
+    assert torch.equal(steadier(coffee_l, -ab), -ab) and steadier.cuts == 0
+
+
+def test_cuts_between_photos_are_found(coffee_l, cat_l):
+    rocket, woman = lightness(data.rocket()), lightness(data.astronaut())
+    shots = [coffee_l, cat_l, rocket, woman, cat_l]
+    assert cuts_of([shot for shot in shots for _ in range(6)]) == [6, 12, 18, 24]
+
+
+def test_fades_dissolves_and_exposure_are_no_cuts(coffee_l, cat_l):
+    fade = [coffee_l * (1 - i / 12) for i in range(12)]
+    assert cuts_of(fade) == []
+    assert cuts_of([coffee_l * (1 - i / 12) + cat_l * (i / 12) for i in range(13)]) == []
+    assert cuts_of([coffee_l * (1 + 0.15 * (-1) ** i) for i in range(10)]) == []
+
+
+def test_after_a_flash_the_scene_has_its_colours_back(coffee_l):
+    steadier, old, new = Steadier(), torch.full((1, 2, *SIZE), 20.0), torch.zeros(1, 2, *SIZE)
+    steadier(coffee_l, old)
+    white = torch.full_like(coffee_l, 100.0)
+    assert torch.equal(steadier(white, new), new)  # nothing of the scene is in it
+    assert steadier(grainy(coffee_l, 0), new).median() > 15
+
+
+def test_another_size_begins_anew(coffee_l):
+    steadier = Steadier()
+    steadier(coffee_l, torch.ones(1, 2, *SIZE))
+    ab = torch.zeros(1, 2, 20, 30)
+    assert torch.equal(steadier(torch.zeros(1, 1, 20, 30), ab), ab) and steadier.cuts == 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 300), (16, 16)])
+def test_pictures_of_any_size(size):
+    steadier = Steadier()
+    for seed in range(3):
+        noise = torch.rand(1, 1, *size, generator=torch.Generator().manual_seed(seed)) * 100
+        assert steadier(noise, torch.ones(1, 2, *size)).isfinite().all()
+
+
+def test_the_same_frames_give_the_same_colours(coffee_l):
+    def run():
+        steadier = Steadier()
+        return [steadier(grainy(coffee_l, i), coffee_l.repeat(1, 2, 1, 1) + i) for i in range(3)]
+
+    assert all(torch.equal(a, b) for a, b in zip(run(), run(), strict=True))
