@@ -1,11 +1,9 @@
 """Other answers of the same weights, measured beside gray."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
+from commands import run_command
 from PIL import Image
 from synthetic import photo
 
@@ -75,10 +73,7 @@ def test_what_does_not_suit_the_model_is_told(album, tmp_path):
 
 def test_the_command(album):
     def run(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "train", "choose", "unet", album, *arguments],
-            capture_output=True, text=True,
-        )  # fmt: skip
+        return run_command("train", "choose", "unet", album, *arguments)
 
     done = run("--saturation", "1", "--saturation", "1.5", "--aged")
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The command line through its real entry point, in a process of its own."""
+"""The command line, in processes of its own."""
 
 import json
 import shutil
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import run_command
 from PIL import Image
 from skimage.color import rgb2lab
 
@@ -17,11 +18,7 @@ from colorzoo.metrics import PROTOCOL
 
 
 def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    entry = shutil.which("colorzoo", path=str(Path(sys.executable).parent))
-    assert entry, "the colorzoo command is not installed"
-    result = subprocess.run(
-        [entry, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False
-    )
+    result = run_command("colorzoo", *arguments, cwd=cwd)
     assert "Traceback" not in result.stderr + result.stdout
     return result
 
@@ -195,7 +192,13 @@ def test_list_and_info():
         shown = run("info", name)
         assert shown.returncode == 0 and "work_size" in shown.stdout
     assert run("info", "unte").returncode == 1
-    assert run("--version").stdout.strip() == colorzoo.__version__
+
+
+def test_the_command_is_installed():
+    entry = shutil.which("colorzoo", path=str(Path(sys.executable).parent))
+    assert entry, "the colorzoo command is not installed"
+    told = subprocess.run([entry, "--version"], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == colorzoo.__version__
 
 
 def test_compare_writes_a_sheet_of_every_model(album, tmp_path):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import run_command
 
 import colorzoo
 from colorzoo import FilmError, ImageError
@@ -43,7 +44,7 @@ def left_in(folder: Path) -> set[str]:
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    result = subprocess.run(_command(*arguments), capture_output=True, text=True, check=False)
+    result = run_command("colorzoo", *arguments)
     assert "Traceback" not in result.stderr + result.stdout
     return result
 

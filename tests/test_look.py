@@ -1,11 +1,10 @@
 """Sheets for the eye."""
 
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from commands import run_command
 from PIL import Image
 from synthetic import photo
 
@@ -43,16 +42,11 @@ def test_a_place_without_photos_is_told(tmp_path):
 
 
 def test_the_command(album, tmp_path):
-    run = subprocess.run(
-        [sys.executable, "-m", "train", "look", album, "-o", tmp_path / "a.jpg", "--photos", "2",
-         "--model", "unet"], capture_output=True, text=True,
-    )  # fmt: skip
+    sheet = tmp_path / "a.jpg"
+    run = run_command("train", "look", album, "-o", sheet, "--photos", 2, "--model", "unet")
     assert run.returncode == 0, run.stderr
-    assert "skipped: " in run.stdout and Image.open(tmp_path / "a.jpg").width > 3 * 192
-    run = subprocess.run(
-        [sys.executable, "-m", "train", "look", album, "-o", tmp_path / "a.jpg", "--model", "no"],
-        capture_output=True, text=True,
-    )  # fmt: skip
+    assert "skipped: " in run.stdout and Image.open(sheet).width > 3 * 192
+    run = run_command("train", "look", album, "-o", sheet, "--model", "no")
     assert run.returncode == 1 and run.stderr.startswith("error: No colorizer is called 'no'")
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from commands import run_command
 from safetensors.torch import load_file, save_file
 from synthetic import photo, write_shards
 
@@ -40,12 +41,7 @@ def shards(tmp_path_factory):
 
 
 def train(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "train", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_command("train", *arguments)
 
 
 def fit(name: str, data, run, *more: object) -> subprocess.CompletedProcess[str]:
