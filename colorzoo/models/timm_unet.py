@@ -42,6 +42,8 @@ class TimmUNet(Colorizer, paper_url="https://arxiv.org/abs/1801.04381"):
             that far-apart parts of a thing agree.
         mirror: Whether, out of training, the features are the mean over the photo and its mirror
             image: a little closer to the truth for twice the work.
+        gain: Factor on the ab that the network says, above 0. What is nearest to the truth in the
+            mean is paler than any of the colours that it is the mean of.
         work_size: Short side, in pixels, at which the network looks at a photo.
     """
 
@@ -56,11 +58,15 @@ class TimmUNet(Colorizer, paper_url="https://arxiv.org/abs/1801.04381"):
         output_stride: int = 4,
         attention: bool = False,
         mirror: bool = False,
+        gain: float = 1.0,
         work_size: int = 128,
     ) -> None:
         """Build the network with random weights."""
         super().__init__(work_size=work_size)
         self.mirror = mirror
+        if not 0 < gain <= 10:
+            raise ConfigError(f"gain must be above 0 and at most 10, got {gain!r}")
+        self.gain = gain
         if output_stride not in (2, 4):
             raise ConfigError(f"output_stride must be 2 or 4, got {output_stride!r}")
         self.encoder, channels = build_encoder(encoder, _REDUCTIONS, same_padding=same_padding)
@@ -85,6 +91,10 @@ class TimmUNet(Colorizer, paper_url="https://arxiv.org/abs/1801.04381"):
         """
         ab = self.head(self.features(lightness)) * 128
         return F.interpolate(ab, lightness.shape[-2:], mode="bilinear", align_corners=False)
+
+    def to_ab(self, output: Tensor) -> Tensor:
+        """Multiply (N, 2, H, W) ab by the gain."""
+        return output * self.gain
 
     def features(self, lightness: Tensor) -> Tensor:
         """Give what the head sees of the same lightness: channels at the output stride."""
