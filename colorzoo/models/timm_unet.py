@@ -26,7 +26,10 @@ _REDUCTIONS = (2, 4, 8, 16, 32)
 
 
 @register_model(
-    "mobilenetv2-huber", summary="U-Net on a MobileNetV2 encoder, Huber loss on ab", year=2018
+    "mobilenetv2-huber",
+    summary="U-Net on a MobileNetV2 encoder, Huber loss on ab",
+    year=2018,
+    config={"mirror": True},  # 0.05 dB and 0.1 % of AuC on validation photos
 )
 class TimmUNet(Colorizer, paper_url="https://arxiv.org/abs/1801.04381"):
     """Features of a timm encoder from stride 32 up, and a decoder with skip connections.
@@ -40,10 +43,8 @@ class TimmUNet(Colorizer, paper_url="https://arxiv.org/abs/1801.04381"):
         output_stride: Stride at which colour is predicted, 4 or 2.
         attention: Whether the deepest features attend to each other before they are decoded, so
             that far-apart parts of a thing agree.
-        mirror: Whether, out of training, the features are the mean over the photo and its mirror
-            image: a little closer to the truth for twice the work.
-        gain: Factor on the ab that the network says, above 0. What is nearest to the truth in the
-            mean is paler than any of the colours that it is the mean of.
+        mirror: Whether, out of training, the answer is the mean of those to the photo and to its
+            mirror image: a little closer to the truth for twice the work.
         work_size: Short side, in pixels, at which the network looks at a photo.
     """
 
@@ -58,15 +59,11 @@ class TimmUNet(Colorizer, paper_url="https://arxiv.org/abs/1801.04381"):
         output_stride: int = 4,
         attention: bool = False,
         mirror: bool = False,
-        gain: float = 1.0,
         work_size: int = 128,
     ) -> None:
         """Build the network with random weights."""
         super().__init__(work_size=work_size)
         self.mirror = mirror
-        if not 0 < gain <= 10:
-            raise ConfigError(f"gain must be above 0 and at most 10, got {gain!r}")
-        self.gain = gain
         if output_stride not in (2, 4):
             raise ConfigError(f"output_stride must be 2 or 4, got {output_stride!r}")
         self.encoder, channels = build_encoder(encoder, _REDUCTIONS, same_padding=same_padding)
@@ -89,22 +86,17 @@ class TimmUNet(Colorizer, paper_url="https://arxiv.org/abs/1801.04381"):
         Returns:
             (N, 2, H, W), ab in L*a*b* units.
         """
+        answer = self._answer(lightness)
+        if self.training or not self.mirror:
+            return answer
+        return (answer + self._answer(lightness.flip(-1)).flip(-1)) / 2
+
+    def _answer(self, lightness: Tensor) -> Tensor:
         ab = self.head(self.features(lightness)) * 128
         return F.interpolate(ab, lightness.shape[-2:], mode="bilinear", align_corners=False)
 
-    def to_ab(self, output: Tensor) -> Tensor:
-        """Multiply (N, 2, H, W) ab by the gain."""
-        return output * self.gain
-
     def features(self, lightness: Tensor) -> Tensor:
         """Give what the head sees of the same lightness: channels at the output stride."""
-        if self.training or not self.mirror:
-            return self._decoded(lightness)
-        both = self._decoded(torch.cat((lightness, lightness.flip(-1))))
-        straight, mirrored = both.chunk(2)
-        return (straight + mirrored.flip(-1)) / 2
-
-    def _decoded(self, lightness: Tensor) -> Tensor:
         # In [-1, 1] and gray in all three channels, as the encoder knows pictures.
         x, *skips = reversed(self.encoder((lightness / 50 - 1).expand(-1, 3, -1, -1)))
         x = self.attention(x)
@@ -135,7 +127,7 @@ class TimmUNetBins(BinsColorizer, TimmUNet, paper_url="https://arxiv.org/abs/160
         width: Channels of the decoder at stride 4.
         output_stride: Distance of the classified pixels, 4 or 2.
         attention: Whether the deepest features attend to each other.
-        mirror: Whether the features are the mean over the photo and its mirror image.
+        mirror: Whether the answer is the mean of those to the photo and to its mirror image.
         temperature: T of the annealed mean, above 0.
         mix: Lambda of the paper's rebalancing, above 0: 1 leaves the distribution as it is, small
             values make up for most of a colour's rarity.
@@ -208,6 +200,9 @@ class TimmUNetBins(BinsColorizer, TimmUNet, paper_url="https://arxiv.org/abs/160
         Returns:
             (N, 313, H / output_stride, W / output_stride), logits of the bins.
         """
+        return super().forward(lightness)
+
+    def _answer(self, lightness: Tensor) -> Tensor:
         return self.head(self.features(lightness))
 
 
