@@ -3,7 +3,7 @@
 import colorzoo.models as _models  # noqa: F401  (registers the families)
 from colorzoo._version import __version__
 from colorzoo.colorizer import Colorizer
-from colorzoo.compare import compare, contact_sheet
+from colorzoo.defaults import DEFAULT_MODEL
 from colorzoo.errors import (
     ColorzooError,
     ConfigError,
@@ -13,17 +13,12 @@ from colorzoo.errors import (
     UnknownModelError,
     WeightsError,
 )
-from colorzoo.images import read_photo, save_image
+from colorzoo.gallery import compare, contact_sheet
+from colorzoo.imaging.read import read_photo
+from colorzoo.imaging.write import save_image
+from colorzoo.loading import load
 from colorzoo.models._bins import BinsColorizer
-from colorzoo.registry import (
-    DEFAULT_MODEL,
-    ModelInfo,
-    create_model,
-    list_models,
-    load,
-    model_info,
-    register_model,
-)
+from colorzoo.registry import ModelInfo, create_model, list_models, model_info, register_model
 
 __all__ = [
     "DEFAULT_MODEL",

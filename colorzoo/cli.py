@@ -17,12 +17,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 import colorzoo
-from colorzoo._interrupts import Interrupted, Interrupts
-from colorzoo.benchmark import MEGAPIXELS, PHOTO, Timing, as_json, benchmark, draw_plot
-from colorzoo.checkpoint import METRICS_FILE, weights_digest
-from colorzoo.compare import compare_photo
+from colorzoo.defaults import MAX_PIXELS
 from colorzoo.errors import ConfigError, ImageError
-from colorzoo.evaluation import (
+from colorzoo.evaluation.benchmark import MEGAPIXELS, PHOTO, Timing, as_json, benchmark, draw_plot
+from colorzoo.evaluation.perceptual import find_measures
+from colorzoo.evaluation.report import (
     Report,
     evaluate_model,
     hardware,
@@ -30,9 +29,16 @@ from colorzoo.evaluation import (
     scores_table,
     short_count,
 )
-from colorzoo.export import export
-from colorzoo.film import colour_film, films_note, is_film
-from colorzoo.folders import (
+from colorzoo.exporting.graph import export
+from colorzoo.exporting.int8 import export_int8
+from colorzoo.gallery import compare_photo
+from colorzoo.hub.checkpoint import METRICS_FILE, weights_digest
+from colorzoo.hub.push import PushOptions
+from colorzoo.imaging.read import read_photo
+from colorzoo.imaging.write import save_image
+from colorzoo.jobs.films import colour_film, films_note, is_film
+from colorzoo.jobs.pipeline import colour_jobs
+from colorzoo.jobs.plan import (
     FAILURES,
     STOPPED,
     How,
@@ -40,16 +46,12 @@ from colorzoo.folders import (
     Outcome,
     Status,
     check_target,
-    colour_jobs,
     one_line,
     plan,
 )
-from colorzoo.hub import PushOptions
-from colorzoo.images import MAX_PIXELS, read_photo, save_image
-from colorzoo.perceptual import find_measures
+from colorzoo.jobs.report import RunReport
+from colorzoo.jobs.signals import Interrupted, Interrupts
 from colorzoo.publish import push
-from colorzoo.quantize import export_int8
-from colorzoo.run_report import RunReport
 
 app = typer.Typer(
     help="Colour black-and-white photos with a zoo of neural networks.",

@@ -15,11 +15,14 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.checkpoint import CONFIG_FILE, WEIGHTS_FILE, load_files, read_config, save_files
+from colorzoo.defaults import MAX_PIXELS
 from colorzoo.errors import ConfigError
-from colorzoo.hub import HubRepo, PushOptions, push_files
-from colorzoo.images import MAX_PIXELS, ImageSource, Photo, read_photo, to_pil
-from colorzoo.merge import lightness_of, merge_ab
+from colorzoo.hub.checkpoint import CONFIG_FILE, WEIGHTS_FILE, load_files, read_config, save_files
+from colorzoo.hub.fetch import HubRepo
+from colorzoo.hub.push import PushOptions, push_files
+from colorzoo.imaging.read import ImageSource, Photo, read_photo
+from colorzoo.imaging.recombine import lightness_of, merge_ab
+from colorzoo.imaging.write import to_pil
 
 # What a model's page shows until someone writes a better one.
 _CARD = """\

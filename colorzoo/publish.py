@@ -3,10 +3,10 @@
 import shutil
 from pathlib import Path
 
-from colorzoo.checkpoint import CONFIG_FILE, METRICS_FILE, WEIGHTS_FILE
 from colorzoo.errors import WeightsError
-from colorzoo.hub import CARD_FILE, Pushed, PushOptions, push_files
-from colorzoo.registry import load, local_folder
+from colorzoo.hub.checkpoint import CONFIG_FILE, METRICS_FILE, WEIGHTS_FILE
+from colorzoo.hub.push import CARD_FILE, Pushed, PushOptions, push_files
+from colorzoo.loading import load, local_folder
 
 
 def push(

@@ -13,15 +13,12 @@ import time
 
 import gradio as gr
 
-import api
-import compare_tab
-import developers_tab
-import engine
-import leaderboard_tab
-import models_tab
-from look import CSS, JS, THEME
-from photos import MAX_FILE_SIZE, MAX_PIXELS
-from visit import KEPT_SECONDS, SHELF
+from webapp import api
+from webapp import models as zoo
+from webapp.session import KEPT_SECONDS, SHELF
+from webapp.tabs import cards, compare, developers, leaderboard
+from webapp.theme import CSS, JS, THEME
+from webapp.uploads import MAX_FILE_SIZE, MAX_PIXELS
 
 INTRO = """# colorzoo
 Drop in a black-and-white photo and compare what every model of the zoo makes of it.
@@ -40,13 +37,13 @@ def build() -> gr.Blocks:
         gr.Markdown(INTRO)
         with gr.Tabs():
             with gr.Tab("Compare"):
-                choose, adjust = compare_tab.build()
+                choose, adjust = compare.build()
             with gr.Tab("Leaderboard"):
-                leaderboard_tab.build()
+                leaderboard.build()
             with gr.Tab("Models"):
-                models_tab.build()
+                cards.build()
             with gr.Tab("Developers"):
-                developers_tab.build(max_file_size=MAX_FILE_SIZE, max_pixels=MAX_PIXELS)
+                developers.build(max_file_size=MAX_FILE_SIZE, max_pixels=MAX_PIXELS)
         api.add(choose, adjust)
         gr.Markdown(PRIVACY, elem_classes="quiet")
     return app.queue(max_size=MAX_WAITING)
@@ -58,7 +55,7 @@ def tidy_up(every: float = 5) -> None:
     while True:
         time.sleep(every)
         SHELF.tidy()
-        engine.PREDICTIONS.tidy(KEPT_SECONDS)
+        zoo.PREDICTIONS.tidy(KEPT_SECONDS)
         if trim is not None:  # glibc alone: it keeps hundreds of MB for threads that worked once
             trim(0)
 
@@ -79,7 +76,7 @@ def main() -> None:
     if port and not _is_free(os.environ.get("HOST") or "127.0.0.1", int(port)):
         sys.exit(f"Port {port} is taken: PORT={int(port) + 1} chooses another one.")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
-    engine.warm()
+    zoo.warm()
     threading.Thread(target=tidy_up, daemon=True).start()
     app = build()
     try:

@@ -66,7 +66,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def demo(tmp_path_factory: pytest.TempPathFactory):
     """The demo, served by a process of its own for all tests."""
     pytest.importorskip("gradio", reason="the demo needs colorzoo[demo]")
-    from demo_server import DemoServer
+    from helpers.demo_server import DemoServer
 
     with DemoServer(tmp_path_factory.mktemp("demo")) as server:
         yield server

@@ -20,13 +20,13 @@ from typing import Any
 import httpx
 import numpy as np
 import psutil
-from demo_server import WAIT, DemoServer
 from gradio_client import Client, handle_file
 from gradio_client.utils import apply_diff
+from helpers.demo_server import WAIT, DemoServer
 from PIL import Image
 
 import colorzoo
-from colorzoo.metrics import gray
+from colorzoo.evaluation.metrics import gray
 
 SHAPE = (300, 400)
 REQUESTS_A_VISIT = 4

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from demo_server import ROOT, DemoServer, open_browser, open_page, wait_for_all
+from helpers.demo_server import ROOT, DemoServer, open_browser, open_page, wait_for_all
 from PIL import Image
 
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}

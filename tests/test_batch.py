@@ -21,10 +21,11 @@ from typer.testing import CliRunner
 
 import colorzoo
 from colorzoo import images
-from colorzoo.batch import Colorize
-from colorzoo.batch.__main__ import _for_workers, _refused, main
-from colorzoo.folders import Outcome, plan
-from colorzoo.run_report import RunReport
+from colorzoo.cli.batch import main
+from colorzoo.jobs.dataset import Colorize
+from colorzoo.jobs.plan import Outcome, plan
+from colorzoo.jobs.ray import for_workers, split_refused
+from colorzoo.jobs.report import RunReport
 
 
 @pytest.fixture
@@ -378,9 +379,9 @@ def test_what_is_wrong_is_said_before_a_cluster_is_started(album, tmp_path, monk
 
 def test_only_a_folder_of_this_disk_is_made_absolute(model, monkeypatch):
     monkeypatch.chdir(model.parent)
-    assert _for_workers("./model") == str(model)
-    assert _for_workers("model") == "model"  # a registered name, whatever lies here
-    assert _for_workers("user/repo") == "user/repo"
+    assert for_workers("./model") == str(model)
+    assert for_workers("model") == "model"  # a registered name, whatever lies here
+    assert for_workers("user/repo") == "user/repo"
 
 
 def test_jobs_that_only_the_whole_shows_to_be_wrong(album, tmp_path, gray):
@@ -393,7 +394,7 @@ def test_jobs_that_only_the_whole_shows_to_be_wrong(album, tmp_path, gray):
     out.mkdir()
     jobs[0].target.touch()
     told = RunReport(report, {"model": "unet-bins"}, append=True, overwrite=False)
-    refused, left = _refused(jobs, told)
+    refused, left = split_refused(jobs, told)
     assert [job.source.name for job in left] == ["b.png", "c.gif"]
     first, second = (str(outcome.reason) for outcome in refused)
     assert first == (

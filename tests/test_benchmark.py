@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 import colorzoo
-from colorzoo import benchmark as bench
-from colorzoo.benchmark import FLOOR, benchmark, draw_photo
+from colorzoo.evaluation import benchmark as bench
+from colorzoo.evaluation.benchmark import FLOOR, benchmark, draw_photo
 
 COMMAND = Path(sys.executable).with_name("colorzoo")
 

@@ -13,9 +13,10 @@ import yaml
 from PIL import Image
 
 import colorzoo
-from train import cards
 from train.__main__ import app
-from train.cards import (
+from train.recipes import find_recipe
+from train.upkeep import cards
+from train.upkeep.cards import (
     CARDS,
     FAILURES,
     SAMPLES,
@@ -25,7 +26,6 @@ from train.cards import (
     usage,
     write_card,
 )
-from train.recipes import find_recipe
 
 TRAINED = colorzoo.list_models(pretrained=True)
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from commands import run_command
+from helpers.commands import run_command
+from helpers.synthetic import photo
 from PIL import Image
-from synthetic import photo
 
 import colorzoo
-from colorzoo import metrics
 from colorzoo.errors import ConfigError, ImageError
+from colorzoo.evaluation import metrics
 from train.choose import Answer, age, choose, combine
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import run_command
+from helpers.commands import run_command
 from PIL import Image
 from skimage.color import rgb2lab
 
 import colorzoo
-from colorzoo.metrics import PROTOCOL
+from colorzoo.evaluation.metrics import PROTOCOL
 
 
 def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

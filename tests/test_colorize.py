@@ -10,7 +10,7 @@ from torch import Tensor
 import colorzoo
 from colorzoo.color import rgb_to_lab
 from colorzoo.colorizer import Colorizer
-from colorzoo.merge import lightness_of, merge_ab
+from colorzoo.imaging.recombine import lightness_of, merge_ab
 
 
 class Painter(Colorizer):
@@ -50,7 +50,7 @@ def test_colour_is_what_the_network_says():
 
 
 def test_a_colour_photo_is_taken_by_its_lightness(coffee):
-    from colorzoo.metrics import gray
+    from colorzoo.evaluation.metrics import gray
 
     model = colorzoo.create_model("unet")
     coloured, without = (lab_of(model.colorize(image)) for image in (coffee, gray(coffee)))

@@ -10,7 +10,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from demo_server import DemoServer
+from helpers.demo_server import DemoServer
 from PIL import Image
 from skimage import data
 

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from demo_server import DEMO
+from helpers.demo_server import DEMO
 from PIL import Image
 
 import colorzoo
@@ -21,22 +21,19 @@ gr = pytest.importorskip("gradio", reason="the demo needs colorzoo[demo]")
 sys.path.insert(0, str(DEMO))  # as `python demo/app.py` and a Space have it
 
 import app  # noqa: E402
-import engine  # noqa: E402
-import guests  # noqa: E402
-import leaderboard_tab  # noqa: E402
-import look  # noqa: E402
-import models_tab  # noqa: E402
-import photos  # noqa: E402
-import visit as visits  # noqa: E402
-from shelf import Shelf  # noqa: E402
+from webapp import hub_models, theme, uploads
+from webapp import models as zoo
+from webapp import session as sessions
+from webapp.downloads import Shelf  # noqa: E402
+from webapp.tabs import cards, leaderboard
 
-NAMES = engine.model_names()
+NAMES = zoo.model_names()
 
 
 @pytest.fixture
 def uploads(tmp_path, monkeypatch):
     """The folder in which Gradio puts uploads."""
-    monkeypatch.setattr(photos, "get_upload_folder", lambda: str(tmp_path))
+    monkeypatch.setattr(uploads, "get_upload_folder", lambda: str(tmp_path))
     return tmp_path
 
 
@@ -51,11 +48,9 @@ def upload(uploads, coffee):
 
 
 def run(visit, upload, *, names=NAMES, samples=0, **settings):
-    wish = visits.Wish(
-        upload["path"], tuple(names), engine.Settings(**settings), engine.seeds(samples)
-    )
+    wish = sessions.Wish(upload["path"], tuple(names), zoo.Settings(**settings), zoo.seeds(samples))
     visit.begin(wish)
-    return list(visits.colour(visit, wish, upload))
+    return list(sessions.colour(visit, wish, upload))
 
 
 def pixels(file):
@@ -91,33 +86,33 @@ def test_the_kind_of_a_photo_is_noticed(name):
     from skimage import data
 
     photo = getattr(data, name)()
-    assert photos.kind_of(colorzoo.read_photo(photo)) == "colour"
+    assert uploads.kind_of(colorzoo.read_photo(photo)) == "colour"
     gray = np.asarray(Image.fromarray(photo).convert("L"))[..., None] / 255
-    assert photos.kind_of(grainy(gray * [255, 255, 255])) == "gray"
+    assert uploads.kind_of(grainy(gray * [255, 255, 255])) == "gray"
     sepia = np.concatenate((gray**0.8 * 255, gray * 235, gray**1.25 * 200), axis=2)
-    assert photos.kind_of(grainy(sepia)) == "toned"
+    assert uploads.kind_of(grainy(sepia)) == "toned"
     cyanotype = np.concatenate((gray**1.6 * 200, gray**1.1 * 225, gray**0.8 * 245), axis=2)
-    assert photos.kind_of(grainy(cyanotype)) == "toned"
+    assert uploads.kind_of(grainy(cyanotype)) == "toned"
 
 
 def test_a_gray_file_is_gray(camera):
-    assert photos.kind_of(colorzoo.read_photo(camera)) == "gray"
+    assert uploads.kind_of(colorzoo.read_photo(camera)) == "gray"
 
 
 def test_the_original_of_a_colour_photo_is_black_and_white(coffee):
     photo = colorzoo.read_photo(coffee)
-    original = np.asarray(photos.original(photo, "colour"))
+    original = np.asarray(uploads.original(photo, "colour"))
     expected = np.asarray(colorzoo.load().colorize(coffee, saturation=0))
     assert (original == expected).all() and np.ptp(original, axis=2).max() == 0
-    assert (np.asarray(photos.original(photo, "toned")) == coffee).all()
+    assert (np.asarray(uploads.original(photo, "toned")) == coffee).all()
 
 
 def test_a_reduced_photo_keeps_its_shape_and_alpha():
     pixels = np.random.default_rng(0).integers(0, 256, (300, 500, 4), dtype=np.uint8)
     photo = colorzoo.read_photo(pixels)
-    small = photos.reduce(photo, 100)
+    small = uploads.reduce(photo, 100)
     assert small.rgb.shape == (60, 100, 3) and small.alpha.shape == (60, 100)
-    assert photos.reduce(photo, 500) is photo
+    assert uploads.reduce(photo, 500) is photo
 
 
 @pytest.mark.parametrize("place", ["/etc/hostname", "../outside.png", "", None])
@@ -125,25 +120,25 @@ def test_only_uploads_are_read(uploads, place):
     (uploads.parent / "outside.png").write_bytes(b"")
     path = place and (place if place.startswith("/") else str(uploads / place))
     with pytest.raises(gr.Error, match="There is no photo"):
-        photos.read({"path": path})
+        uploads.read({"path": path})
 
 
 def test_a_link_out_of_the_uploads_is_not_followed(uploads):
     (uploads / "link.png").symlink_to("/etc/hostname")
     with pytest.raises(gr.Error, match="There is no photo"):
-        photos.read({"path": str(uploads / "link.png")})
+        uploads.read({"path": str(uploads / "link.png")})
 
 
 # Results ------------------------------------------------------------------------------------------
 
 
 def test_a_colour_photo_is_the_truth(upload):
-    visit, names = visits.Visit(), NAMES[::2]
+    visit, names = sessions.Visit(), NAMES[::2]
     *_, last = run(visit, upload, names=names)
     assert visit.kind == "colour" and "The photo is in colour" in last.lines[1]
-    assert list(visit.tiles) == [visits.BEFORE, visits.TRUTH, *names]
-    assert visit.tiles[visits.TRUTH].numbers == (100, pytest.approx(1), 0)
-    photo = photos.read(upload)
+    assert list(visit.tiles) == [sessions.BEFORE, sessions.TRUTH, *names]
+    assert visit.tiles[sessions.TRUTH].numbers == (100, pytest.approx(1), 0)
+    photo = uploads.read(upload)
     for name in names:
         numbers = visit.tiles[name].numbers
         result = np.asarray(colorzoo.load(name).colorize_photo(photo))
@@ -151,43 +146,43 @@ def test_a_colour_photo_is_the_truth(upload):
         assert numbers.psnr == pytest.approx(colorzoo.metrics.psnr(predicted, truth), abs=0.3)
         assert numbers.ssim == pytest.approx(colorzoo.metrics.ssim(predicted, truth), abs=0.01)
     visit.truth_shown = False
-    assert visits.TRUTH not in visit.shown() and visits.TRUTH not in visit.pictures()
+    assert sessions.TRUTH not in visit.shown() and sessions.TRUTH not in visit.pictures()
 
 
 def test_a_gray_photo_has_no_truth(uploads, camera):
     Image.fromarray(camera).save(uploads / "camera.png")
-    visit = visits.Visit()
+    visit = sessions.Visit()
     *_, last = run(visit, {"path": str(uploads / "camera.png")}, names=NAMES[:1])
-    assert "black and white" in last.lines[1] and visits.TRUTH not in visit.tiles
+    assert "black and white" in last.lines[1] and sessions.TRUTH not in visit.tiles
     assert all(tile.numbers is None for tile in visit.tiles.values())
 
 
 def test_settings_reuse_what_was_computed(upload, monkeypatch):
-    calls, visit, names = [], visits.Visit(), ["unet", "unet-bins"]
-    monkeypatch.setattr(engine, "PREDICTIONS", engine._Kept())
+    calls, visit, names = [], sessions.Visit(), ["unet", "unet-bins"]
+    monkeypatch.setattr(zoo, "PREDICTIONS", zoo._Kept())
     spy(monkeypatch, calls)
     run(visit, upload, names=names)
     assert len(calls) == len(names)
     run(visit, upload, names=names, saturation=1.5, strength=0.5, temperature=0.3)
-    visits.view(visit, (visits.BEFORE, names[0]))
-    visits.png(visit, names[-1])
+    sessions.view(visit, (sessions.BEFORE, names[0]))
+    sessions.png(visit, names[-1])
     assert len(calls) == len(names)
     run(visit, upload, names=names, work_size=96)
     assert len(calls) == 2 * len(names) and {size for _, size in calls[len(names) :]} == {96}
 
 
 def test_the_settings_do_what_they_say(upload):
-    photo = photos.read(upload)
-    visit = visits.Visit()
+    photo = uploads.read(upload)
+    visit = sessions.Visit()
     run(visit, upload, names=["unet-bins"], saturation=1.3, work_size=96, temperature=0.4)
     model = colorzoo.load("unet-bins").at_temperature(0.4)
     expected = np.asarray(model.colorize_photo(photo, saturation=1.3, work_size=96)).astype(int)
-    shown = np.asarray(Image.open(visits.png(visit, "unet-bins")))
+    shown = np.asarray(Image.open(sessions.png(visit, "unet-bins")))
     assert np.abs(shown - expected).max() <= 1
     run(visit, upload, names=["unet-bins"], saturation=1.3, work_size=96, temperature=0.4,
         strength=0.25)  # fmt: skip
-    weak = np.asarray(Image.open(visits.png(visit, "unet-bins")))
-    gray = np.asarray(photos.original(photo, "colour"))
+    weak = np.asarray(Image.open(sessions.png(visit, "unet-bins")))
+    gray = np.asarray(uploads.original(photo, "colour"))
     assert np.abs(weak - (0.25 * expected + 0.75 * gray)).max() <= 2
 
 
@@ -200,20 +195,20 @@ def test_the_settings_do_what_they_say(upload):
 )  # fmt: skip
 def test_wrong_settings_are_told(wrong):
     with pytest.raises(colorzoo.ConfigError, match=next(iter(wrong))):
-        engine.Settings(**wrong)
+        zoo.Settings(**wrong)
 
 
 @pytest.mark.parametrize("wrong", [-1, 7, 1.5, "2", None, True])
 def test_a_wrong_number_of_samples_is_told(wrong):
     with pytest.raises(colorzoo.ConfigError, match="samples must be a whole number from 0 to 6"):
-        engine.seeds(wrong)
+        zoo.seeds(wrong)
 
 
 def test_samples_are_drawn_from_what_the_network_said_already(uploads, coffee, monkeypatch):
     upload = {"path": str(uploads / "small.png")}
     Image.fromarray(coffee).resize((150, 100)).save(upload["path"])
-    calls, visit, names = [], visits.Visit(), ["unet-bins", "unet"]
-    monkeypatch.setattr(engine, "PREDICTIONS", engine._Kept())
+    calls, visit, names = [], sessions.Visit(), ["unet-bins", "unet"]
+    monkeypatch.setattr(zoo, "PREDICTIONS", zoo._Kept())
     run(visit, upload, names=names)
     spy(monkeypatch, calls)
     *_, last = run(visit, upload, names=names, samples=2)
@@ -224,11 +219,11 @@ def test_samples_are_drawn_from_what_the_network_said_already(uploads, coffee, m
     assert first.caption == f"unet-bins 1 · CF\xa0{first.cf:.0f}"
     assert len({visit.tiles[name].numbers.psnr for name in ("unet-bins", *drawn)}) == 3
 
-    visit.chosen = (visits.BEFORE, "unet-bins 2")
+    visit.chosen = (sessions.BEFORE, "unet-bins 2")
     assert visit.pair() == visit.chosen
-    path = visits.png(visit, "unet-bins 2")
+    path = sessions.png(visit, "unet-bins 2")
     assert path.endswith("/small-unet-bins-2.png")
-    with zipfile.ZipFile(visits.archive(visit)) as file:
+    with zipfile.ZipFile(sessions.archive(visit)) as file:
         assert file.namelist() == [
             f"small-{name}.png" for name in ("unet-bins", "unet-bins-1", "unet-bins-2", "unet")
         ]
@@ -250,8 +245,8 @@ def test_samples_are_drawn_from_what_the_network_said_already(uploads, coffee, m
 
 def test_a_brought_model_over_bins_draws_samples(upload, monkeypatch):
     model = colorzoo.load("unet-bins")
-    monkeypatch.setattr(guests, "get", lambda key: model)
-    visit = visits.Visit(guests={"ann/bins": "ann/bins@c"})
+    monkeypatch.setattr(hub_models, "get", lambda key: model)
+    visit = sessions.Visit(guests={"ann/bins": "ann/bins@c"})
     run(visit, upload, names=["ann/bins"], samples=1)
     assert list(visit.tiles)[2:] == ["ann/bins", "ann/bins 1"]
     about = app.compare_tab._about("ann/bins 1", visit)
@@ -259,9 +254,9 @@ def test_a_brought_model_over_bins_draws_samples(upload, monkeypatch):
 
 
 def test_downloads_are_whole_and_keep_the_metadata(upload, coffee):
-    visit = visits.Visit()
+    visit = sessions.Visit()
     run(visit, upload)
-    path = visits.png(visit, "unet")
+    path = sessions.png(visit, "unet")
     assert path.endswith("/my-photo-unet.png")
     with Image.open(path) as image:
         assert image.format == "PNG" and image.size == (600, 400)
@@ -270,29 +265,29 @@ def test_downloads_are_whole_and_keep_the_metadata(upload, coffee):
         )
         expected = colorzoo.load("unet").colorize(upload["path"])
         assert np.abs(np.asarray(image).astype(int) - np.asarray(expected)).max() <= 1
-    with zipfile.ZipFile(visits.archive(visit)) as file:
+    with zipfile.ZipFile(sessions.archive(visit)) as file:
         assert sorted(file.namelist()) == sorted(f"my-photo-{name}.png" for name in NAMES)
         with Image.open(file.open("my-photo-unet.png")) as image:
             assert image.size == (600, 400) and image.getexif()[0x013B] == "Ann"
-    with Image.open(visits.sheet(visit)) as sheet:
+    with Image.open(sessions.sheet(visit)) as sheet:
         assert sheet.width > 1400 and sheet.format == "JPEG"
 
 
 def test_without_a_photo_there_is_nothing_to_take_home():
-    for make in (visits.archive, visits.sheet, lambda visit: visits.png(visit, "unet")):
+    for make in (sessions.archive, sessions.sheet, lambda visit: sessions.png(visit, "unet")):
         with pytest.raises(gr.Error, match="choose a photo first"):
-            make(visits.Visit())
+            make(sessions.Visit())
 
 
 def test_a_large_photo_is_reduced_on_the_page_only(uploads, monkeypatch):
-    monkeypatch.setattr(visits, "MAX_SHOWN", 500_000)
+    monkeypatch.setattr(sessions, "MAX_SHOWN", 500_000)
     Image.linear_gradient("L").resize((1400, 700)).save(uploads / "large.png")
-    visit = visits.Visit()
+    visit = sessions.Visit()
     *_, last = run(visit, {"path": str(uploads / "large.png")}, names=["unet"])
     assert "reduced" in last.lines[-1]
-    sizes = {Image.open(path).size for path in visits.view(visit, (visits.BEFORE, "unet"))}
+    sizes = {Image.open(path).size for path in sessions.view(visit, (sessions.BEFORE, "unet"))}
     assert sizes == {(1000, 500)}
-    assert Image.open(visits.png(visit, "unet")).size == (1400, 700)
+    assert Image.open(sessions.png(visit, "unet")).size == (1400, 700)
 
 
 def test_a_failing_model_does_not_stop_the_others(upload, monkeypatch):
@@ -301,22 +296,22 @@ def test_a_failing_model_does_not_stop_the_others(upload, monkeypatch):
             raise colorzoo.WeightsError("its weights are <gone>")
         return colorzoo.load(name)
 
-    monkeypatch.setattr(engine, "PREDICTIONS", engine._Kept())
-    monkeypatch.setattr(engine, "get_model", get_model)
-    visit = visits.Visit()
+    monkeypatch.setattr(zoo, "PREDICTIONS", zoo._Kept())
+    monkeypatch.setattr(zoo, "get_model", get_model)
+    visit = sessions.Visit()
     *_, last = run(visit, upload)
     assert visit.tiles[NAMES[0]].error and visit.tiles[NAMES[0]].caption == f"{NAMES[0]} · failed"
-    assert [name for name in visit.pictures() if visits.is_model(name)] == NAMES[1:]
+    assert [name for name in visit.pictures() if sessions.is_model(name)] == NAMES[1:]
     assert f"{NAMES[0]} failed: its weights are <gone>" in last.lines
     assert "&lt;gone&gt;" in app.compare_tab.status(*last.lines)
-    assert visit.pair() == (visits.BEFORE, NAMES[1])
+    assert visit.pair() == (sessions.BEFORE, NAMES[1])
 
 
 def test_a_new_wish_ends_the_run_before(upload):
-    visit = visits.Visit()
-    wish = visits.Wish(upload["path"], tuple(NAMES), engine.Settings())
+    visit = sessions.Visit()
+    wish = sessions.Wish(upload["path"], tuple(NAMES), zoo.Settings())
     visit.begin(wish)
-    steps = visits.colour(visit, wish, upload)
+    steps = sessions.colour(visit, wish, upload)
     next(steps)
     visit.begin(wish._replace(models=("unet",)))
     assert list(steps) == []
@@ -333,9 +328,9 @@ def test_each_model_is_loaded_once_for_all(monkeypatch):
         time.sleep(0.05)
         return SimpleNamespace()
 
-    monkeypatch.setattr(engine, "_loaded", {})
-    monkeypatch.setattr(engine.colorzoo, "load", load)
-    threads = [threading.Thread(target=engine.get_model, args=("unet",)) for _ in range(8)]
+    monkeypatch.setattr(zoo, "_loaded", {})
+    monkeypatch.setattr(zoo.colorzoo, "load", load)
+    threads = [threading.Thread(target=zoo.get_model, args=("unet",)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -344,14 +339,14 @@ def test_each_model_is_loaded_once_for_all(monkeypatch):
 
 
 def test_predictions_are_limited_in_bytes(coffee, monkeypatch):
-    photo, kept = colorzoo.read_photo(coffee), engine._Kept()
-    monkeypatch.setattr(engine, "PREDICTIONS", kept)
-    ((answer),) = engine.predict(["unet"], "0", photo, 0)
-    size = engine._size(answer)
+    photo, kept = colorzoo.read_photo(coffee), zoo._Kept()
+    monkeypatch.setattr(zoo, "PREDICTIONS", kept)
+    ((answer),) = zoo.predict(["unet"], "0", photo, 0)
+    size = zoo._size(answer)
     assert kept.bytes == size > 100_000
-    monkeypatch.setattr(engine, "KEPT_BYTES", 3 * size)
+    monkeypatch.setattr(zoo, "KEPT_BYTES", 3 * size)
     for i in range(6):
-        list(engine.predict(["unet"], str(i), photo, 0))
+        list(zoo.predict(["unet"], str(i), photo, 0))
     assert kept.bytes == 3 * size and [key[0] for key in kept._answers] == ["3", "4", "5"]
     assert kept.get(("0", "unet", 0)) is None
     kept.tidy(max_age=60)
@@ -378,9 +373,9 @@ def test_the_shelf_is_limited_in_bytes_and_in_age():
     ["", "unet", "/etc", "./a/b", "~/a", "../a/b", "a/../b", "a/b/c", "a\\b", "C:/a", "a /b"],
 )
 def test_only_hub_ids_are_brought(words, monkeypatch):
-    monkeypatch.setattr(guests, "_find_commit", lambda repo_id: pytest.fail(repo_id))
+    monkeypatch.setattr(hub_models, "_find_commit", lambda repo_id: pytest.fail(repo_id))
     with pytest.raises(colorzoo.HubError, match="is no Hub id; expected user/repo"):
-        guests.fetch(words)
+        hub_models.fetch(words)
 
 
 def test_brought_models_are_limited_in_number(monkeypatch):
@@ -388,47 +383,47 @@ def test_brought_models_are_limited_in_number(monkeypatch):
 
     def load(key):
         fetched.append(key)
-        guests._place(key).mkdir()
+        hub_models._place(key).mkdir()
         return SimpleNamespace()
 
-    monkeypatch.setattr(guests, "_load", load)
-    monkeypatch.setattr(guests, "_models", type(guests._models)())
-    keys = [f"ann/m{i}@c" for i in range(guests.MAX_KEPT + 1)]
+    monkeypatch.setattr(hub_models, "_load", load)
+    monkeypatch.setattr(hub_models, "_models", type(hub_models._models)())
+    keys = [f"ann/m{i}@c" for i in range(hub_models.MAX_KEPT + 1)]
     for key in [*keys, keys[-1], keys[0]]:
-        guests.get(key)
-    assert fetched == [*keys, keys[0]] and len(guests._models) == guests.MAX_KEPT
-    assert not guests._place(keys[1]).exists() and guests._place(keys[0]).exists()
+        hub_models.get(key)
+    assert fetched == [*keys, keys[0]] and len(hub_models._models) == hub_models.MAX_KEPT
+    assert not hub_models._place(keys[1]).exists() and hub_models._place(keys[0]).exists()
     for key in keys:
-        guests._place(key).rmdir() if guests._place(key).exists() else None
+        hub_models._place(key).rmdir() if hub_models._place(key).exists() else None
 
 
 def test_a_brought_model_cannot_ask_for_a_huge_working_size(coffee, monkeypatch):
     model, seen = colorzoo.create_model("unet", width=2, work_size=4096), []
-    monkeypatch.setattr(guests, "get", lambda key: model)
-    monkeypatch.setattr(engine, "PREDICTIONS", engine._Kept())
+    monkeypatch.setattr(hub_models, "get", lambda key: model)
+    monkeypatch.setattr(zoo, "PREDICTIONS", zoo._Kept())
     monkeypatch.setattr(
         colorzoo.Colorizer, "predict", lambda self, photo, *, work_size: seen.append(work_size)
     )
-    list(engine.predict(["ann/huge@c"], "coffee", colorzoo.read_photo(coffee), 0))
-    assert seen == [guests.MAX_WORK_SIZE]
+    list(zoo.predict(["ann/huge@c"], "coffee", colorzoo.read_photo(coffee), 0))
+    assert seen == [hub_models.MAX_WORK_SIZE]
 
 
 # Tabs ---------------------------------------------------------------------------------------------
 
 
 def test_the_leaderboard_shows_what_was_measured():
-    heads, rows = leaderboard_tab.numbers(leaderboard_tab._reports())
-    assert rows[0][0] == leaderboard_tab.GRAY and {row[0] for row in rows[1:]} == set(NAMES)
+    heads, rows = leaderboard.numbers(leaderboard._reports())
+    assert rows[0][0] == leaderboard.GRAY and {row[0] for row in rows[1:]} == set(NAMES)
     for name, _, psnr, *_ in rows[1:]:
         assert psnr == f"{colorzoo.model_info(name).metrics['scores']['psnr']:.2f}"
     assert heads[:3] == ["model", "parameters", "PSNR dB ↑"]
-    (told,) = leaderboard_tab.protocol(leaderboard_tab._reports())
+    (told,) = leaderboard.protocol(leaderboard._reports())
     assert colorzoo.metrics.PROTOCOL in told
 
 
-@pytest.mark.parametrize("accuracy", leaderboard_tab.ACCURACIES)
+@pytest.mark.parametrize("accuracy", leaderboard.ACCURACIES)
 def test_the_chart_has_a_bubble_a_model_and_no_labels_that_meet(accuracy):
-    svg = leaderboard_tab.draw(accuracy)
+    svg = leaderboard.draw(accuracy)
     assert svg.count("<circle") == len(NAMES) + 1 and "<desc" in svg and 'role="img"' in svg
     found = re.findall(r'<text x="([\d.]+)" y="([\d.]+)" text-anchor="middle">([a-z][^<]*)<', svg)
     labels = [
@@ -445,7 +440,7 @@ def test_a_card_is_shown_without_front_matter_and_pictures(monkeypatch):
     text = "---\nlicense: x\n---\n\n# unet\n\nWords.\n\n![Some](samples.jpg)\n\n---\n\nMore.\n"
     info = SimpleNamespace(card=text)
     monkeypatch.setattr(colorzoo, "model_info", lambda name: info)
-    assert models_tab.card("unet").split() == ["#", "unet", "Words.", "---", "More."]
+    assert cards.card("unet").split() == ["#", "unet", "Words.", "---", "More."]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -455,7 +450,7 @@ def test_without_a_card_the_registry_is_asked(name, tmp_path, monkeypatch):
     shutil.copytree(info.weights, tmp_path, dirs_exist_ok=True)
     (tmp_path / "card.md").unlink()
     monkeypatch.setattr(colorzoo, "model_info", lambda name: without)
-    text = models_tab.card(name)
+    text = cards.card(name)
     assert text.startswith(f"# {name}\n\n{info.summary} ({info.year}).")
     assert f"{info.metrics['parameters']:,} parameters" in text and "Args:" not in text
 
@@ -477,7 +472,7 @@ def test_nothing_but_the_endpoints_is_public():
 
 
 def test_what_visitors_type_is_no_markup():
-    error = look.problem("'<img src=x>' & more")
+    error = theme.problem("'<img src=x>' & more")
     assert error.message == "'&lt;img src=x&gt;' &amp; more"
-    assert look.words_of(error) == "'<img src=x>' & more"
-    assert "<img" not in look.status("<img src=x>") + look.table("<img>", ["<img>"], [["<img>"]])
+    assert theme.words_of(error) == "'<img src=x>' & more"
+    assert "<img" not in theme.status("<img src=x>") + theme.table("<img>", ["<img>"], [["<img>"]])

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from demo_server import DEMO, ROOT, WAIT, DemoServer
+from helpers.demo_server import DEMO, ROOT, WAIT, DemoServer
 from PIL import Image
 
 import colorzoo

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from demo_server import DemoServer, open_browser, open_page, wait_for_all
-from hub_server import HubServer
+from helpers.demo_server import DemoServer, open_browser, open_page, wait_for_all
+from helpers.hub_server import HubServer
 from PIL import Image
 
 import colorzoo
-from colorzoo import metrics
+from colorzoo.evaluation import metrics
 
 pytest.importorskip("gradio", reason="the demo needs colorzoo[demo]")
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

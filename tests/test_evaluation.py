@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 import colorzoo
 from colorzoo.errors import ImageError
-from colorzoo.evaluation import evaluate_model, hardware, read_photos, scores_table
-from colorzoo.metrics import PROTOCOL
+from colorzoo.evaluation.metrics import PROTOCOL
+from colorzoo.evaluation.report import evaluate_model, hardware, read_photos, scores_table
 from train import __main__ as command
-from train.readme import END, START
+from train.upkeep.readme import END, START
 
 
 @pytest.fixture

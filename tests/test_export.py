@@ -13,8 +13,8 @@ from torch import nn
 
 import colorzoo
 from colorzoo.colorizer import Colorizer
-from colorzoo.export import export
-from colorzoo.quantize import export_int8
+from colorzoo.exporting.graph import export
+from colorzoo.exporting.int8 import export_int8
 
 TRAINED = colorzoo.list_models(pretrained=True)
 

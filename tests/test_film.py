@@ -12,15 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import run_command
+from helpers.commands import run_command
 
 import colorzoo
 from colorzoo import FilmError, ImageError
 from colorzoo.color import rgb_to_lab
-from colorzoo.film import Film, colorize_film
+from colorzoo.film.colorize import Film, colorize_film
 
 av = pytest.importorskip("av", reason="films need colorzoo[video]")
-from films import frames_of, lumas_of, moving, sound_of, times_of, write_film  # noqa: E402
+from helpers.films import frames_of, lumas_of, moving, sound_of, times_of, write_film  # noqa: E402
 
 
 @pytest.fixture(scope="module")

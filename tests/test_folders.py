@@ -24,9 +24,10 @@ from typer.testing import CliRunner
 
 import colorzoo
 from colorzoo import cli, folders, images
-from colorzoo._interrupts import Interrupts
-from colorzoo._partial import remove_leftovers, whole_file
-from colorzoo.folders import How, Outcome, colour_jobs, plan
+from colorzoo.atomic import remove_leftovers, whole_file
+from colorzoo.jobs.pipeline import colour_jobs
+from colorzoo.jobs.plan import How, Outcome, plan
+from colorzoo.jobs.signals import Interrupts
 
 
 class Tint(colorzoo.Colorizer):

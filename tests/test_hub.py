@@ -6,7 +6,7 @@ from itertools import count
 from textwrap import dedent
 
 import pytest
-from hub_server import Client, Fault, HubServer, Raised
+from helpers.hub_server import Client, Fault, HubServer, Raised
 from safetensors.torch import load_file
 
 import colorzoo

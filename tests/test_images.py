@@ -14,9 +14,12 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageFile
 
-from colorzoo import _pixels
+from colorzoo.defaults import MAX_PIXELS
 from colorzoo.errors import ColorzooError, ImageError
-from colorzoo.images import MAX_PIXELS, SUFFIXES, Photo, read_photo, save_image, to_pil
+from colorzoo.imaging import pixels as _pixels
+from colorzoo.imaging.formats import SUFFIXES
+from colorzoo.imaging.read import Photo, read_photo
+from colorzoo.imaging.write import save_image, to_pil
 
 ARTIST, DATE, ORIENTATION = 0x013B, 0x0132, 0x0112
 EXIF_IFD, GPS_IFD, DATE_TAKEN, COLOUR_SPACE = 0x8769, 0x8825, 0x9003, 0xA001

@@ -4,15 +4,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from commands import run_command
+from helpers.commands import run_command
+from helpers.synthetic import photo
 from PIL import Image
-from synthetic import photo
 
 import colorzoo
 from colorzoo.errors import ImageError
-from train import readme
-from train.judge import Counts, counted, record
-from train.look import lay_out
+from train.upkeep import readme
+from train.upkeep.ratings import Counts, counted, record
+from train.upkeep.sheets import lay_out
 
 
 @pytest.fixture(scope="module")

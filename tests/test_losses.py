@@ -10,7 +10,7 @@ import colorzoo
 from colorzoo.ab_bins import COUNT, bin_centres, nearest_bin
 from colorzoo.color import lab_to_rgb, rgb_to_lab, to_uint8
 from colorzoo.errors import WeightsError
-from colorzoo.metrics import colorfulness
+from colorzoo.evaluation.metrics import colorfulness
 from colorzoo.models._timm import build_encoder
 from train.adversarial import (
     PatchDiscriminator,

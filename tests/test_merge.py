@@ -8,8 +8,8 @@ from skimage import data
 from skimage.color import deltaE_cie76, rgb2lab
 
 import colorzoo
-from colorzoo.images import read_photo
-from colorzoo.merge import lightness_of, merge_ab, merge_exactly
+from colorzoo.imaging.read import read_photo
+from colorzoo.imaging.recombine import lightness_of, merge_ab, merge_exactly
 
 
 def enlarged(name: str, size: tuple[int, int] = (1200, 900)) -> np.ndarray:

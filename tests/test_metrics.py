@@ -4,8 +4,8 @@ import torch
 from skimage.color import rgb2lab
 from skimage.metrics import peak_signal_noise_ratio
 
-from colorzoo import metrics
 from colorzoo.ab_bins import bin_centres
+from colorzoo.evaluation import metrics
 
 
 def test_psnr_agrees_with_scikit_image(coffee, rng):

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 import colorzoo
 from colorzoo.colorizer import Colorizer
-from colorzoo.images import read_photo
+from colorzoo.imaging.read import read_photo
 from colorzoo.models.timm_unet import TimmUNetBins
 
 MODELS = colorzoo.list_models()

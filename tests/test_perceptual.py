@@ -8,8 +8,8 @@ import pytest
 import torch
 from scipy.linalg import sqrtm
 
-from colorzoo import metrics, perceptual
-from colorzoo.perceptual import Fid, Lpips, find_measures
+from colorzoo.evaluation import metrics, perceptual
+from colorzoo.evaluation.perceptual import Fid, Lpips, find_measures
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 import colorzoo
-from colorzoo.metrics import PROTOCOL
-from train import readme
-from train.readme import END, GRID, START, draw_grid, results_table, update_readme
+from colorzoo.evaluation.metrics import PROTOCOL
+from train.upkeep import readme
+from train.upkeep.readme import END, GRID, START, draw_grid, results_table, update_readme
 
 
 def test_the_table_is_that_of_the_bundled_weights(root):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from demo_server import DemoServer
-from hub_server import Client, HubServer, Raised
+from helpers.demo_server import DemoServer
+from helpers.hub_server import Client, HubServer, Raised
 
 import colorzoo
 

@@ -9,11 +9,11 @@ import torch
 from skimage import data
 from torch.nn import functional as F
 
-from colorzoo.flicker import flicker, pan
-from colorzoo.merge import lightness_of
-from colorzoo.metrics import gray
-from colorzoo.steady import Steadier, optical_flow
-from train.flicker import END, START, measure
+from colorzoo.evaluation.metrics import gray
+from colorzoo.film.flicker import flicker, pan
+from colorzoo.film.stabilize import Steadier, optical_flow
+from colorzoo.imaging.recombine import lightness_of
+from train.upkeep.flicker import END, START, measure
 
 SIZE = (96, 128)
 

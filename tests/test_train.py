@@ -15,16 +15,16 @@ import numpy as np
 import pytest
 import timm
 import torch
-from commands import run_command
+from helpers.commands import run_command
+from helpers.synthetic import photo, write_shards
 from safetensors.torch import load_file, save_file
-from synthetic import photo, write_shards
 
 import colorzoo
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import WeightsError
 from colorzoo.models.timm_unet import TimmUNetBins
 from train.adversarial import AdversarialModule
-from train.data import PhotoData
+from train.data.loaders import PhotoData
 from train.losses import BinsLoss, ColorfulnessLoss
 from train.module import ColorizerModule
 from train.recipe import Adversary, parse_keywords, parse_sides, parse_terms, with_options

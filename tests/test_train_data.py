@@ -11,22 +11,13 @@ import numpy as np
 import pytest
 import torch
 from datasets.distributed import split_dataset_by_node
+from helpers.synthetic import jpeg_of, photo, write_shard, write_shards
 from PIL import Image
-from synthetic import jpeg_of, photo, write_shard, write_shards
 
 from colorzoo.color import rgb_to_lab
-from train.data import (
-    MemoryData,
-    PhotoData,
-    Photos,
-    PhotoStream,
-    Tally,
-    _content,
-    iter_photos,
-    open_data,
-    random_crops,
-    read_photos,
-)
+from train.data.loaders import MemoryData, PhotoData, PhotoStream
+from train.data.photos import Photos, random_crops, read_photos
+from train.data.sources import Tally, _content, iter_photos, open_data
 from train.recipe import Recipe, parse_split
 
 RECIPE = Recipe("unet", "l1")

@@ -5,7 +5,7 @@ from skimage import data
 from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.upsample import GuidedUpsampler
+from colorzoo.imaging.upsample import GuidedUpsampler
 
 
 def reduce(image: torch.Tensor, short_side: int) -> torch.Tensor:

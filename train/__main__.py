@@ -8,21 +8,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from colorzoo.checkpoint import METRICS_FILE, WEIGHTS_FILE
 from colorzoo.cli import Branch, CreatePr, Message, OverwriteCard, Private
 from colorzoo.errors import ColorzooError
-from colorzoo.hub import PushOptions
-from colorzoo.images import save_image
-from colorzoo.metrics import PROTOCOL
-from colorzoo.perceptual import find_measures
-from colorzoo.registry import load
-from train import flicker
-from train.cards import renew_cards
+from colorzoo.evaluation.metrics import PROTOCOL
+from colorzoo.evaluation.perceptual import find_measures
+from colorzoo.hub.checkpoint import METRICS_FILE, WEIGHTS_FILE
+from colorzoo.hub.push import PushOptions
+from colorzoo.imaging.write import save_image
+from colorzoo.loading import load
 from train.evaluate import evaluate_model, measurable_models
-from train.judge import Counts, record
-from train.look import lay_out
-from train.publish import publish, publish_space
-from train.readme import GRID, draw_grid, update_readme
 from train.recipe import (
     LossName,
     parse_keywords,
@@ -33,6 +27,12 @@ from train.recipe import (
 )
 from train.recipes import find_recipe
 from train.run import Device, Memory, Metric, Precision, Run
+from train.upkeep import flicker
+from train.upkeep.cards import renew_cards
+from train.upkeep.publish import publish, publish_space
+from train.upkeep.ratings import Counts, record
+from train.upkeep.readme import GRID, draw_grid, update_readme
+from train.upkeep.sheets import lay_out
 
 app = typer.Typer(help="Train and measure the zoo's models.", no_args_is_help=True)
 # What a wrong name, path or option ends in; anything else is a bug and shows its traceback.

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from colorzoo import metrics
 from colorzoo.color import rgb_to_lab
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError, ImageError
-from colorzoo.evaluation import read_photos
-from colorzoo.images import read_photo
+from colorzoo.evaluation import metrics
+from colorzoo.evaluation.report import read_photos
+from colorzoo.imaging.read import read_photo
 from colorzoo.models._bins import BinsColorizer
 from colorzoo.models.timm_unet import TimmUNetBins
 from train.degrade import degrade

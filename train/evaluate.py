@@ -9,11 +9,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from colorzoo import evaluation
-from colorzoo.checkpoint import METRICS_FILE
-from colorzoo.evaluation import scores_table
-from colorzoo.metrics import Measure
-from colorzoo.registry import list_models, load, model_info
+from colorzoo.evaluation import report as evaluation
+from colorzoo.evaluation.metrics import Measure
+from colorzoo.evaluation.report import scores_table
+from colorzoo.hub.checkpoint import METRICS_FILE
+from colorzoo.loading import load
+from colorzoo.registry import list_models, model_info
 
 # No markup: file names may hold brackets.
 _out = Console(markup=False, highlight=False)

@@ -24,17 +24,17 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
-from colorzoo.checkpoint import BUNDLED_CARD_FILE, METRICS_FILE
 from colorzoo.colorizer import save_weights
 from colorzoo.errors import ConfigError
+from colorzoo.hub.checkpoint import BUNDLED_CARD_FILE, METRICS_FILE
 from train.adversarial import AdversarialModule
-from train.data import PhotoData
-from train.judge import EYE_FILE
+from train.data.loaders import PhotoData
 from train.module import ColorizerModule
 from train.recipe import Recipe
 from train.report import draw_curves, draw_sheet
 from train.run import Device, Run
 from train.start import initialise
+from train.upkeep.ratings import EYE_FILE
 
 
 def fit(recipe: Recipe, run: Run) -> Path:

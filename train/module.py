@@ -14,7 +14,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from colorzoo.color import lab_to_rgb, to_uint8
 from colorzoo.models.timm_unet import TimmUNetBins
 from colorzoo.registry import create_model
-from train.data import MemoryData
+from train.data.loaders import MemoryData
 from train.degrade import degrade
 from train.losses import LOSSES, BinsLoss, build_term
 from train.recipe import Recipe

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from colorzoo.colorizer import Colorizer
-from colorzoo.compare import contact_sheet
+from colorzoo.gallery import contact_sheet
 from train.module import to_bytes
 
 _PANELS = {

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import WeightsError
+from colorzoo.loading import load
 from colorzoo.models.timm_encoder import TimmEncoder
 from colorzoo.models.timm_unet import TimmUNet
-from colorzoo.registry import load
 
 
 def initialise(model: Colorizer, start: str) -> str:

@@ -10,7 +10,9 @@ import torch
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from train.adversarial import AdversarialModule
-from train.data import MemoryData, Photos, open_data, read_photos
+from train.data.loaders import MemoryData
+from train.data.photos import Photos, read_photos
+from train.data.sources import open_data
 from train.fit import configuring, fast_precision, moving_average
 from train.module import ColorizerModule
 from train.recipe import Recipe

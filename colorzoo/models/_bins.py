@@ -12,8 +12,9 @@ from torch.nn import functional as F
 
 from colorzoo.ab_bins import COUNT, bin_centres
 from colorzoo.colorizer import Colorizer
+from colorzoo.defaults import MAX_PIXELS
 from colorzoo.errors import ConfigError
-from colorzoo.images import MAX_PIXELS, ImageSource
+from colorzoo.imaging.read import ImageSource
 
 # The noise of a drawn colouring, chosen by eye: its standard deviation in logits, how far apart, in
 # L*a*b* units, colours may be to share it, and its independent cells along a photo's short side.

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.colorizer import Colorizer
-from colorzoo.layers import ConvBlock
+from colorzoo.models._blocks import ConvBlock
 from colorzoo.models._timm import build_encoder
 from colorzoo.registry import register_model
 

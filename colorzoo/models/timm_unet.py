@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from colorzoo.ab_bins import COUNT, bin_centres, rebalancing
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError
-from colorzoo.layers import ConvBlock
 from colorzoo.models._bins import BinsColorizer, checked_temperature
+from colorzoo.models._blocks import ConvBlock
 from colorzoo.models._timm import build_encoder
 from colorzoo.registry import register_model
 

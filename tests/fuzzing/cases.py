@@ -14,7 +14,8 @@ import numpy as np
 
 import colorzoo
 from colorzoo.errors import ColorzooError, ImageError
-from colorzoo.images import MAX_SIDE, Photo, read_photo, stored_size, to_pil
+from colorzoo.imaging.read import MAX_SIDE, Photo, read_photo, stored_size
+from colorzoo.imaging.write import to_pil
 from colorzoo.registry import model_info
 from fuzzing.make_corpus import CORPUS
 from fuzzing.mutate import mutated_picture

@@ -1,0 +1,1 @@
+"""Measuring colorizers: metrics, reports and timings."""

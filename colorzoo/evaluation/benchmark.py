@@ -1,0 +1,200 @@
+"""How long colouring a photo takes beside decoding and encoding it, and how much memory.
+
+Nobody can colour a file faster than reading and writing it: that is the floor. Each model and size
+is measured in a process of its own, so that its peak memory is its own, with the floor taken in
+turn with the model, so that whatever else slows the machine down slows both.
+"""
+
+import multiprocessing
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from skimage import data
+
+from colorzoo._version import __version__
+from colorzoo.colorizer import Colorizer
+from colorzoo.errors import ConfigError
+from colorzoo.evaluation.report import hardware
+from colorzoo.imaging.read import read_photo
+from colorzoo.imaging.write import save_image, to_pil
+from colorzoo.loading import load
+
+MEGAPIXELS = (0.3, 1.0, 4.0, 12.0, 50.0)
+FLOOR = "decode + encode"
+PHOTO = (
+    "scikit-image's astronaut enlarged to 4:3, with film grain (Gaussian, sigma 6 of 255), JPEG of "
+    "quality 90 with colour at half resolution; results are JPEG of quality 95 with colour at full"
+)
+Device = str | torch.device
+
+_MAX_PIXELS = 500_000_000
+# Repeats: as many as fit into so many seconds, between these numbers.
+_SECONDS, _REPEATS = 4.0, (3, 15)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One model at one size.
+
+    Attributes:
+        model: Its name, or FLOOR.
+        megapixels: What was asked for.
+        width: Of the photo, pixels.
+        height: Of the photo, pixels.
+        milliseconds: From file to file, model loaded and warm; median of the repeats.
+        floor: The same of decoding and encoding alone, in the same process.
+        ratio: The former by the latter.
+        photos_per_second: One after the other.
+        peak_mb: Peak memory of the whole process, Python and torch included, MB.
+    """
+
+    model: str
+    megapixels: float
+    width: int
+    height: int
+    milliseconds: float
+    floor: float
+    ratio: float
+    photos_per_second: float
+    peak_mb: float
+
+
+def benchmark(
+    models: Sequence[str], megapixels: Sequence[float] = MEGAPIXELS, *, device: Device = "cpu"
+) -> Iterator[Timing]:
+    """Measure the floor and models, one size after another.
+
+    Args:
+        models: Registered names, folders or Hub ids.
+        megapixels: Sizes of the photo, each above 0 and at most 500.
+        device: Where the models run.
+
+    Yields:
+        The floor's timing at a size, then the models'.
+
+    Raises:
+        ConfigError: If a size is out of range.
+        ColorzooError: If a model cannot be loaded.
+    """
+    for size in megapixels:
+        if not 0.01 <= size <= _MAX_PIXELS / 1e6:
+            raise ConfigError(f"megapixels must be from 0.01 to {_MAX_PIXELS / 1e6:g}, got {size}")
+    for name in models:
+        load(name)  # before minutes are spent
+    with tempfile.TemporaryDirectory() as folder:
+        for size in megapixels:
+            photo = Path(folder) / "photo.jpg"
+            width, height = draw_photo(size, photo)
+            for name in (None, *models):
+                # A fresh interpreter: a forked one would begin with this one's memory.
+                with multiprocessing.get_context("spawn").Pool(1) as pool:
+                    arguments = (name, str(photo), str(device), torch.get_num_threads())
+                    ms, floor, peak = pool.apply(_measure, arguments)
+                label = FLOOR if name is None else name
+                yield Timing(label, size, width, height, ms, floor, ms / floor, 1000 / ms, peak)
+
+
+def draw_photo(megapixels: float, path: Path) -> tuple[int, int]:
+    """Write the photo that is measured with; returns its width and height."""
+    height = max(1, round((megapixels * 1e6 * 3 / 4) ** 0.5))
+    width = round(height * 4 / 3)
+    enlarged = Image.fromarray(data.astronaut()).resize((width, height), Image.Resampling.BICUBIC)
+    rng = np.random.default_rng(0)
+    grain = rng.normal(0, 6, (height, width, 1)).astype(np.float32)
+    pixels = (np.asarray(enlarged) + grain).clip(0, 255).astype(np.uint8)
+    Image.fromarray(pixels).save(path, quality=90)
+    return width, height
+
+
+def as_json(timings: Sequence[Timing], device: Device) -> dict[str, Any]:
+    """Give what a report's benchmark.json holds."""
+    return {
+        "colorzoo": __version__,
+        "torch": torch.__version__,
+        "hardware": hardware(torch.device(device)),
+        "photo": PHOTO,
+        "timings": [
+            {
+                key: round(value, 3) if isinstance(value, float) else value
+                for key, value in asdict(timing).items()
+            }
+            for timing in timings
+        ],
+    }
+
+
+def draw_plot(timings: Sequence[Timing], path: Path) -> None:
+    """Draw milliseconds against megapixels, both on logarithmic scales.
+
+    Raises:
+        ConfigError: If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ConfigError("the plot needs matplotlib: pip install matplotlib") from error
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axis = figure.add_subplot(
+        xscale="log", yscale="log", xlabel="megapixels", ylabel="milliseconds from file to file"
+    )
+    for name in dict.fromkeys(timing.model for timing in timings):
+        own = [timing for timing in timings if timing.model == name]
+        (line,) = axis.plot(
+            [timing.megapixels for timing in own],
+            [timing.milliseconds for timing in own],
+            marker="o",
+            markersize=4,
+            label=name,
+        )
+        if name == FLOOR:
+            line.set(color="black", linestyle="--")
+    axis.legend()
+    axis.grid(alpha=0.3)
+    figure.savefig(path, dpi=120)
+
+
+def _measure(name: str | None, path: str, device: str, threads: int) -> tuple[float, float, float]:
+    """Give milliseconds of the model (of the floor again if None), of the floor, and peak MB."""
+    torch.set_num_threads(threads)
+    model = None if name is None else load(name, device=device)
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "out.jpg"
+        runs: list[tuple[float, float]] = []
+        started, warm = time.perf_counter(), False
+        fewest, most = _REPEATS
+        while len(runs) < fewest or (len(runs) < most and time.perf_counter() - started < _SECONDS):
+            floor = _seconds(None, path, target)
+            whole = floor if model is None else _seconds(model, path, target)
+            if warm:
+                runs.append((whole, floor))
+            warm = True
+    wholes, floors = zip(*runs, strict=True)
+    return 1000 * statistics.median(wholes), 1000 * statistics.median(floors), _peak_mb()
+
+
+def _seconds(model: Colorizer | None, path: str, target: Path) -> float:
+    start = time.perf_counter()
+    photo = read_photo(path, max_pixels=_MAX_PIXELS)
+    result = to_pil(photo.rgb, photo) if model is None else model.colorize_photo(photo)
+    save_image(result, target)
+    return time.perf_counter() - start
+
+
+def _peak_mb() -> float:
+    status = Path("/proc/self/status")
+    if status.exists():  # ru_maxrss would count the parent's memory, too
+        lines = status.read_text().splitlines()
+        return int(next(x for x in lines if x.startswith("VmHWM")).split()[1]) / 1024
+    import resource  # not there on Windows
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

@@ -1,0 +1,246 @@
+"""Models as ONNX graphs: exported, and checked against PyTorch.
+
+A graph takes lightness of any size and gives ``ab`` for it, padding and cropping included, so that
+other programs need nothing of colorzoo. Its second output is what ``forward`` gave. The zoo's own
+models ask for that alone when onnxruntime runs them, and turn it into colour themselves: one graph
+serves both, and options that are applied afterwards, such as a temperature, keep working.
+"""
+
+import contextlib
+import copy
+import hashlib
+import json
+import sys
+import uuid
+import warnings
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from huggingface_hub import cached_assets_path
+from torch import Tensor, nn
+
+from colorzoo._version import __version__
+from colorzoo.colorizer import Colorizer
+from colorzoo.errors import ConfigError
+from colorzoo.exporting.runtime import SUFFIX, GraphRun, start_session
+from colorzoo.extras import import_extra
+from colorzoo.hub.checkpoint import weights_digest
+
+MAX_DIFFERENCE = 1e-2  # of ab from PyTorch's, L*a*b* units
+
+
+_OPSET = 18
+
+
+# (N, H, W): smaller than a stride, a batch, a strip.
+_CHECKED = ((1, 1, 1), (2, 33, 65), (1, 31, 97))
+
+
+# What Colorizer.predict_ab does around a network. It is written in ONNX, because PyTorch's exporter
+# rounds the size of a padding otherwise than PyTorch, and because it takes minutes over networks
+# whose sizes are no plain products: so the network gets its picture as rows and columns of cells.
+_AROUND = """
+colorzoo (float[N, 1, H, W] lightness) => (float[N, 2, H, W] ab, float[N, C, h, w] output)
+{
+    size = Shape <start: int = 2> (lightness)
+    stride = Constant <value_ints: ints = [STRIDE]> ()
+    one = Constant <value_ints: ints = [1]> ()
+    two = Constant <value_ints: ints = [2]> ()
+    sides = Constant <value_ints: ints = [2, 3]> ()
+    least = Sub (size, one)
+    beyond = Div (least, stride)
+    cells = Add (beyond, one)
+    whole = Mul (cells, stride)
+    more = Sub (whole, size)
+    start = Div (more, two)
+    rest = Sub (more, start)
+    margins = Concat <axis: int = 0> (start, rest)
+    padded = Pad <mode: string = "edge"> (lightness, margins, , sides)
+    batch = Shape <end: int = 2> (lightness)
+    rows, columns = Split <num_outputs: int = 2> (cells)
+    grid = Concat <axis: int = 0> (batch, rows, stride, columns, stride)
+    picture = Reshape (padded, grid)
+    output, colour = Network (picture)
+    kept = Shape <end: int = 2> (colour)
+    full = Concat <axis: int = 0> (kept, whole)
+    large = Resize <mode: string = "linear"> (colour, , , full)
+    stop = Add (start, size)
+    ab = Slice (large, start, stop, sides)
+}
+"""
+
+
+Model = TypeVar("Model", bound=Colorizer)
+
+
+def export(model: Colorizer, path: str | Path) -> float:
+    """Write a model as an ONNX file with dynamic batch, height and width.
+
+    Its input is ``lightness``, (N, 1, H, W) float32, L in [0, 100]; its outputs are ``ab``,
+    (N, 2, H, W) in L*a*b* units, and ``output``, what ``forward`` gives for the padded picture.
+    ``colorzoo.load(path)`` reads it.
+
+    Args:
+        model: The model.
+        path: The file, which ends in .onnx; folders are created, a file that exists is replaced.
+
+    Returns:
+        The largest difference from PyTorch's ab that was found on noise of odd sizes.
+
+    Raises:
+        ConfigError: If the packages for it are missing, or the model cannot be exported.
+    """
+    file = check_path(path)
+    graph, difference = checked_graph(model)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write(file, graph)
+    return difference
+
+
+def with_onnxruntime(model: Model, *, cache_dir: str | Path | None = None) -> Model:
+    """Give this model with its ``forward`` run by onnxruntime; it shares all else.
+
+    The graph is exported at first, and then taken from the cache.
+
+    Args:
+        model: A model on the CPU, float32.
+        cache_dir: Where graphs are kept; a folder beside huggingface_hub's downloads if None.
+
+    Raises:
+        ConfigError: If the packages for it are missing, or the model cannot be exported.
+    """
+    file = _cached(model, cache_dir)
+    if file is not None and file.is_file():
+        session = start_session(file.read_bytes(), str(file))
+    else:
+        graph, _ = checked_graph(model)
+        session = start_session(graph, model.architecture)
+        if file is not None:
+            with contextlib.suppress(OSError):  # a full disk costs the next load its time only
+                write(file, graph)
+    running = copy.copy(model)
+    running.forward = GraphRun(session, "output")
+    return running
+
+
+class _Network(nn.Module):
+    """What PyTorch exports: sizes that are products, and both outputs."""
+
+    def __init__(self, model: Colorizer) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
+        output = self.model(picture.flatten(2, 3).flatten(3, 4))
+        return output, self.model.to_ab(output)
+
+
+def check_path(path: str | Path) -> Path:
+    """Give the file of that name, if it may be the name of a graph.
+
+    Raises:
+        ConfigError: If it does not end in .onnx.
+    """
+    file = Path(path).expanduser()
+    if file.suffix != SUFFIX:
+        raise ConfigError(f"{file} must end in {SUFFIX}: by that colorzoo.load() knows it.")
+    return file
+
+
+def checked_graph(model: Colorizer) -> tuple[bytes, float]:
+    """Export a model and compare it with PyTorch; see ``export``, which writes what this gives."""
+    if isinstance(model.forward, GraphRun):
+        raise ConfigError(f"{model.architecture} is run by a graph already: export the model.")
+    model = copy.deepcopy(model).to("cpu", torch.float32).eval()
+    for part in model.modules():  # PyTorch's exporter takes half as long again over in-place ones
+        if hasattr(part, "inplace"):
+            setattr(part, "inplace", False)  # noqa: B010
+    graph = _graph(model)
+    run = GraphRun(start_session(graph, model.architecture), "ab")
+    difference = 0.0
+    for batch, height, width in _CHECKED:
+        noise = torch.rand(batch, 1, height, width, generator=torch.Generator().manual_seed(0))
+        with torch.inference_mode():
+            apart = (run(noise * 100) - model.predict_ab(noise * 100)).abs().max().item()
+        difference = max(difference, apart)
+        if not apart <= MAX_DIFFERENCE:
+            raise ConfigError(
+                f"{model.architecture} cannot be exported: at {height} x {width} pixels the graph "
+                f"gives other colours, {apart:.2g} apart; {MAX_DIFFERENCE} would do."
+            )
+    return graph, difference
+
+
+def _graph(model: Colorizer) -> bytes:
+    onnx, _ = import_extra("onnx"), import_extra("onnxscript")
+    text = _AROUND.replace("STRIDE", str(model.stride))
+    around = onnx.compose.add_prefix_graph(
+        onnx.parser.parse_graph(text), "around/", rename_inputs=False, rename_outputs=False
+    )
+    (at,) = (i for i, node in enumerate(around.node) if node.op_type == "Network")
+    network = around.node[at]
+    cells = torch.zeros(2, 1, 3, model.stride, 4, model.stride)
+    free = torch.export.Dim.DYNAMIC
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # they are to those who write exporters
+            program = torch.onnx.export(
+                _Network(model).eval(),
+                (cells,),
+                input_names=list(network.input),
+                output_names=list(network.output),
+                dynamic_shapes=({0: free, 2: free, 4: free},),
+                opset_version=_OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+    except (RuntimeError, ValueError, TypeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ConfigError(f"{model.architecture} cannot be exported to ONNX: {reason}") from error
+    assert program is not None  # as it is with dynamo=True
+    exported = program.model_proto
+    nodes = [*around.node[:at], *exported.graph.node, *around.node[at + 1 :]]
+    for node in nodes:
+        del node.metadata_props[:]  # where in the source it is from, file names included
+    around.ClearField("node")
+    around.node.extend(nodes)
+    around.initializer.extend(exported.graph.initializer)
+    exported.graph.CopyFrom(around)
+    about = {
+        "config": json.dumps(model.config),
+        "work_size": str(model.work_size),
+        "parameters": str(model.parameter_count),
+        "colorzoo_version": __version__,
+    }
+    onnx.helper.set_model_props(exported, about)
+    exported.producer_name, exported.producer_version = "colorzoo", __version__
+    onnx.checker.check_model(exported, full_check=True)
+    return exported.SerializeToString()
+
+
+def _cached(model: Colorizer, cache_dir: str | Path | None) -> Path | None:
+    """Name the file in the cache for these weights and the code around them, if it can be kept."""
+    digest = hashlib.sha256(f"{__version__} {torch.__version__} {model.config}".encode())
+    classes = {type(part) for part in model.modules()} | {*type(model).__mro__}
+    for name in sorted({__name__, *(each.__module__ for each in classes)}):
+        source = getattr(sys.modules.get(name), "__file__", None)
+        if source is None and name not in sys.builtin_module_names:
+            return None  # a class of a notebook may have changed since
+        digest.update(Path(source).read_bytes() if source else name.encode())
+    digest.update(weights_digest(model.state_dict()).encode())
+    try:
+        folder = cached_assets_path("colorzoo", "onnx", assets_dir=cache_dir)
+    except OSError:  # a home that cannot be written to
+        return None
+    return folder / f"{model.architecture}-{digest.hexdigest()[:24]}{SUFFIX}"
+
+
+def write(path: Path, graph: bytes) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        part.write_bytes(graph)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Films: read, coloured with stable colours, written."""

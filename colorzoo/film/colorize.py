@@ -1,0 +1,154 @@
+"""Films, frame by frame: coloured as photos are, with stable colours, and sound kept."""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from colorzoo.atomic import whole_file
+from colorzoo.colorizer import Colorizer, check_saturation
+from colorzoo.errors import FilmError
+from colorzoo.film.container import check_pyav, container_of
+from colorzoo.film.reader import FilmReader, Frame, open_film
+from colorzoo.film.stabilize import Steadier
+from colorzoo.film.writer import FilmWriter
+from colorzoo.imaging.read import Photo
+from colorzoo.imaging.recombine import merge_ab
+from colorzoo.jobs.plan import Job, check_target
+
+# Called after each frame with how many are done, and how many there are, None if not known.
+Watch = Callable[[int, int | None], None]
+
+
+# Frames, and packets of sound, that wait for being written: enough for threads not to wait.
+_IN_FLIGHT = 8
+
+
+@dataclass(frozen=True)
+class Film:
+    """What became of a film.
+
+    Attributes:
+        frames: How many there are.
+        size: Width and height of the result, in pixels.
+        cuts: How often the colours began anew.
+        notes: What the reader should know, such as what was damaged or left out.
+    """
+
+    frames: int
+    size: tuple[int, int]
+    cuts: int
+    notes: tuple[str, ...]
+
+
+def colorize_film(
+    colorizer: Colorizer,
+    source: str | Path,
+    target: str | Path,
+    *,
+    saturation: float = 1.0,
+    work_size: int | None = None,
+    steady: bool = True,
+    overwrite: bool = False,
+    watch: Watch | None = None,
+) -> Film:
+    """Colour a film.
+
+    Every frame keeps its lightness and its time, and sound and subtitles are copied as they are.
+    Frames are turned upright. What is written is H.264 (x264, CRF 18) in BT.709, 8 bits. Memory
+    does not grow with the film. The file appears whole or not at all.
+
+    Args:
+        colorizer: The model.
+        source: The film, in any container and codec that FFmpeg reads.
+        target: The file to write, .mp4, .m4v, .mov or .mkv; folders are created.
+        saturation: Factor on ab: 0 is gray, 1 is what the network says.
+        work_size: Short side, in pixels, at which the network looks; the model's own if None.
+        steady: Whether to steady the colours over time; see :mod:`colorzoo.steady`.
+        overwrite: Replace a target that exists.
+        watch: Called after each frame with how many are done and how many there are, or None if the
+            file does not tell. What it raises ends the film, and no file appears.
+
+    Raises:
+        FilmError: If the film cannot be read, or cannot be written like this.
+        ImageError: If the target is the source, or exists and is not to be replaced.
+        ConfigError: If PyAV is missing, or work_size is out of range.
+        ValueError: If saturation is out of range.
+    """
+    source, target = Path(source).expanduser(), Path(target).expanduser()
+    check_saturation(saturation)
+    check_pyav()
+    from av.error import FFmpegError
+
+    container_of(target)
+    check_target(Job(source, target), overwrite=overwrite)
+    with open_film(source) as film:
+        work = _Colouring(colorizer, saturation, work_size, Steadier() if steady else None)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with whole_file(target) as stream, FilmWriter(stream, target, film) as writer:
+                work.run(film, writer, watch)
+        except (FFmpegError, OSError) as error:
+            raise FilmError(
+                f"{source.name}: {target} cannot be written ({error.strerror or error}). Is there "
+                "room on the disk, and may the folder be written to?"
+            ) from error
+        cuts = work.steadier.cuts if work.steadier else 0
+        return Film(work.frames, writer.size, cuts, (*film.notes, *writer.notes))
+
+
+class _Colouring:
+    """The way of a film's frames: the caller's thread runs the network, another one encodes."""
+
+    def __init__(
+        self,
+        colorizer: Colorizer,
+        saturation: float,
+        work_size: int | None,
+        steadier: Steadier | None,
+    ) -> None:
+        self.frames = 0
+        self.steadier = steadier
+        self._colorizer, self._saturation, self._work_size = colorizer, saturation, work_size
+
+    def run(self, film: FilmReader, writer: FilmWriter, watch: Watch | None) -> None:
+        waiting: deque[Future[None]] = deque()
+        pool = ThreadPoolExecutor(1, thread_name_prefix="colorzoo")
+        try:
+            for item in film.read():
+                if isinstance(item, Frame):
+                    small, ab = self._predict(item)
+                    waiting.append(pool.submit(_write, writer, item, small, ab))
+                    self.frames += 1
+                else:
+                    waiting.append(pool.submit(writer.copy, item))
+                while len(waiting) > _IN_FLIGHT:
+                    waiting.popleft().result()
+                if watch is not None and isinstance(item, Frame):
+                    watch(self.frames, film.frames)
+            for each in waiting:
+                each.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+        if not self.frames:
+            raise FilmError(
+                f"{film.name}: none of its pictures can be decoded: it is damaged or cut short. "
+                "Copy it again, or convert it first."
+            )
+
+    def _predict(self, frame: Frame) -> tuple[Tensor, Tensor]:
+        """Give a frame as the network sees it, and the steadied colours for it."""
+        photo = Photo(frame.rgb, None, "frame", None, None, ())
+        prediction = self._colorizer.predict(photo, work_size=self._work_size)
+        small, ab = prediction.lightness.float(), self._colorizer.ab_of(prediction)
+        if self.steadier is not None:
+            # Many small operations, for which a GPU takes longer.
+            ab = self.steadier(small.cpu(), ab.cpu()).to(small.device)
+        return small, ab * self._saturation
+
+
+def _write(writer: FilmWriter, frame: Frame, small: Tensor, ab: Tensor) -> None:
+    writer.add(replace(frame, rgb=merge_ab(frame.rgb, small, ab)))

@@ -1,0 +1,126 @@
+"""Models side by side: the same photo through the zoo, and labelled sheets of the results."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from colorzoo.colorizer import read_and_warn
+from colorzoo.defaults import MAX_PIXELS
+from colorzoo.imaging.read import ImageSource, Photo
+from colorzoo.loading import load
+from colorzoo.registry import list_models
+
+_PAPER, _INK = (250, 250, 248), (40, 40, 40)
+
+
+def compare(
+    image: ImageSource,
+    *,
+    models: Iterable[str] | None = None,
+    saturation: float = 1.0,
+    work_size: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    device: str | torch.device = "cpu",
+) -> dict[str, Image.Image]:
+    """Colour one photo with several models.
+
+    Args:
+        image: A path, bytes, a binary file object, a PIL image or a NumPy array.
+        models: What :func:`colorzoo.load` takes; every model with weights if None.
+        saturation: Factor on ab.
+        work_size: Short side, in pixels, at which the networks look; each model's own if None.
+        max_pixels: Largest width * height to accept.
+        device: Where they run.
+
+    Returns:
+        Each model's name and its result, in the order of ``models``.
+
+    Raises:
+        ColorzooError: If the image cannot be read or a model cannot be loaded.
+    """
+    return compare_photo(
+        read_and_warn(image, max_pixels=max_pixels),
+        models=models,
+        saturation=saturation,
+        work_size=work_size,
+        device=device,
+    )
+
+
+def compare_photo(
+    photo: Photo,
+    *,
+    models: Iterable[str] | None = None,
+    saturation: float = 1.0,
+    work_size: int | None = None,
+    device: str | torch.device = "cpu",
+) -> dict[str, Image.Image]:
+    """Colour a photo that :func:`colorzoo.images.read_photo` has read; see ``compare``."""
+    names = list_models(pretrained=True) if models is None else list(models)
+    return {
+        name: load(name, device=device).colorize_photo(
+            photo, saturation=saturation, work_size=work_size
+        )
+        for name in names
+    }
+
+
+def contact_sheet(
+    tiles: Sequence[tuple[str, Image.Image | np.ndarray]],
+    *,
+    columns: int,
+    tile: int = 256,
+    letters: int | None = None,
+) -> Image.Image:
+    """Lay pictures out in a grid, each over its label.
+
+    Args:
+        tiles: Labels and pictures: PIL images or (H, W, 3) uint8 arrays, of any sizes. An empty
+            label takes no room when all of its row are empty.
+        columns: Pictures a row.
+        tile: Longest side of a picture on the sheet, pixels; smaller ones are enlarged.
+        letters: Height of the labels, pixels; as suits the pictures if None.
+
+    Returns:
+        An RGB image.
+
+    Raises:
+        ValueError: If there are no pictures or no columns.
+    """
+    if not tiles or columns < 1:
+        raise ValueError("a contact sheet needs at least one picture and one column")
+    gap, letters = max(4, tile // 32), letters or max(11, tile // 16)
+    font, label_height = ImageFont.load_default(size=letters), math.ceil(letters * 1.6)
+    rows = []
+    for start in range(0, len(tiles), columns):
+        row = [(label, _fit(picture, tile)) for label, picture in tiles[start : start + columns]]
+        height = max(picture.height for _, picture in row)
+        rows.append((row, height, label_height if any(label for label, _ in row) else 0))
+    sheet = Image.new(
+        "RGB",
+        (columns * (tile + gap) + gap, sum(h + extra + gap for _, h, extra in rows) + gap),
+        _PAPER,
+    )
+    draw = ImageDraw.Draw(sheet)
+    y = gap
+    for row, height, extra in rows:
+        for i, (label, picture) in enumerate(row):
+            x = gap + i * (tile + gap)
+            sheet.paste(
+                picture, (x + (tile - picture.width) // 2, y + (height - picture.height) // 2)
+            )
+            draw.text((x + tile / 2, y + height + extra / 2), label, _INK, font, anchor="mm")
+        y += height + extra + gap
+    return sheet
+
+
+def _fit(picture: Image.Image | np.ndarray, tile: int) -> Image.Image:
+    image = Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture
+    if image.mode == "RGBA":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, _PAPER), image)
+    scale = tile / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.convert("RGB").resize(size, Image.Resampling.LANCZOS)

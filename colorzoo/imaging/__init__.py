@@ -1,0 +1,1 @@
+"""Pictures in and out: decoding, encoding, resizing and merging colour."""

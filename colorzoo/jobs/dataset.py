@@ -1,0 +1,246 @@
+"""Colouring by batches of rows, as Ray Data and Hugging Face datasets hand them to a callable.
+
+Needs neither of them. ``python -m colorzoo.batch`` colours a folder on a Ray cluster.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from colorzoo.atomic import remove_leftovers
+from colorzoo.colorizer import Colorizer
+from colorzoo.defaults import DEFAULT_MODEL, MAX_PIXELS
+from colorzoo.errors import ConfigError, ImageError
+from colorzoo.imaging.formats import WRITABLE
+from colorzoo.imaging.read import Photo, read_photo
+from colorzoo.imaging.write import image_bytes
+from colorzoo.jobs.pipeline import colour_jobs
+from colorzoo.jobs.plan import FAILURES, How, Job, one_line, result_name
+from colorzoo.loading import load
+from colorzoo.models._bins import BinsColorizer
+
+__all__ = ["Colorize"]
+
+_COLUMNS = ("bytes", "image", "path")
+# A row of the results, until it is known better. Never None: whoever infers a column's type from
+# its first values, as datasets does, would be wrong about the rest.
+_FAILED = {"output": "", "status": "failed", "error": "", "seconds": 0.0, "width": 0, "height": 0}
+
+_Photo = tuple[Any, str | None]  # whatever stands for it, and its path
+
+
+class Colorize:
+    """Colours a batch of photos: for ``ray.data.Dataset.map_batches`` and ``datasets`` ``map``.
+
+    The model is loaded at the first batch, once in each worker. Until then, and when it is pickled,
+    the object holds its arguments only.
+
+    A photo is encoded bytes, a path, a PIL image, an array as for :func:`colorzoo.read_photo`, or a
+    dict with "bytes" and "path", as ``datasets`` gives it where it does not decode. Its name is in
+    the column "path", if there is one, else in the photo itself.
+
+    Args:
+        model: A registered name, a folder or "user/repo", as for :func:`colorzoo.load`.
+        output: Folder to write results to; absolute where workers have working folders of their
+            own, as Ray's have. If None they are handed back as bytes.
+        root: The folder that paths start with and ``output`` takes the place of; None where they
+            are relative already.
+        column: The column with the photos; the first of "bytes", "image" and "path" if None.
+        keep: Columns to hand through, such as an id. "path" always is.
+        suffix: Format of the bytes that are handed back, as the suffix of a file.
+        revision: Branch, tag or commit on the Hub.
+        device: "auto" for CUDA where the worker has it and else the CPU, "cpu", "cuda", "mps".
+        saturation: Factor on ab, 0 to 10: 0 is gray, 1 is what the network says.
+        work_size: Short side, in pixels, at which the network looks; the model's own if None.
+        temperature: Of models over colour bins: T of the annealed mean; the model's own if None.
+        seed: Of models over colour bins: which of the possible colourings is drawn; none if None.
+        max_pixels: Largest width * height to accept.
+        overwrite: Replace also what is in the place of a result and is none: a picture of another
+            size, or older than its photo.
+
+    Raises:
+        ConfigError: If arguments exclude each other.
+    """
+
+    def __init__(
+        self,
+        model: str | Path = DEFAULT_MODEL,
+        *,
+        output: str | os.PathLike[str] | None = None,
+        root: str | os.PathLike[str] | None = None,
+        column: str | None = None,
+        keep: Sequence[str] = (),
+        suffix: str = ".png",
+        revision: str | None = None,
+        device: str = "auto",
+        saturation: float = 1.0,
+        work_size: int | None = None,
+        temperature: float | None = None,
+        seed: int | None = None,
+        max_pixels: int = MAX_PIXELS,
+        overwrite: bool = False,
+    ) -> None:
+        """Keep the arguments; nothing is loaded yet."""
+        if output is None and (root is not None or overwrite):
+            raise ConfigError("root and overwrite are for files: give output, or leave them out")
+        if suffix.lower() not in WRITABLE:
+            raise ConfigError(f"suffix must be one of {', '.join(sorted(WRITABLE))}, got {suffix}")
+        self._name, self._revision, self._device = model, revision, device
+        self._temperature, self._seed = temperature, seed
+        self._output = None if output is None else Path(output).expanduser()
+        self._root = None if root is None else PurePath(os.path.expanduser(root))
+        self._column, self._keep, self._suffix = column, tuple(keep), suffix
+        # Always resuming: what is there already may be by a worker that died on this very batch.
+        self._how = How(saturation, work_size, max_pixels, overwrite=overwrite, resume=True)
+        self._tidied: set[Path] = set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Give the arguments alone: each worker loads the weights for itself."""
+        state = {**self.__dict__, "_tidied": set()}
+        state.pop("model", None)
+        return state
+
+    def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        """Colour a batch; a photo that fails costs its own row only.
+
+        Args:
+            batch: Columns by name, lists or arrays of N values.
+
+        Returns:
+            N rows in the order of the batch: the columns of ``keep``, "path" if the batch has it,
+            and "error", why the photo failed, in a line, or empty. Without ``output`` also
+            "coloured", the encoded picture, of the photo's size and with its EXIF; empty if it
+            failed. With ``output`` also "output", the file; "status", "done", "skipped" if it was
+            there, whole, "failed", or "left" if the disk is full or the folder may not be written;
+            "seconds" spent; "width" and "height" of the result, 0 where they are not known.
+
+        Raises:
+            ConfigError: If the batch has no column of photos, or temperature or seed do not fit.
+            ValueError: If saturation or work_size is out of range.
+            ColorzooError: If the model cannot be loaded, see :func:`colorzoo.load`.
+        """
+        column = self._column or next((each for each in _COLUMNS if each in batch), None)
+        if column is None or column not in batch:
+            raise ConfigError(
+                f"the batch has the columns {', '.join(map(repr, batch)) or 'none'}, expected "
+                f"{' or '.join(map(repr, [column] if column else _COLUMNS))}; name the column with "
+                "the photos by column="
+            )
+        kept = {name: batch[name] for name in dict.fromkeys(self._keep)}
+        if "path" in batch:
+            kept["path"] = batch["path"]
+        values = list(batch[column])
+        names = list(batch["path"]) if "path" in batch else [None] * len(values)
+        colour = self._hand_back if self._output is None else self._write
+        return {**kept, **colour(self.model, list(zip(values, names, strict=True)))}
+
+    @cached_property
+    def model(self) -> Colorizer:
+        """The model with these settings, which are tried out; loaded when it is first asked for."""
+        device = self._device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        model = load(self._name, revision=self._revision, device=device)
+        if self._temperature is not None or self._seed is not None:
+            if not isinstance(model, BinsColorizer):
+                raise ConfigError(
+                    f"{self._name} is no model over colour bins, and temperature and seed are for "
+                    "those alone: leave them out, or choose another model, such as unet-bins."
+                )
+            model = model.answering(self._temperature, self._seed)
+        # What does not fit the model should fail now and not at every photo.
+        self._colour(model, read_photo(np.zeros((8, 8), np.uint8)))
+        return model
+
+    def _colour(self, model: Colorizer, photo: Photo) -> Image.Image:
+        how = self._how
+        return model.colorize_photo(photo, saturation=how.saturation, work_size=how.work_size)
+
+    def _hand_back(self, model: Colorizer, photos: list[_Photo]) -> dict[str, list[Any]]:
+        coloured, errors = [b""] * len(photos), [""] * len(photos)
+        for i, (value, name) in enumerate(photos):
+            try:
+                photo = _job(value, name).read(max_pixels=self._how.max_pixels)
+                coloured[i] = image_bytes(self._colour(model, photo), self._suffix)
+            except FAILURES as error:
+                errors[i] = one_line(error)
+        return {"coloured": coloured, "error": errors}
+
+    def _write(self, model: Colorizer, photos: list[_Photo]) -> dict[str, list[Any]]:
+        rows = [dict(_FAILED) for _ in photos]
+        by_job: dict[int, dict[str, Any]] = {}  # by id: two rows may name one photo
+        jobs: list[Job] = []
+        for row, (value, name) in zip(rows, photos, strict=True):
+            try:
+                job = _job(value, name)
+                job = replace(job, target=self._target(job.target))
+            except ImageError as error:
+                row["error"] = one_line(error)
+                continue
+            jobs.append(job)
+            by_job[id(job)] = row
+        for folder in {job.target.parent for job in jobs} - self._tidied:
+            remove_leftovers(folder)  # once: a look at a folder of a million files takes its time
+            self._tidied.add(folder)
+        with closing(colour_jobs(model, jobs, self._how, tidy=False)) as outcomes:
+            for outcome in outcomes:
+                is_there = outcome.status in ("done", "skipped")
+                width, height = outcome.size or (0, 0)
+                by_job[id(outcome.job)].update(
+                    output=str(outcome.job.target) if is_there else "",
+                    status=outcome.status,
+                    error="" if is_there else outcome.reason or "",
+                    seconds=outcome.seconds,
+                    width=width,
+                    height=height,
+                )
+        return {name: [row[name] for row in rows] for name in _FAILED}
+
+    def _target(self, path: PurePath) -> Path:
+        """Give the place in the output folder of what has that path."""
+        assert self._output is not None
+        inside = path
+        if self._root is not None:
+            try:
+                inside = path.relative_to(self._root)
+            except ValueError:
+                raise ImageError(
+                    f"{path} does not start with {self._root}; pass root= as the paths have it"
+                ) from None
+        if inside.is_absolute() or ".." in inside.parts or not inside.name:
+            raise ImageError(
+                f"{path} names no place in {self._output}; pass root=, the folder of the photos as "
+                "the paths have it"
+            )
+        return self._output / result_name(Path(inside))
+
+
+def _job(value: Any, path: str | None) -> Job:
+    """Give what a row holds as a job whose target is the photo's path, as far as that is known.
+
+    Raises:
+        ImageError: If it holds no photo.
+    """
+    if isinstance(value, Mapping):
+        path = path or value.get("path")
+        data = value.get("bytes")
+        value = value.get("path") if data is None else data
+    if isinstance(value, str | os.PathLike):
+        return Job(Path(value), Path(path or os.fspath(value)))
+    path = str(path or getattr(value, "filename", ""))  # a PIL image may know its own
+    if isinstance(value, bytearray | memoryview):
+        value = bytes(value)
+    if isinstance(value, bytes | Image.Image | np.ndarray):
+        return Job(Path(path or "photo"), Path(path), data=value)
+    raise ImageError(
+        f"{path or 'photo'}: the row holds {type(value).__name__}, expected bytes, a path, a PIL "
+        'image, an array or a dict with "bytes" and "path"'
+    )

@@ -1,0 +1,299 @@
+"""Many photos at once: a pipeline that decodes, colours and encodes.
+
+Reading, merging and encoding release the interpreter lock most of the time, so threads do them while
+one thread runs the network. The pixels in flight are bounded.
+"""
+
+import errno
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import torch
+
+from colorzoo.atomic import remove_leftovers
+from colorzoo.colorizer import Colorizer, Prediction
+from colorzoo.errors import ImageError
+from colorzoo.imaging.read import Photo, read_photo, stored_size
+from colorzoo.imaging.write import save_image
+from colorzoo.jobs.plan import FAILURES, STOPPED, How, Job, Outcome, Status, check_target, one_line
+
+# Pixels in flight at most: two photos of 50 megapixels, at about 16 bytes a pixel for the photo,
+# its gray, the result and its copies. A photo of more than this is alone in flight.
+_PIXELS_IN_FLIGHT = 120_000_000
+
+
+# Errors in writing that are not about the one file.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def colour_jobs(
+    colorizer: Colorizer,
+    jobs: Sequence[Job],
+    how: How,
+    *,
+    made_otherwise: Callable[[Job], str | None] | None = None,
+    is_stopped: Callable[[], bool] = lambda: False,
+    tidy: bool = True,
+) -> Generator[Outcome, None, None]:
+    """Colour photos, several at a time, and say of each what became of it as soon as it ends.
+
+    A photo that fails costs itself only. Once the disk is full, or a folder may not be written,
+    what would go there is left and not tried. Results appear whole or not at all, whenever the run
+    is ended; what killed runs left in the folders is tidied up.
+
+    With ``how.resume`` a photo is skipped if its target can be decoded to the end, has the photo's
+    size, is not older than the photo and was not made otherwise. A target that cannot be decoded is
+    coloured again. One that can be, but is not this, is replaced with ``how.overwrite`` only.
+
+    Args:
+        colorizer: The model.
+        jobs: What to colour, as ``plan`` gives it.
+        how: Options.
+        made_otherwise: Tells of a job whose target exists what else it was made by, if so.
+        is_stopped: Asked now and then; once it is so, what is not being written yet is left.
+        tidy: Look through the folders for what killed runs left.
+
+    Yields:
+        An outcome a job, in the order in which they end. Closing the iterator early stops too.
+    """
+    for folder in {job.target.parent for job in jobs} if tidy else ():
+        remove_leftovers(folder)
+    with _one_thread_a_photo(jobs) as threads:
+        pipeline = _Pipeline(colorizer, how, made_otherwise, is_stopped, threads)
+        try:
+            yield from pipeline.run(jobs)
+        finally:
+            pipeline.close()
+
+
+@contextmanager
+def _one_thread_a_photo(jobs: Sequence[Job]) -> Iterator[int]:
+    """Give the number of threads; each works on a photo of its own, if there are several.
+
+    PyTorch's own threads, which share one operation, would mostly wait for each other.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1 if len(jobs) > 1 else threads)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
+
+
+class _FolderError(Exception):
+    """Nothing more can be written: to the folder, or to the disk if it is None."""
+
+    def __init__(self, folder: Path | None, reason: str) -> None:
+        super().__init__(reason)
+        self.folder = folder
+
+
+@dataclass(eq=False)
+class _InFlight:
+    job: Job
+    stored: tuple[int, int] | None  # width and height before the photo is turned upright
+    overwrite: bool
+    seconds: float = 0.0
+    size: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def pixels(self) -> int:
+        return self.stored[0] * self.stored[1] if self.stored else 0
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds += perf_counter() - start
+
+    def ended(self, status: Status, reason: str | None = None) -> Outcome:
+        return Outcome(self.job, status, reason, self.seconds, self.size, self.notes)
+
+
+class _Pipeline:
+    """The photos in flight: threads read and write them, the caller's thread runs the network."""
+
+    def __init__(
+        self,
+        colorizer: Colorizer,
+        how: How,
+        made_otherwise: Callable[[Job], str | None] | None,
+        is_stopped: Callable[[], bool],
+        threads: int,
+    ) -> None:
+        self._colorizer, self._how = colorizer, how
+        self._made_otherwise, self._is_stopped = made_otherwise, is_stopped
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="colorzoo")
+        self._most = 2 * threads + 1  # photos in flight
+        self._is_closed = False
+        # What a thread has of a photo in the end: its pixels, or what became of it.
+        self._running: dict[Future[Photo | Status], _InFlight] = {}
+        self._full: str | None = None
+        self._refused: dict[Path, str] = {}
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        waiting = deque(jobs)
+        upcoming: _InFlight | None = None
+        while waiting or upcoming or self._running:
+            while waiting or upcoming:
+                if upcoming is None:
+                    job = waiting.popleft()
+                    upcoming = _InFlight(job, job.stored_size(), self._how.overwrite)
+                reason = self._why_left(upcoming.job)
+                if reason is not None:
+                    yield upcoming.ended("left", reason)
+                elif self._has_room_for(upcoming):
+                    self._running[self._pool.submit(self._read, upcoming)] = upcoming
+                else:
+                    break
+                upcoming = None
+            finished, _ = wait(self._running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                item = self._running.pop(future)
+                outcome = self._advance(item, future)
+                if outcome is not None:
+                    yield outcome
+
+    def close(self) -> None:
+        """Give up what has not begun to be written, and wait for what has."""
+        self._is_closed = True
+        self._pool.shutdown(cancel_futures=True)
+
+    def _has_room_for(self, item: _InFlight) -> bool:
+        pixels = sum(other.pixels for other in self._running.values())
+        fits = len(self._running) < self._most and pixels + item.pixels <= _PIXELS_IN_FLIGHT
+        return fits or not self._running
+
+    def _is_ended(self) -> bool:
+        return self._is_closed or self._is_stopped()
+
+    def _why_left(self, job: Job) -> str | None:
+        if self._is_ended():
+            return STOPPED
+        if self._full is None and self._refused:
+            return self._refused.get(_standing(job.target.parent))
+        return self._full
+
+    def _advance(self, item: _InFlight, future: Future[Photo | Status]) -> Outcome | None:
+        """Take what a thread has done of a photo: it goes on to be written, or has ended."""
+        try:
+            photo = future.result()
+            reason = self._why_left(item.job)
+            if photo == "skipped":
+                return item.ended("skipped", "its result is there")
+            if photo == "done":
+                return item.ended("done")
+            if not isinstance(photo, Photo) or reason is not None:
+                return item.ended("left", reason)
+            with item.timed():
+                prediction = self._colorizer.predict(photo, work_size=self._how.work_size)
+        except _FolderError as error:
+            if error.folder is None:
+                self._full = self._full or str(error)
+            else:
+                self._refused.setdefault(error.folder, str(error))
+            return item.ended("left", self._why_left(item.job) or str(error))
+        except FAILURES as error:
+            return item.ended("failed", one_line(error))
+        self._running[self._pool.submit(self._write, item, photo, prediction)] = item
+        return None
+
+    def _read(self, item: _InFlight) -> Photo | Status:
+        job = item.job
+        with item.timed():
+            check_target(job, overwrite=item.overwrite or self._how.resume)
+            # Where the photo cannot be opened, reading it tells why.
+            if self._how.resume and item.stored and os.path.exists(job.target):
+                if self._is_done(item, item.stored):
+                    return "skipped"
+                item.overwrite = True
+            photo = job.read(max_pixels=self._how.max_pixels)
+            item.size, item.notes = (photo.rgb.shape[1], photo.rgb.shape[0]), photo.notes
+            return photo
+
+    def _is_done(self, item: _InFlight, stored: tuple[int, int]) -> bool:
+        """Tell whether the target is the photo's result, or else may be replaced.
+
+        Raises:
+            ImageError: If it is a whole picture, another one, and may not be replaced.
+        """
+        job, size = item.job, stored_size(item.job.target)
+        if not os.access(job.target, os.R_OK):
+            other = "may not be read"
+        elif size is None:
+            return False
+        elif sorted(size) != sorted(stored):  # turning a photo swaps its sides
+            other = f"has {size[0]} x {size[1]} pixels, not those of the photo"
+        elif job.data is None and job.target.stat().st_mtime < job.source.stat().st_mtime:
+            other = "is older than the photo"
+        else:
+            other = self._made_otherwise(job) if self._made_otherwise else None
+        if other is None:
+            item.size = size
+            try:
+                read_photo(job.target, max_pixels=self._how.max_pixels)
+            except ImageError:  # say, after a power failure, or half copied
+                return False
+            return True
+        if item.overwrite:
+            return False
+        raise ImageError(
+            f"{job.source.name}: {job.target} {other}. Pass --overwrite to replace it."
+        )
+
+    def _write(self, item: _InFlight, photo: Photo, prediction: Prediction) -> Photo | Status:
+        target = item.job.target
+        with item.timed():
+            result = self._colorizer.render(photo, prediction, saturation=self._how.saturation)
+            if self._is_ended():
+                return "left"
+            # Again, for another run may have been here meanwhile.
+            if self._how.resume and not item.overwrite and os.path.exists(target):
+                return "skipped"
+            check_target(item.job, overwrite=item.overwrite)
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise self._folder_error(error, target.parent) from error
+            try:
+                save_image(result, target)
+            except ImageError as error:
+                cause = error.__cause__
+                # Of two names: putting the result in its place failed, which is that name's fault.
+                if isinstance(cause, OSError) and cause.filename2 is None:
+                    if cause.errno in (*_FULL, *_REFUSED):
+                        raise self._folder_error(cause, target.parent) from error
+                raise
+        return "done"
+
+    def _folder_error(self, error: OSError, folder: Path) -> _FolderError:
+        again = "run this again" if self._how.resume else "run this again with --resume"
+        if error.errno in _FULL:
+            return _FolderError(
+                None,
+                f"there is no room left to write to {folder} ({error.strerror}). Free some, then "
+                f"{again}.",
+            )
+        place = _standing(folder)
+        return _FolderError(
+            place,
+            f"{place} may not be written to ({error.strerror}). Change its permissions or choose "
+            f"another output, then {again}.",
+        )
+
+
+def _standing(folder: Path) -> Path:
+    """Give the folder, or what there is above it: that decides whether it can be written to."""
+    return next((above for above in (folder, *folder.parents) if os.path.exists(above)), folder)

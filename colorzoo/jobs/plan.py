@@ -1,0 +1,204 @@
+"""Which photo goes where: pairs every input with its output before anything is decoded."""
+
+import io
+import os
+import tempfile
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from colorzoo.defaults import MAX_PIXELS
+from colorzoo.errors import ColorzooError, ImageError
+from colorzoo.film.container import is_film_name, writable_film
+from colorzoo.imaging.formats import WRITABLE, photos_below
+from colorzoo.imaging.read import Photo, read_photo, stored_size
+
+Status = Literal["done", "skipped", "failed", "left"]
+
+
+# What one photo can come to grief of, memory on the CPU and the GPU included.
+FAILURES = (ColorzooError, OSError, ValueError, RuntimeError, MemoryError)
+
+
+# Why photos are left when a run is stopped.
+STOPPED = "the run was stopped"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One photo to colour.
+
+    Attributes:
+        source: The photo.
+        target: Where its result goes.
+        clash: Why the target cannot be this photo's; None if it can.
+        data: The photo itself, where it is at hand; ``source`` then only names it.
+    """
+
+    source: Path
+    target: Path
+    clash: str | None = None
+    data: bytes | Image.Image | np.ndarray | None = field(default=None, compare=False, repr=False)
+
+    def read(self, *, max_pixels: int) -> Photo:
+        """Read the photo, see :func:`colorzoo.images.read_photo`."""
+        if not isinstance(self.data, bytes):
+            source = self.source if self.data is None else self.data
+            return read_photo(source, max_pixels=max_pixels)
+        stream = io.BytesIO(self.data)
+        stream.name = self.source.name  # for messages
+        return read_photo(stream, max_pixels=max_pixels)
+
+    def stored_size(self) -> tuple[int, int] | None:
+        """Give the photo's width and height before it is turned upright; None if unknown."""
+        if isinstance(self.data, Image.Image):
+            return self.data.size
+        if isinstance(self.data, np.ndarray):
+            return self.data.shape[1::-1] if self.data.ndim in (2, 3) else None
+        return stored_size(self.source if self.data is None else self.data)
+
+
+@dataclass(frozen=True)
+class How:
+    """How to colour a folder.
+
+    Attributes:
+        saturation: Factor on ab, as for ``Colorizer.render``.
+        work_size: Short side at which the network looks; the model's own if None.
+        max_pixels: Largest width * height to accept.
+        overwrite: Replace targets that exist.
+        resume: Skip targets that are done, see ``colour_jobs``.
+    """
+
+    saturation: float = 1.0
+    work_size: int | None = None
+    max_pixels: int = MAX_PIXELS
+    overwrite: bool = False
+    resume: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one photo.
+
+    Attributes:
+        job: The photo.
+        status: "done"; "skipped", as its result was there; "failed"; or "left", since the disk is
+            full or the folder may not be written, which others share.
+        reason: Why, in a line; None for "done".
+        seconds: Time spent on it, without waiting for other photos.
+        size: Width and height of the result; None where that was not found out.
+        notes: What the reader should know about the photo.
+    """
+
+    job: Job
+    status: Status
+    reason: str | None
+    seconds: float = 0.0
+    size: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def plan(inputs: Sequence[Path], output: Path) -> list[Job]:
+    """Pair every photo with its result; folders keep their structure, several their names.
+
+    Args:
+        inputs: Photos, films, and folders of photos.
+        output: A folder, or a file if there is one input that is none.
+
+    Returns:
+        A job a photo, in order. Where two would have one result, or a result would be an input,
+        the later one's ``clash`` says so.
+    """
+    only = inputs[0] if len(inputs) == 1 and not inputs[0].is_dir() else None
+    if only is not None and output.suffix and not output.is_dir():
+        return _without_clashes({only.resolve(): Job(only, output)})
+    jobs: dict[Path, Job] = {}  # by source: what is named twice is coloured once
+    for path in inputs:
+        base = output / path.resolve().name if len(inputs) > 1 else output
+        targets = (
+            {
+                file: base / result_name(file.relative_to(path))
+                for file in photos_below(path, skip=output)
+            }
+            if path.is_dir()
+            else {path: output / result_name(Path(path.name))}
+        )
+        for source, target in targets.items():
+            jobs.setdefault(source.resolve(), Job(source, target))
+    return _without_clashes(jobs)
+
+
+def check_target(job: Job, *, overwrite: bool) -> None:
+    """Refuse a target that is an input, another photo's, or there already.
+
+    Raises:
+        ImageError: If so.
+    """
+    if job.clash is not None:
+        raise ImageError(f"{job.source.name}: {job.clash}")
+    # The same file under a name in other letters, on disks that do not tell them apart.
+    is_there = os.path.exists(job.target)
+    if is_there and job.source.exists() and job.target.samefile(job.source):
+        raise ImageError(f"{job.source.name}: {is_an_input(job.target)}")
+    if is_there and not overwrite:
+        raise ImageError(f"{job.source.name}: {job.target} exists. Pass --overwrite to replace it.")
+
+
+def result_name(path: Path) -> Path:
+    """Keep the name; what colorzoo reads but does not write, such as GIF, becomes PNG."""
+    if is_film_name(path):
+        return writable_film(path)
+    return path if path.suffix.lower() in WRITABLE else path.with_suffix(".png")
+
+
+def _without_clashes(by_source: dict[Path, Job]) -> list[Job]:
+    """Give every target to the first photo that claims it, and tell the others."""
+    sources, jobs = set(by_source), list(by_source.values())
+    targets = [job.target.resolve() for job in jobs]
+    # Whether the disk tells x.jpg from X.JPG matters, and is tried out, only if there are both.
+    paths = sources.union(targets)
+    if len(set(map(_alike, paths))) < len(paths) and not _tells_letters_apart(jobs[0].target):
+        sources, targets = set(map(_alike, sources)), list(map(_alike, targets))
+    first: dict[Path, Job] = {}
+    checked: list[Job] = []
+    for job, target in zip(jobs, targets, strict=True):
+        other = first.setdefault(target, job)
+        clash = None
+        if target in sources:
+            clash = is_an_input(job.target)
+        elif other is not job:
+            clash = (
+                f"{job.target} is the result of another one, {other.source}. "
+                "Choose another output for it, in a run of its own."
+            )
+        checked.append(replace(job, clash=clash))
+    return checked
+
+
+def is_an_input(target: Path) -> str:
+    return f"{target} is an input. Choose another output."
+
+
+def _alike(path: Path) -> Path:
+    """Give what the name has in common with those that some disks take for the same."""
+    return Path(unicodedata.normalize("NFC", str(path)).casefold())
+
+
+def _tells_letters_apart(target: Path) -> bool:
+    folder = next(above for above in target.resolve().parents if above.is_dir())
+    try:
+        with tempfile.NamedTemporaryFile(prefix=".colorzoo-", suffix=".tmp", dir=folder) as probe:
+            return not Path(probe.name).with_suffix(".TMP").exists()
+    except OSError:  # nothing can be written, so nothing can clash
+        return True
+
+
+def one_line(error: BaseException) -> str:
+    """Give an error's message without line breaks, or its name if it has none."""
+    return " ".join(str(error).split()) or type(error).__name__

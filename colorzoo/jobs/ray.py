@@ -1,0 +1,100 @@
+"""Folders of photos coloured on a Ray cluster."""
+
+import logging
+import os
+import re
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+from colorzoo.atomic import remove_leftovers
+from colorzoo.errors import ImageError
+from colorzoo.exporting.runtime import SUFFIX
+from colorzoo.extras import import_extra
+from colorzoo.jobs.dataset import Colorize
+from colorzoo.jobs.plan import Job, Outcome, one_line
+from colorzoo.jobs.report import RunReport
+
+# Photos that a worker takes at a time: few enough to share them out evenly, enough for Ray's own
+# work not to count.
+_BLOCK = 64
+
+
+def for_workers(model: str) -> str:
+    """Give a model of this disk by its whole path."""
+    path = Path(model).expanduser()
+    is_path = "/" in model or model.startswith((".", "~")) or path.suffix == SUFFIX
+    return str(path.resolve()) if is_path and path.exists() else model
+
+
+def split_refused(jobs: list[Job], told: RunReport | None) -> tuple[list[Outcome], list[Job]]:
+    """Part the jobs that cannot be done, as whoever sees them all can tell, from the others."""
+    refused: list[Outcome] = []
+    left: list[Job] = []
+    for job in jobs:
+        reason = job.clash
+        other = told.made_otherwise(job) if told else None
+        if other is not None and job.target.exists():
+            reason = reason or f"{job.target} {other}. Choose another output folder."
+        if reason is None:
+            left.append(job)
+        else:
+            refused.append(Outcome(job, "failed", f"{job.source.name}: {reason}"))
+    return refused, left
+
+
+def colorize_on_ray(
+    jobs: list[Job], how: dict[str, Any], workers: int | None, gpus: float, address: str | None
+) -> Generator[Outcome, None, None]:
+    """Colour photos on a Ray cluster, and say of each what became of it.
+
+    Raises:
+        ConfigError: If Ray is not installed.
+        ImageError: If the disk is full or the folder may not be written.
+        RuntimeError: If Ray gives up.
+    """
+    # Nothing is told to Ray's makers; its own chatter is kept from the screen.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    ray, data = (
+        import_extra("ray", extra="distributed"),
+        import_extra("ray.data", extra="distributed"),
+    )
+    for name in ("ray", "ray.data"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    data.DataContext.get_current().enable_progress_bars = False
+    ray.init(address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
+    try:
+        has = ray.cluster_resources()
+        most = int(has.get("GPU", 0) / gpus if gpus else has.get("CPU", 1))
+        workers = workers or max(1, most)
+        by_source = {str(job.source): job for job in jobs}
+        rows = data.from_items(
+            [{"path": source} for source in by_source],
+            override_num_blocks=max(1, min(len(jobs), 4 * workers), len(jobs) // _BLOCK),
+        ).map_batches(
+            Colorize,
+            fn_constructor_kwargs=how,
+            batch_size=_BLOCK,
+            compute=data.ActorPoolStrategy(size=workers),
+            num_cpus=1,
+            num_gpus=gpus or None,
+        )
+        for row in rows.iter_rows():
+            if row["status"] == "left":  # so would be all that are to come
+                raise ImageError(row["error"])
+            size = (row["width"], row["height"])
+            yield Outcome(
+                by_source[row["path"]],
+                row["status"],
+                row["error"] or None,
+                row["seconds"],
+                size if all(size) else None,
+            )
+    except ray.exceptions.RayError as error:
+        # Its text is pages long, with the error that a worker raised in the midst.
+        found = re.search(r"^[\w.]+Error: .+", str(error), re.MULTILINE)
+        raise RuntimeError(f"Ray gave up: {found[0] if found else one_line(error)}") from error
+    finally:
+        ray.shutdown()
+        for target in {job.target.parent for job in jobs}:
+            remove_leftovers(target)

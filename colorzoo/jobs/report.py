@@ -1,0 +1,132 @@
+"""The report of a run over many photos: a JSON object a line, readable by machines at any time."""
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+from time import perf_counter
+from typing import Any, get_args
+
+from colorzoo.errors import ConfigError
+from colorzoo.jobs.plan import Job, Outcome, Status
+
+_HEADS = (b'{"source": ', b'{"summary": ')
+
+
+class RunReport:
+    """Writes a line as each photo ends, and a summary as the last one.
+
+    A line holds source and target (absolute), status ("done", "skipped", "failed" or "left"),
+    reason, seconds, width and height (null where unknown) and what the run colours with. The last
+    line has the key "summary", a count of each status.
+
+    Args:
+        path: The file.
+        settings: What the run colours with: JSON values by name.
+        append: Go on with the file if it exists. A last line that a killed run left torn goes.
+        overwrite: Replace the file if it exists.
+
+    Raises:
+        ConfigError: If the file cannot be written, exists and is to be neither appended to nor
+            replaced, or is to be appended to and is no report.
+    """
+
+    def __init__(
+        self, path: Path, settings: dict[str, Any], *, append: bool, overwrite: bool
+    ) -> None:
+        """Open the file, and read what is in it if it goes on."""
+        if path.exists() and not (append or overwrite):
+            raise ConfigError(
+                f"the report {path} exists. Pass --resume to go on with it, or --overwrite to "
+                "replace it and the outputs."
+            )
+        self._settings = settings
+        self._made: dict[str, dict[str, Any]] = {}  # by target: the line that tells of it
+        self._counts: Counter[str] = Counter()
+        self._start = perf_counter()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if append and path.exists():
+                self._read(path)
+            # Unbuffered: a line is in the file as soon as it is written.
+            self._stream = path.open("ab" if append else "wb", buffering=0)
+        except OSError as error:
+            raise ConfigError(
+                f"the report {path} cannot be written ({error.strerror}); choose another path"
+            ) from error
+
+    def made_otherwise(self, job: Job) -> str | None:
+        """Say what else a job's target was made of or with, as far as earlier lines tell."""
+        line = self._made.get(os.path.abspath(job.target))
+        if line is None:
+            return None
+        if line["source"] != os.path.abspath(job.source):
+            return f"is the result of another photo, {line['source']}"
+        for key, value in self._settings.items():
+            if line.get(key) != value:
+                return f"was made with {key} {line.get(key)}, not {value}"
+        return None
+
+    def add(self, outcome: Outcome) -> None:
+        """Write a photo's line.
+
+        Raises:
+            OSError: If it cannot be written; the report is closed then.
+        """
+        self._counts[outcome.status] += 1
+        width, height = outcome.size or (None, None)
+        self._write(
+            {
+                "source": os.path.abspath(outcome.job.source),
+                "target": os.path.abspath(outcome.job.target),
+                "status": outcome.status,
+                "reason": outcome.reason,
+                "seconds": round(outcome.seconds, 3),
+                "width": width,
+                "height": height,
+                **self._settings,
+            }
+        )
+
+    def finish(self) -> None:
+        """Write the summary and close the file.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        counts = {status: self._counts[status] for status in get_args(Status)}
+        with self._stream:
+            seconds = round(perf_counter() - self._start, 3)
+            self._write({"summary": counts, "seconds": seconds, **self._settings})
+
+    def _write(self, line: dict[str, Any]) -> None:
+        data = json.dumps(line).encode() + b"\n"
+        try:
+            while data:  # on a disk that is nearly full, only a part may be taken
+                data = data[self._stream.write(data) :]
+        except OSError:  # a line after a torn one could not be read
+            self._stream.close()
+            raise
+
+    def _read(self, path: Path) -> None:
+        data = path.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]
+        for text in whole.splitlines():
+            try:
+                line = json.loads(text)
+            except ValueError:
+                line = None
+            if not text.startswith(_HEADS) or not isinstance(line, dict):
+                raise _no_report(path)
+            if line.get("status") == "done":
+                self._made[line["target"]] = line
+        torn = data[len(whole) :]
+        # Nothing else than what this class began to write is cut off.
+        if not any(torn.startswith(head) or head.startswith(torn) for head in _HEADS):
+            raise _no_report(path)
+        if torn:
+            os.truncate(path, len(whole))
+
+
+def _no_report(path: Path) -> ConfigError:
+    return ConfigError(f"{path} is no report of a run, so nothing is appended; choose another path")

@@ -1,0 +1,1 @@
+"""The demo page: its session, its models and its tabs."""

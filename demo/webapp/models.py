@@ -1,0 +1,296 @@
+"""The models behind the page: one copy of each for all visitors, and what they said of photos."""
+
+import copy
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from PIL import Image
+
+import colorzoo
+from colorzoo.colorizer import Prediction
+from colorzoo.imaging.read import Photo
+from colorzoo.imaging.write import to_pil
+from webapp import hub_models
+
+try:  # only there on a Space with ZeroGPU, and it has to come before CUDA is used
+    import spaces  # pyright: ignore[reportMissingImports]
+except ImportError:
+    spaces = None
+
+WORK_SIZES = (0, 96, 128, 192, 256, 384, 512)
+KEPT_BYTES = 64_000_000  # of predictions, for all visitors together
+NOT_DRAWN = -1  # in the place of a seed
+MAX_SAMPLES = 6  # colourings that a model draws at once
+
+Run = TypeVar("Run", bound=Callable)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to colour; what a visitor or a program can set.
+
+    Attributes:
+        saturation: Factor on the colour, 0 to 2.
+        strength: Share of the result, the rest is the original; 0 to 1.
+        work_size: Short side at which the networks look, pixels; 0 is each model's own.
+        temperature: Of the models over colour bins; 0 is each model's own.
+        seed: Which of their colourings these models draw; NOT_DRAWN is what they say by themselves.
+    """
+
+    saturation: float = 1.0
+    strength: float = 1.0
+    work_size: int = 0
+    temperature: float = 0.0
+    seed: int = NOT_DRAWN
+
+    def __post_init__(self) -> None:
+        """Check them: programs send anything.
+
+        Raises:
+            ConfigError: If one is out of range.
+        """
+        limits = {"saturation": (0, 2), "strength": (0, 1), "temperature": (0, 2)}
+        for name, (low, high) in limits.items():
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not low <= value <= high:
+                raise colorzoo.ConfigError(
+                    f"{name} must be a number from {low} to {high}, got {value!r}."
+                )
+        if self.work_size not in WORK_SIZES:
+            raise colorzoo.ConfigError(
+                f"work_size must be one of {', '.join(map(str, WORK_SIZES))} (0 is each model's "
+                f"own), got {self.work_size!r}."
+            )
+        if type(self.seed) is not int or not NOT_DRAWN <= self.seed < 2**63:
+            raise colorzoo.ConfigError(
+                "seed must be a whole number from 0 to 2**63 - 1, or -1 to draw nothing, got "
+                f"{self.seed!r}."
+            )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of running one model.
+
+    Attributes:
+        name: The model.
+        seconds: What the network took, when it ran.
+        prediction: What it said; None if it failed.
+        draws: Whether samples can be drawn from that.
+        error: In words why it failed.
+    """
+
+    name: str
+    seconds: float = 0.0
+    prediction: Prediction | None = None
+    draws: bool = False
+    error: str = ""
+
+
+def model_names() -> list[str]:
+    """Name the models that can run, the default one first so that it is seen first."""
+    names = colorzoo.list_models(pretrained=True)
+    if not names:
+        raise colorzoo.WeightsError("The demo has nothing to show: no model has weights.")
+    return sorted(names, key=lambda name: (name != colorzoo.DEFAULT_MODEL, name))
+
+
+def has_bins(name: str) -> bool:
+    """Tell whether a registered model is one over colour bins: it takes temperature and seed."""
+    return issubclass(colorzoo.model_info(name).family, colorzoo.BinsColorizer)
+
+
+def seeds(samples: int) -> tuple[int, ...]:
+    """Give the seeds of a model's own colouring and of so many that it draws.
+
+    Raises:
+        ConfigError: If it is no number of samples.
+    """
+    if type(samples) is not int or not 0 <= samples <= MAX_SAMPLES:
+        raise colorzoo.ConfigError(
+            f"samples must be a whole number from 0 to {MAX_SAMPLES}, got {samples!r}."
+        )
+    return NOT_DRAWN, *range(samples)
+
+
+def picture_name(model: str, seed: int) -> str:
+    """Call what a model makes: "unet-bins" its own colouring, "unet-bins 1" the one of seed 0."""
+    return model if seed == NOT_DRAWN else f"{model} {seed + 1}"
+
+
+def origin(picture: str) -> tuple[str, int]:
+    """Give the model and the seed of what ``picture_name`` called so: no model has a space."""
+    model, _, number = picture.partition(" ")
+    return model, int(number) - 1 if number else NOT_DRAWN
+
+
+_loaded: dict[str, colorzoo.Colorizer] = {}
+_loading = threading.Lock()
+
+
+def get_model(name: str) -> colorzoo.Colorizer:
+    """Give the shared copy of a registered model, or of one that visitors brought.
+
+    Args:
+        name: A registered name, or the key that ``hub_models.fetch`` gave: never a folder.
+    """
+    if hub_models.is_key(name):
+        return hub_models.get(name)
+    colorzoo.model_info(name)  # registered names only: load() takes folders and Hub ids too
+    with _loading:
+        if name not in _loaded:
+            _loaded[name] = colorzoo.load(name)
+        return _loaded[name]
+
+
+def warm() -> None:
+    """Load every model and run it once, so that the first visitor does not wait for it."""
+    if spaces is not None:  # GPUs are lent to visitors only
+        for name in model_names():
+            get_model(name)
+        return
+    photo = colorzoo.read_photo(Image.linear_gradient("L"))
+    for answer in _run_networks(model_names(), photo, 0):
+        if answer.prediction is not None:
+            render(answer.name, photo, answer.prediction, Settings())
+
+
+# Predictions --------------------------------------------------------------------------------------
+
+_Key = tuple[str, str, int]
+
+
+class _Kept:
+    """Predictions by photo, model and working size; the ones not used for longest go first."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._answers: OrderedDict[_Key, tuple[Answer, float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: _Key) -> Answer | None:
+        with self._lock:
+            if key not in self._answers:
+                return None
+            answer, _ = self._answers.pop(key)
+            self._answers[key] = answer, time.monotonic()
+            return answer
+
+    def add(self, key: _Key, answer: Answer) -> None:
+        with self._lock:
+            self._drop(key)
+            self._answers[key] = answer, time.monotonic()
+            self.bytes += _size(answer)
+            while self.bytes > KEPT_BYTES:
+                self._drop(next(iter(self._answers)))
+
+    def tidy(self, max_age: float) -> None:
+        """Forget what nobody used for so many seconds: it shows a photo, if a small one."""
+        with self._lock:
+            for key, (_, used) in list(self._answers.items()):
+                if time.monotonic() - used > max_age:
+                    self._drop(key)
+
+    def _drop(self, key: _Key) -> None:
+        if key in self._answers:
+            self.bytes -= _size(self._answers.pop(key)[0])
+
+
+PREDICTIONS = _Kept()
+
+
+def _size(answer: Answer) -> int:
+    if answer.prediction is None:
+        return 0
+    return answer.prediction.lightness.nbytes + answer.prediction.output.nbytes
+
+
+def predict(names: Sequence[str], key: str, photo: Photo, work_size: int) -> Iterator[Answer]:
+    """Run models on a photo, one after another; what is known already is not computed again.
+
+    Args:
+        names: The models.
+        key: What stands for the photo: the path of its upload, which Gradio derives from its bytes.
+        photo: The photo.
+        work_size: Short side at which they look; 0 is each model's own.
+    """
+    known = {name: PREDICTIONS.get((key, name, work_size)) for name in names}
+    fresh = [name for name, answer in known.items() if answer is None]
+    running = _run_networks(fresh, photo, work_size) if fresh else iter(())
+    for name, answer in known.items():
+        answer = answer or next(running)
+        if answer.prediction is not None:
+            PREDICTIONS.add((key, name, work_size), answer)
+        yield answer
+
+
+def _on_gpu(function: Run) -> Run:
+    """Borrow a GPU for the time of a call on a Space with ZeroGPU; elsewhere nothing changes."""
+    return function if spaces is None else spaces.GPU(duration=60)(function)
+
+
+@_on_gpu
+def _run_networks(names: Sequence[str], photo: Photo, work_size: int) -> Iterator[Answer]:
+    for name in names:
+        start = time.perf_counter()
+        try:
+            model = get_model(name)
+            size = work_size or model.work_size
+            if hub_models.is_key(name):
+                size = min(size, hub_models.MAX_WORK_SIZE)
+            if torch.cuda.is_available():  # the shared copy stays on the CPU, where it renders
+                model = copy.deepcopy(model).cuda()
+            said = model.predict(photo, work_size=size)
+            prediction = Prediction(said.lightness.cpu(), said.output.cpu())
+        except Exception as error:  # one broken model must not take the others along
+            yield Answer(name, error=words(name, error))
+        else:
+            draws = isinstance(model, colorzoo.BinsColorizer)
+            yield Answer(name, time.perf_counter() - start, prediction, draws)
+
+
+def words(name: str, error: Exception) -> str:
+    """Log a model's failure and word it for visitors."""
+    logging.getLogger("colorzoo.demo").exception("%s failed", name)
+    is_told = isinstance(error, colorzoo.ColorzooError | ValueError)
+    return str(error) if is_told else type(error).__name__
+
+
+# Pictures -----------------------------------------------------------------------------------------
+
+
+def render(
+    name: str,
+    photo: Photo,
+    prediction: Prediction,
+    settings: Settings,
+    original: Image.Image | None = None,
+) -> Image.Image:
+    """Colour a photo, or a smaller copy of it, with what a model said.
+
+    Args:
+        name: The model.
+        photo: The photo.
+        prediction: What the model said.
+        settings: Saturation, strength, temperature and seed.
+        original: What a strength below 1 leaves visible, of the photo's size; the photo if None.
+
+    Returns:
+        An image with the photo's metadata.
+    """
+    model = get_model(name)
+    if isinstance(model, colorzoo.BinsColorizer):
+        seed = None if settings.seed == NOT_DRAWN else settings.seed
+        model = model.answering(settings.temperature or None, seed)
+    result = model.render(photo, prediction, saturation=settings.saturation)
+    if settings.strength < 1:
+        info, original = result.info, original or to_pil(photo.rgb, photo)
+        result = Image.blend(original, result, settings.strength)
+        result.info = info
+    return result

@@ -1,0 +1,255 @@
+"""The first tab: choose a photo, see it coloured by every model, compare, adjust, take it home."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+import colorzoo
+from colorzoo.evaluation.metrics import SIDE
+from webapp import hub_models, uploads
+from webapp import models as zoo
+from webapp import session as sessions
+from webapp.session import BEFORE, TRUTH, Visit, Wish
+from webapp.tabs.compare_layout import NOTHING, Adjust, Choose, Results, lay_out
+from webapp.theme import problem, status, table, words_of
+
+WORK = "work"  # whatever takes time waits in this queue
+AT_ONCE = 2  # of those jobs run at the same time
+
+Updates = dict[Component, Any]
+
+_START_DOWNLOAD = """(file) => {
+  const link = document.createElement("a");
+  link.href = file.url; link.download = file.orig_name;
+  document.body.append(link); link.click(); link.remove();
+}"""
+_MOVE_LINE = "(share) => ({__type__: 'update', slider_position: share})"
+
+
+def build() -> tuple[Choose, Adjust]:
+    """Lay the tab out and wire it; the API takes its inputs from the same components."""
+    choose, adjust, results = lay_out()
+    _wire(choose, adjust, results)
+    return choose, adjust
+
+
+def _wire(choose: Choose, adjust: Adjust, results: Results) -> None:
+    visit = gr.State(Visit())
+    desk = _Desk(adjust, results)
+    asked = [
+        choose.photo, adjust.models, adjust.saturation, adjust.strength, adjust.work_size,
+        adjust.temperature, adjust.samples, visit,
+    ]  # fmt: skip
+    page: Sequence[Component] = [
+        results.line, results.slider, results.left, results.right, results.about, results.gallery,
+        results.truth, results.numbers, results.file, adjust.models, adjust.brought,
+    ]  # fmt: skip
+    light: dict[str, Any] = {
+        "queue": False, "show_progress": "hidden", "api_visibility": "private",
+        "preprocess": False, "trigger_mode": "multiple",
+    }  # fmt: skip
+    heavy = light | {"queue": True, "concurrency_id": WORK, "concurrency_limit": AT_ONCE}
+
+    sliders = (adjust.saturation, adjust.strength, adjust.temperature, adjust.samples)
+    triggers = [
+        choose.photo.change, adjust.models.input, adjust.work_size.input,
+        *(slider.release for slider in sliders),
+    ]  # fmt: skip
+    # Not Gradio's cancels=: in 6.31 it does not reach a run that was started by then().
+    gr.on(triggers, desk.begin, asked, page, **light).then(desk.run, asked, page, **heavy)
+
+    for choice, pick in ((results.left, desk.pick_left), (results.right, desk.pick_right)):
+        choice.input(pick, [choice, visit], page, **light).then(desk.view, visit, page, **heavy)
+    results.gallery.select(desk.pick_tile, visit, page, **light).then(
+        desk.view, visit, page, **heavy
+    )
+    results.truth.input(desk.show_truth, [results.truth, visit], page, **light).then(
+        desk.view, visit, page, **heavy
+    )
+    results.share.input(None, results.share, results.slider, js=_MOVE_LINE, show_progress="hidden")
+
+    gr.on(
+        [adjust.bring.click, adjust.repo_id.submit],
+        desk.bring, [adjust.repo_id, adjust.models, visit], page,
+        **light | {"queue": True, "concurrency_id": "hub"},
+    ).success(desk.begin, asked, page, **light).then(desk.run, asked, page, **heavy)  # fmt: skip
+
+    makers = (
+        (results.png, desk.make_png),
+        (results.archive, desk.make_archive),
+        (results.sheet, desk.make_sheet),
+    )
+    for button, make in makers:
+        button.click(make, visit, page, **heavy).success(
+            None, results.file, None, js=_START_DOWNLOAD
+        )
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """What happens on the page; every method gives the components that change."""
+
+    adjust: Adjust
+    results: Results
+
+    def begin(
+        self, upload: uploads.Upload, models: list[str], saturation: float, strength: float,
+        work_size: int, temperature: float, samples: int, visit: Visit,
+    ) -> Updates:  # fmt: skip
+        """Note what is wanted now; a new photo empties the page at once."""
+        wish = _wish(upload, models, saturation, strength, work_size, temperature, samples, visit)
+        visit.begin(wish)
+        words = "Waiting for a turn …" if wish.photo else NOTHING
+        return {self.results.line: status(words), **self._present(visit)}
+
+    def run(
+        self, upload: uploads.Upload, models: list[str], saturation: float, strength: float,
+        work_size: int, temperature: float, samples: int, visit: Visit,
+    ) -> Iterator[Updates]:  # fmt: skip
+        """Run the models and show each result at once."""
+        wish = _wish(upload, models, saturation, strength, work_size, temperature, samples, visit)
+        if upload is None or visit.wish != wish:
+            yield self._nothing()
+            return
+        try:
+            for progress in sessions.colour(visit, wish, upload):
+                words = status(*progress.lines, done=progress.done, total=progress.total)
+                yield {self.results.line: words, **self._present(visit, reduced=True)}
+        except gr.Error as error:  # shown for some seconds on top of the page, and here to stay
+            yield {self.results.line: status(words_of(error))}
+            raise
+        pair = None
+        while visit.wish == wish and pair != visit.pair():  # another choice during the last step
+            pair = visit.pair()
+            yield self.view(visit)
+
+    def view(self, visit: Visit) -> Updates:
+        """Show the two chosen pictures at full size."""
+        pair = visit.pair()
+        return {self.results.slider: sessions.view(visit, pair)} if pair else self._nothing()
+
+    def pick_left(self, name: str, visit: Visit) -> Updates:
+        """Choose the left picture."""
+        visit.chosen = (name, visit.chosen[1])
+        return self._present(visit)
+
+    def pick_right(self, name: str, visit: Visit) -> Updates:
+        """Choose the right picture."""
+        visit.chosen = (visit.chosen[0], name)
+        return self._present(visit)
+
+    def pick_tile(self, visit: Visit, event: gr.SelectData) -> Updates:
+        """Choose the right picture by its tile."""
+        return self.pick_right(list(visit.shown())[event.index], visit)
+
+    def show_truth(self, wanted: bool, visit: Visit) -> Updates:
+        """Show or hide what the photo's own colours tell."""
+        visit.truth_shown = wanted
+        return self._present(visit)
+
+    def bring(self, repo_id: str, models: list[str], visit: Visit) -> Updates:
+        """Add a model from the Hub to this visit."""
+        if len(visit.guests) >= hub_models.MAX_BROUGHT:
+            raise problem(
+                f"A visit takes up to {hub_models.MAX_BROUGHT} models from the Hub: reload the page to "
+                "start afresh."
+            )
+        try:
+            key = hub_models.fetch(repo_id)
+        except colorzoo.ColorzooError as error:
+            raise problem(str(error)) from error
+        name = key.partition("@")[0]
+        visit.guests[name] = key
+        return {
+            self.adjust.models: gr.CheckboxGroup(
+                _choices(visit), value=[*models, *({name} - {*models})]
+            ),
+            self.adjust.brought: status(f"{name} has joined."),
+        }
+
+    def make_png(self, visit: Visit) -> Iterator[Updates]:
+        """Write the right picture as PNG."""
+        yield from self._make(lambda: sessions.png(visit, (visit.pair() or visit.chosen)[1]))
+
+    def make_archive(self, visit: Visit) -> Iterator[Updates]:
+        """Write all results as ZIP."""
+        yield from self._make(lambda: sessions.archive(visit))
+
+    def make_sheet(self, visit: Visit) -> Iterator[Updates]:
+        """Write a contact sheet."""
+        yield from self._make(lambda: sessions.sheet(visit))
+
+    def _make(self, write: Callable[[], str]) -> Iterator[Updates]:
+        yield {self.results.line: status("Preparing the download …")}
+        path = write()
+        yield {self.results.file: path, self.results.line: status(f"{Path(path).name} is ready.")}
+
+    def _nothing(self) -> Updates:
+        return {self.results.line: gr.skip()}  # Gradio takes an empty dictionary for a mistake
+
+    def _present(self, visit: Visit, *, reduced: bool = False) -> Updates:
+        """Show what there is, the overview's reduced pictures in the slider if need be."""
+        results, shown, pair = self.results, visit.shown(), visit.pair()
+        left, right = pair or (BEFORE, BEFORE)
+        names = visit.pictures() or [BEFORE]
+        updates: Updates = {
+            results.gallery: [(tile.path, tile.caption) for tile in shown.values()],
+            results.left: gr.Dropdown(names, value=left),
+            results.right: gr.Dropdown(names, value=right),
+            results.about: _about(right, visit),
+            results.truth: gr.Checkbox(visible=TRUTH in visit.tiles),
+            results.numbers: _numbers(visit),
+        }
+        if pair is None:
+            updates[results.slider] = None
+        elif reduced and right != BEFORE:
+            updates[results.slider] = (shown[left].path, shown[right].path)
+        return updates
+
+
+def _wish(
+    upload: uploads.Upload, models: list[str], saturation: float, strength: float,
+    work_size: int, temperature: float, samples: int, visit: Visit,
+) -> Wish:  # fmt: skip
+    names = tuple(name for name in _choices(visit) if name in models)
+    try:
+        settings = zoo.Settings(saturation, strength, int(work_size), temperature)
+        seeds = zoo.seeds(samples)
+    except (TypeError, ValueError) as error:
+        raise problem(str(error)) from error
+    return Wish(upload["path"] if upload else None, names, settings, seeds)
+
+
+def _choices(visit: Visit) -> list[str]:
+    return [*zoo.model_names(), *visit.guests]
+
+
+def _about(name: str, visit: Visit) -> str:
+    if not sessions.is_model(name):
+        return ""
+    model, seed = zoo.origin(name)
+    drawn = "" if seed == zoo.NOT_DRAWN else f" Drawn with seed {seed}."
+    if model in visit.guests:
+        commit = visit.guests[model].partition("@")[2]
+        return f"**{name}**: brought from the Hub, commit {commit}.{drawn}"
+    info = colorzoo.model_info(model)
+    return f"**{name}**: {info.summary} ({info.year}).{drawn}"
+
+
+def _numbers(visit: Visit) -> str:
+    if TRUTH not in visit.shown():
+        return ""
+    rows = [
+        (name, f"{n.psnr:.2f}", f"{n.ssim:.4f}", f"{tile.cf:.1f}", f"{n.delta_cf:.1f}")
+        for name, tile in visit.tiles.items()
+        if name != TRUTH and (n := tile.numbers)
+    ]
+    caption = (
+        "Against the photo's own colours, as on the leaderboard: on the central square at "
+        f"{SIDE} px. “{BEFORE}” is the photo without colour."
+    )
+    return table(caption, ("model", "PSNR dB", "SSIM", "CF", "ΔCF"), rows)

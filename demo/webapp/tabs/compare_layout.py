@@ -1,0 +1,165 @@
+"""What the first tab holds, and where; what happens there is in compare_tab.py."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+from PIL import Image
+from skimage import data
+
+from webapp import hub_models
+from webapp import models as zoo
+from webapp.session import BEFORE
+from webapp.theme import status
+
+EXAMPLES = ("coffee", "astronaut", "chelsea", "rocket", "camera")  # all in scikit-image's wheel
+NOTHING = "No photo yet: choose one, or click an example."
+
+
+@dataclass(frozen=True)
+class Choose:
+    """The photo."""
+
+    photo: gr.Image
+
+
+@dataclass(frozen=True)
+class Adjust:
+    """How to colour it, and with what."""
+
+    models: gr.CheckboxGroup
+    saturation: gr.Slider
+    strength: gr.Slider
+    work_size: gr.Radio
+    temperature: gr.Slider
+    samples: gr.Slider
+    repo_id: gr.Textbox
+    bring: gr.Button
+    brought: gr.HTML
+
+
+@dataclass(frozen=True)
+class Results:
+    """What came of it."""
+
+    line: gr.HTML
+    slider: gr.ImageSlider
+    share: gr.Slider
+    left: gr.Dropdown
+    right: gr.Dropdown
+    about: gr.Markdown
+    png: gr.Button
+    archive: gr.Button
+    sheet: gr.Button
+    file: gr.DownloadButton
+    gallery: gr.Gallery
+    truth: gr.Checkbox
+    numbers: gr.HTML
+
+
+def lay_out() -> tuple[Choose, Adjust, Results]:
+    """Lay the tab out."""
+    with gr.Row(elem_id="bench"):
+        with gr.Column(elem_id="choose"):
+            choose = Choose(
+                gr.Image(
+                    label="Photo", type="filepath", height=280, elem_id="photo",
+                    sources=["upload", "clipboard", "webcam"],
+                    placeholder="Drop a photo here, paste one, or use the camera",
+                )
+            )  # fmt: skip
+            _add_examples(choose.photo)
+        with gr.Column(elem_id="results"):
+            results = _lay_out_results()
+        with gr.Column(elem_id="adjust"):
+            adjust = _lay_out_controls()
+    return choose, adjust, results
+
+
+def _add_examples(photo: gr.Image) -> None:
+    """Offer scikit-image's pictures; Gradio copies the files into its cache and keeps them."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / f"{name}.png" for name in EXAMPLES]
+        for path in paths:
+            Image.fromarray(getattr(data, path.stem)()).save(path)
+        gr.Examples(
+            [[str(path)] for path in paths], photo, cache_examples=False, elem_id="examples",
+            api_visibility="private",
+        )  # fmt: skip
+
+
+def _lay_out_results() -> Results:
+    line = gr.HTML(status(NOTHING), elem_id="status")
+    slider = gr.ImageSlider(
+        label="Before and after", format="png", max_height=440, buttons=["fullscreen"],
+        interactive=False, elem_id="slider",
+    )  # fmt: skip
+    with gr.Row(elem_id="pair"):
+        left = gr.Dropdown([BEFORE], value=BEFORE, label="Left", elem_id="left", min_width=140)
+        share = gr.Slider(
+            0, 100, 50, step=1, label="Dividing line, %", elem_id="share",
+            buttons=[], min_width=160,
+        )  # fmt: skip
+        right = gr.Dropdown([BEFORE], value=BEFORE, label="Right", elem_id="right", min_width=140)
+    about = gr.Markdown(elem_classes="quiet", elem_id="about")
+    gallery = gr.Gallery(
+        label="Every model: click one to see it large (CF is colourfulness)", columns=4,
+        allow_preview=False, buttons=[], interactive=False, elem_id="gallery",
+    )  # fmt: skip
+    with gr.Row(elem_id="downloads"):
+        png = gr.Button("Download PNG", variant="primary", min_width=120)
+        archive = gr.Button("All of them, as ZIP", min_width=120)
+        sheet = gr.Button("Contact sheet", min_width=120)
+    file = gr.DownloadButton("Download", visible="hidden")
+    truth = gr.Checkbox(
+        True, label="Show the real colours and how near the models come", visible=False,
+        elem_id="truth",
+    )  # fmt: skip
+    numbers = gr.HTML(elem_id="numbers")
+    return Results(
+        line, slider, share, left, right, about, png, archive, sheet, file, gallery, truth, numbers
+    )
+
+
+def _lay_out_controls() -> Adjust:
+    names = zoo.model_names()
+    with gr.Accordion("Colours", open=True):
+        saturation = gr.Slider(
+            0, 2, 1, step=0.05, label="Saturation", elem_id="saturation",
+            info="How strong the colours are: 0 is gray, 1 is what the model says.",
+        )  # fmt: skip
+        strength = gr.Slider(
+            0, 1, 1, step=0.05, label="Strength", elem_id="strength",
+            info="How much of the result is shown: less lets the original through.",
+        )  # fmt: skip
+        work_size = gr.Radio(
+            [("own", 0), *((str(size), size) for size in zoo.WORK_SIZES if size)], value=0,
+            label="Working size, px", elem_id="work-size",
+            info="How closely the models look. Small sees the scene, large sees details and is "
+            "slower. The result always has the photo's size.",
+        )  # fmt: skip
+        bins = ", ".join(filter(zoo.has_bins, names))
+        temperature = gr.Slider(
+            0, 2, 0, step=0.05, label="Temperature", elem_id="temperature", visible=bool(bins),
+            info=f"For {bins}: low is bold and spotted, high is smooth and dull, 0 is the model's "
+            "own.",
+        )  # fmt: skip
+        samples = gr.Slider(
+            0, zoo.MAX_SAMPLES, 0, step=1, precision=0, label="Samples", elem_id="samples",
+            visible=bool(bins),
+            info=f"For {bins}: how many other possible colourings to draw, to choose from.",
+        )  # fmt: skip
+    with gr.Accordion("Models", open=False):
+        models = gr.CheckboxGroup(names, value=names, label="Models that run", elem_id="models")
+        repo_id = gr.Textbox(
+            label="Bring your own", placeholder="user/repo", max_lines=1, max_length=120,
+            elem_id="repo-id",
+            info="A colorzoo model on the Hugging Face Hub (safetensors, at most "
+            f"{hub_models.MAX_BYTES / 1e6:.0f} MB). It joins for this visit only.",
+        )  # fmt: skip
+        bring = gr.Button("Add")
+        brought = gr.HTML(elem_id="brought")
+    return Adjust(
+        models, saturation, strength, work_size, temperature, samples, repo_id, bring, brought
+    )

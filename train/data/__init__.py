@@ -1,0 +1,1 @@
+"""Photos for training: found, read, kept in memory or streamed."""

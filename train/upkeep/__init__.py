@@ -1,0 +1,1 @@
+"""Everything that is derived from trained weights: cards, README, sheets, ratings, releases."""

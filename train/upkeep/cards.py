@@ -1,0 +1,240 @@
+"""Model cards: hub_cards/NAME.md filled in from metrics.json, the recipe and the registry.
+
+A card is a Jinja template that extends _template.md, and begins with front matter of its own: the
+licence of the weights and the data they learnt from. Other files whose name starts with "_" are
+pieces that several cards include.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from jinja2 import DictLoader, Environment, StrictUndefined, TemplateError
+from PIL import Image
+from skimage import data
+from yaml import YAMLError
+
+from colorzoo.colorizer import Colorizer
+from colorzoo.errors import ColorzooError
+from colorzoo.evaluation import metrics
+from colorzoo.evaluation.report import COLUMNS
+from colorzoo.gallery import contact_sheet
+from colorzoo.hub.checkpoint import BUNDLED_CARD_FILE, WEIGHTS_FILE
+from colorzoo.loading import load
+from colorzoo.registry import ModelInfo, create_model, list_models, model_info
+from train.recipes import find_recipe
+from train.upkeep.ratings import counted
+from train.upkeep.readme import PHOTOS, escaped, table_of
+
+CARDS = Path("hub_cards")
+SAMPLES, FAILURES = "samples.jpg", "failures.jpg"
+
+# Free pictures of scikit-image, unlike anything that was trained on.
+_UNUSUAL = ("retina", "immunohistochemistry", "hubble_deep_field")
+
+
+class CardError(ColorzooError):
+    """A model card cannot be written."""
+
+
+def card_names(folder: Path = CARDS) -> list[str]:
+    """Name the models that have a card, sorted."""
+    return sorted(path.stem for path in folder.glob("*.md") if not path.stem.startswith("_"))
+
+
+def render_card(name: str, *, repo_id: str | None = None, folder: Path = CARDS) -> ModelCard:
+    """Fill a model's card in.
+
+    Args:
+        name: Registered name of a model with bundled weights.
+        repo_id: The repository that the card is for, "user/repo"; if None, the card shows how to
+            load the model by its name.
+        folder: Holds the cards and their template.
+
+    Returns:
+        The card, front matter included.
+
+    Raises:
+        CardError: If there is no card, no weights or no metrics, or the card asks for a value that
+            is not there.
+    """
+    info = model_info(name)
+    report = info.metrics
+    if info.weights is None or report is None:
+        raise CardError(
+            f"{name} has no bundled weights with a metrics.json: train it with `python -m train "
+            f"fit {name}`, then measure it with `python -m train evaluate {name}`"
+        )
+    if not (folder / f"{name}.md").is_file():
+        raise CardError(f"there is no {folder / name}.md: write one that extends _template.md")
+    pieces = [path.name for path in sorted(folder.glob("_*.md"))]
+    sources = {file: _read(folder / file) for file in (*pieces, f"{name}.md")}
+    environment = Environment(
+        loader=DictLoader({file: text for file, (_, text) in sources.items()}),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown, not HTML
+    )
+    fields = {
+        "name": name,
+        "summary": info.summary,
+        "samples": SAMPLES,
+        "failures": FAILURES,
+        "usage": usage(repo_id or name),
+        "config": create_model(name).config,
+        "work_size": report["work_size"],
+        "megabytes": f"{(info.weights / WEIGHTS_FILE).stat().st_size / 1e6:.2g}",
+        "parameters": f"{report['parameters']:,}",
+        "milliseconds": f"{report['milliseconds']:.0f}",
+        "hardware": report["hardware"],
+        "photos": report["photos"],
+        "data": report["data"],
+        "commit": report["commit"],
+        "results": table_of([report]),
+        "by_eye": counted(info.weights),
+        "protocol": escaped(report["protocol"]),
+        **_training(name),
+    }
+    given = {key: value for data, _ in sources.values() for key, value in data.items()}
+    if untold := {"license", "datasets"} - given.keys():
+        raise CardError(
+            f"the front matter of {folder / name}.md lacks {' and '.join(sorted(untold))}: what "
+            "the weights learnt from decides who may use them"
+        )
+    try:
+        text = environment.get_template(f"{name}.md").render(fields)
+        return ModelCard(f"---\n{_metadata(info, report, given).to_yaml()}\n---\n{text}")
+    except TemplateError as error:
+        raise CardError(f"{folder / name}.md cannot be filled in: {error}") from error
+
+
+def usage(name: str) -> str:
+    """The lines of Python that a card shows; they run as they stand, next to a photo.jpg.
+
+    Args:
+        name: What colorzoo.load() is to be given.
+    """
+    return "\n".join(
+        (
+            "import colorzoo",
+            f'model = colorzoo.load("{name}")',
+            'image = model.colorize("photo.jpg")',
+            'colorzoo.save_image(image, "coloured.jpg")',
+        )
+    )
+
+
+def draw_pictures(model: Colorizer, folder: Path) -> None:
+    """Draw a card's pictures: what the model does well or badly on free photos.
+
+    Args:
+        model: The model.
+        folder: samples.jpg and failures.jpg go there.
+    """
+    _draw(model, PHOTOS).save(folder / SAMPLES, quality=90)
+    _draw(model, _UNUSUAL).save(folder / FAILURES, quality=90)
+
+
+def _draw(model: Colorizer, names: tuple[str, ...]) -> Image.Image:
+    tiles: list[tuple[str, Image.Image | np.ndarray]] = []
+    for i, name in enumerate(names):
+        truth = metrics.prepare(getattr(data, name)(), side=384)
+        gray = metrics.gray(truth)
+        row = {"black and white": gray, "coloured": np.asarray(model.colorize(gray)), "real": truth}
+        last = i == len(names) - 1
+        tiles += [(label if last else "", picture) for label, picture in row.items()]
+    return contact_sheet(tiles, columns=3, tile=256)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], str]:
+    """Part a card's front matter, if it has some, from the rest."""
+    try:
+        content = path.read_text(encoding="utf-8")
+        if not content.startswith("---"):
+            return {}, content
+        card = ModelCard(content)
+    except (OSError, ValueError, YAMLError) as error:
+        raise CardError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+    return card.data.to_dict(), card.text
+
+
+def _training(name: str) -> dict[str, str]:
+    """What the recipe tells; nothing for a model that was trained elsewhere."""
+    try:
+        recipe = find_recipe(name)
+    except LookupError:
+        return {"command": "", "recipe": ""}
+    # What is off (None, 0) is left out; seed 0 is a seed.
+    described = recipe.describe().items()
+    rows = {key: value for key, value in described if key != "options" and (value or key == "seed")}
+    return {
+        "command": f"python -m train fit {name} --data FOLDER {recipe.options}".strip(),
+        "recipe": "\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in rows.items()),
+    }
+
+
+def _metadata(info: ModelInfo, report: dict[str, Any], given: dict[str, Any]) -> ModelCardData:
+    results = [
+        EvalResult(
+            task_type="image-to-image",
+            task_name="Image colorization",
+            dataset_type="photos",
+            dataset_name=f"{report['photos']} photos of {report['data']}",
+            metric_type=key,
+            metric_name=column.name,
+            metric_value=report["scores"][key],
+        )
+        for key, column in COLUMNS.items()
+        if key in report["scores"]
+    ]
+    return ModelCardData(model_name=info.name, eval_results=results, **given)
+
+
+def renew_cards(cards: Path = CARDS) -> list[str]:
+    """Write every bundled model's card beside its weights, for the app and whoever has no checkout.
+
+    It has no pictures: those are drawn for the Hub only.
+
+    Args:
+        cards: Holds the cards and their template.
+
+    Returns:
+        The names of the models whose card changed.
+
+    Raises:
+        CardError: If a card cannot be filled in.
+    """
+    changed = []
+    for info in map(model_info, list_models(pretrained=True)):
+        if info.weights is not None:
+            path = info.weights / BUNDLED_CARD_FILE
+            content = str(render_card(info.name, folder=cards))
+            if not path.is_file() or path.read_text(encoding="utf-8") != content:
+                path.write_text(content, encoding="utf-8")
+                changed.append(info.name)
+    return changed
+
+
+def write_card(name: str, *, repo_id: str, folder: Path, cards: Path = CARDS) -> Path:
+    """Write a model's README.md with its pictures, ready to go up with its weights.
+
+    Args:
+        name: Registered name.
+        repo_id: The repository that they are for.
+        folder: Where to.
+        cards: Holds the cards and their template.
+
+    Returns:
+        The path of README.md.
+
+    Raises:
+        CardError: If the card cannot be filled in.
+    """
+    card = render_card(name, repo_id=repo_id, folder=cards)
+    folder.mkdir(parents=True, exist_ok=True)
+    draw_pictures(load(name), folder)
+    path = folder / "README.md"
+    card.save(path)
+    return path
