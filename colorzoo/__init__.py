@@ -1,45 +1,8 @@
-"""colorzoo: a zoo of neural networks that colour black-and-white photos."""
+"""colorzoo: a zoo of neural networks that colour black-and-white photos.
 
-import colorzoo.models as _models  # noqa: F401  (registers the families)
-from colorzoo._version import __version__
-from colorzoo.colorizer import Colorizer
-from colorzoo.defaults import DEFAULT_MODEL
-from colorzoo.errors import (
-    ColorzooError,
-    ConfigError,
-    FilmError,
-    HubError,
-    ImageError,
-    UnknownModelError,
-    WeightsError,
-)
-from colorzoo.gallery import compare, contact_sheet
-from colorzoo.imaging.read import read_photo
-from colorzoo.imaging.write import save_image
-from colorzoo.loading import load
-from colorzoo.models._bins import BinsColorizer
-from colorzoo.registry import ModelInfo, create_model, list_models, model_info, register_model
+What is public is listed in ``__init__.pyi``; each name is imported when it is first used.
+"""
 
-__all__ = [
-    "DEFAULT_MODEL",
-    "BinsColorizer",
-    "Colorizer",
-    "ColorzooError",
-    "ConfigError",
-    "FilmError",
-    "HubError",
-    "ImageError",
-    "ModelInfo",
-    "UnknownModelError",
-    "WeightsError",
-    "__version__",
-    "compare",
-    "contact_sheet",
-    "create_model",
-    "list_models",
-    "load",
-    "model_info",
-    "read_photo",
-    "register_model",
-    "save_image",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

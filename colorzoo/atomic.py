@@ -1,38 +1,16 @@
-"""Files that appear whole or not at all, and what killed runs leave of them."""
+"""Files that appear whole or not at all, and what killed runs leave behind."""
 
 import os
 import secrets
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-if sys.platform == "win32":  # an open file can be neither deleted nor renamed there
+from filelock import FileLock, Timeout
 
-    def _lock(stream: BinaryIO) -> None:
-        """Do nothing: being open is lock enough."""
-
-    def _remove_unused(path: Path) -> None:
-        path.unlink()
-
-else:
-    import fcntl
-
-    def _lock(stream: BinaryIO) -> None:
-        """Claim a file until it is closed, which the end of the process does too.
-
-        Raises:
-            BlockingIOError: If somebody else has it.
-            OSError: If the disk has no locks.
-        """
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    def _remove_unused(path: Path) -> None:
-        with path.open("r+b") as stream:
-            _lock(stream)
-            path.unlink()
+_PREFIX, _LOCK = ".colorzoo-", ".lock"
 
 
 @contextmanager
@@ -40,46 +18,59 @@ def whole_file(target: Path) -> Iterator[BinaryIO]:
     """Open a hidden file that takes the target's place once the block has ended without an error.
 
     Args:
-        target: The name to appear; what has that name is replaced and its permissions are kept.
+        target: The name to appear; a file of that name is replaced and its permissions are kept.
 
     Yields:
-        A binary stream to write to, and to read back.
+        A binary stream to write to, and to read back. Its ``name`` is the hidden file's path, for
+        libraries that want to write to a path.
     """
-    path, stream = _create(target.parent)
+    path = target.parent / f"{_PREFIX}{secrets.token_hex(8)}.tmp"
+    # Held while the file is in use, so that remove_leftovers() of another run leaves it alone. The
+    # lock comes before the file: there is never a file without one.
+    lock = _lock_of(path)
+    with suppress(NotImplementedError):  # on a disk without locks, leftovers stay
+        lock.acquire(timeout=0)
     try:
-        yield stream
-        stream.flush()
-        os.close(os.dup(stream.fileno()))  # some network disks tell only now that they are full
-        if target.exists():
-            shutil.copymode(target, path)
-        if sys.platform == "win32":
+        stream = path.open("x+b")
+        try:
+            yield stream
+            stream.flush()
+            os.close(
+                os.dup(stream.fileno())
+            )  # some network disks report only now that they are full
+            if target.exists():
+                shutil.copymode(target, path)
             stream.close()
-        path.replace(target)  # before the lock goes with the stream, so nobody takes it for unused
+            path.replace(target)
+        finally:
+            with suppress(OSError):
+                stream.close()
+            with suppress(OSError):
+                path.unlink()
     finally:
+        lock.release()
         with suppress(OSError):
-            stream.close()
-        with suppress(OSError):
-            path.unlink()
+            os.unlink(lock.lock_file)
+
+
+def write_whole(target: Path, data: bytes) -> None:
+    """Write a file whole or not at all; a file of that name is replaced.
+
+    Raises:
+        OSError: If it cannot be written. What was there before is then still there.
+    """
+    with whole_file(target) as stream:
+        stream.write(data)
 
 
 def remove_leftovers(folder: Path) -> None:
     """Delete the hidden files of runs that were killed; those that are being written stay."""
-    for path in folder.glob(".colorzoo-*.tmp"):
-        with suppress(OSError):
-            _remove_unused(path)
+    files = [*folder.glob(f"{_PREFIX}*.tmp"), *folder.glob(f"{_PREFIX}*.tmp{_LOCK}")]
+    for path in {path.with_name(path.name.removesuffix(_LOCK)) for path in files}:
+        with suppress(OSError, Timeout, NotImplementedError), _lock_of(path).acquire(timeout=0):
+            path.unlink(missing_ok=True)
+            os.unlink(f"{path}{_LOCK}")
 
 
-def _create(folder: Path) -> tuple[Path, BinaryIO]:
-    while True:
-        path = folder / f".colorzoo-{secrets.token_hex(8)}.tmp"
-        stream = path.open("x+b")
-        try:
-            _lock(stream)
-        except BlockingIOError:  # another run is just tidying up, and takes it for unused
-            stream.close()
-            continue
-        except OSError:
-            pass  # on a disk without locks nothing is tidied up
-        if path.exists():
-            return path, stream
-        stream.close()
+def _lock_of(path: Path) -> FileLock:
+    return FileLock(f"{path}{_LOCK}")

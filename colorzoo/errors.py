@@ -48,3 +48,12 @@ class WeightsError(ColorzooError, RuntimeError):
 
 class HubError(ColorzooError, OSError):
     """The Hugging Face Hub did not deliver a model."""
+
+
+# What can go wrong with one photo, memory on the CPU and the GPU included.
+FAILURES = (ColorzooError, OSError, ValueError, RuntimeError, MemoryError)
+
+
+def one_line(error: BaseException) -> str:
+    """Give an error's message without line breaks, or its name if it has none."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
+from typing_extensions import Unpack
 
 from colorzoo.colorizer import read_and_warn
 from colorzoo.defaults import MAX_PIXELS
 from colorzoo.imaging.read import ImageSource, Photo
 from colorzoo.loading import load
+from colorzoo.options import Options, given
 from colorzoo.registry import list_models
 
 _PAPER, _INK = (250, 250, 248), (40, 40, 40)
@@ -24,6 +26,7 @@ def compare(
     work_size: int | None = None,
     max_pixels: int = MAX_PIXELS,
     device: str | torch.device = "cpu",
+    **options: Unpack[Options],
 ) -> dict[str, Image.Image]:
     """Colour one photo with several models.
 
@@ -34,12 +37,16 @@ def compare(
         work_size: Short side, in pixels, at which the networks look; each model's own if None.
         max_pixels: Largest width * height to accept.
         device: Where they run.
+        options: See :class:`colorzoo.Options`. Each goes to the models that take it; the others
+            colour as they do without.
 
     Returns:
         Each model's name and its result, in the order of ``models``.
 
     Raises:
+        ConfigError: If none of the models takes an option.
         ColorzooError: If the image cannot be read or a model cannot be loaded.
+        ValueError: If saturation, work_size or an option is out of range.
     """
     return compare_photo(
         read_and_warn(image, max_pixels=max_pixels),
@@ -47,6 +54,7 @@ def compare(
         saturation=saturation,
         work_size=work_size,
         device=device,
+        **options,
     )
 
 
@@ -57,14 +65,19 @@ def compare_photo(
     saturation: float = 1.0,
     work_size: int | None = None,
     device: str | torch.device = "cpu",
+    **options: Unpack[Options],
 ) -> dict[str, Image.Image]:
-    """Colour a photo that :func:`colorzoo.images.read_photo` has read; see ``compare``."""
+    """Colour a photo that :func:`colorzoo.read_photo` has read; see ``compare``."""
     names = list_models(pretrained=True) if models is None else list(models)
+    loaded = {name: load(name, device=device) for name in names}
+    for option in given(options):
+        if loaded and not any(option in model.options for model in loaded.values()):
+            next(iter(loaded.values())).check(**options)  # raises: it says which models take it
     return {
-        name: load(name, device=device).colorize_photo(
-            photo, saturation=saturation, work_size=work_size
+        name: model.colorize_photo(
+            photo, saturation=saturation, work_size=work_size, **model.taken(**options)
         )
-        for name in names
+        for name, model in loaded.items()
     }
 
 

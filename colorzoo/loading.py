@@ -1,28 +1,73 @@
 """Trained colorizers by name, from a folder or from the Hub."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 import torch
+from PIL import Image
+from typing_extensions import Unpack
 
 from colorzoo.colorizer import Colorizer
-from colorzoo.defaults import DEFAULT_MODEL
+from colorzoo.defaults import DEFAULT_MODEL, MAX_PIXELS
 from colorzoo.errors import ConfigError, WeightsError
 from colorzoo.exporting.graph import with_onnxruntime
 from colorzoo.exporting.runtime import SUFFIX, ExportedColorizer
-from colorzoo.hub.checkpoint import CONFIG_FILE, WEIGHTS_FILE, Config, load_files, read_config
-from colorzoo.hub.fetch import HubRepo
-from colorzoo.registry import (
-    REGISTRY,
-    ModelInfo,
-    create_model,
-    import_packages,
-    list_models,
-    model_info,
-)
+from colorzoo.hub.checkpoint import Config, load_model
+from colorzoo.hub.fetch import Folder, HubRepo
+from colorzoo.imaging.read import ImageSource
+from colorzoo.options import Options
+from colorzoo.registry import ModelInfo, create_model, find_model, list_models, model_info
 
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+
+
+def colorize(
+    image: ImageSource,
+    *,
+    model: str | Path = DEFAULT_MODEL,
+    saturation: float = 1.0,
+    work_size: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    **options: Unpack[Options],
+) -> Image.Image:
+    """Colour a photo in one call.
+
+    The model stays in memory for the next call. To choose where it runs, or to colour many photos,
+    use :func:`colorzoo.load` and its ``colorize``.
+
+    Examples:
+        >>> import numpy as np
+        >>> gray = np.tile(np.arange(64, dtype=np.uint8), (48, 1))
+        >>> colorize(gray).size
+        (64, 48)
+
+    Args:
+        image: A path, bytes, a binary file object, a PIL image or a NumPy array.
+        model: What :func:`colorzoo.load` takes: a registered name, a folder or "user/repo".
+        saturation: Factor on ab: 0 is gray, 1 is what the network says.
+        work_size: Short side, in pixels, at which the network looks; the model's own if None.
+        max_pixels: Largest width * height to accept.
+        options: What the model takes of :class:`colorzoo.Options`, such as ``seed=3``.
+
+    Returns:
+        An image of the input's size, see :meth:`colorzoo.Colorizer.colorize`.
+
+    Raises:
+        ImageError: If the image cannot be read.
+        ConfigError: If the model does not take an option.
+        ColorzooError: If the model cannot be loaded, see :func:`colorzoo.load`.
+        ValueError: If saturation, work_size or an option is out of range.
+    """
+    return _load_once(model).colorize(
+        image, saturation=saturation, work_size=work_size, max_pixels=max_pixels, **options
+    )
+
+
+@lru_cache(maxsize=2)
+def _load_once(name: str | Path) -> Colorizer:
+    return load(name)
 
 
 def load(
@@ -109,7 +154,7 @@ def _load_weights(
     if folder is not None:
         if wants_hub:
             raise ConfigError(f"{name} is a folder; revision and source='hub' are for the Hub.")
-        return _load_folder(folder)
+        return load_model(Folder(folder), _builder)[1]
     repo_id, pinned = str(name), None
     if "/" not in repo_id:
         info = model_info(repo_id)
@@ -125,7 +170,7 @@ def _load_weights(
         cache_dir=cache_dir,
         local_files_only=local_files_only,
     )
-    return _load_repo(repo)
+    return load_model(repo, _builder)[1]
 
 
 def local_folder(name: str | Path) -> Path | None:
@@ -183,27 +228,11 @@ def _to_device(model: Colorizer, device: str | torch.device, dtype: torch.dtype)
         ) from error
 
 
-def _load_folder(folder: Path) -> Colorizer:
-    config = read_config(folder / CONFIG_FILE)
-    return load_files(config, _builder(config), lambda: folder / WEIGHTS_FILE)
-
-
-def _load_repo(repo: HubRepo) -> Colorizer:
-    path, repo = repo.fetch(CONFIG_FILE)  # the weights are then taken from the same commit
-    try:
-        config = read_config(path)
-        build = _builder(config)
-    except ConfigError:
-        repo.check_pickles()  # the better reason, where it applies
-        raise
-    return load_files(config, build, lambda: repo.fetch(WEIGHTS_FILE)[0])
-
-
 def _builder(config: Config) -> Callable[[], Colorizer]:
-    """Make what builds the network of a config.json, or refuse that."""
-    import_packages()
+    """Give what builds the network of a config.json, or refuse that."""
     architecture = config.architecture
-    if not isinstance(architecture, str) or architecture not in REGISTRY:
+    info = find_model(architecture) if isinstance(architecture, str) else None
+    if info is None:
         raise ConfigError(
             f"{config.path} names the architecture {architecture!r}, which is not registered: "
             f"{config.origin}. There are {', '.join(list_models())}; a newer colorzoo may have "
@@ -212,7 +241,7 @@ def _builder(config: Config) -> Callable[[], Colorizer]:
 
     def build() -> Colorizer:
         try:
-            return create_model(architecture, **config.keywords)
+            return create_model(info.name, **config.keywords)
         except ConfigError as error:
             raise ConfigError(f"{error} ({config.path}; {config.origin}.)") from error
 

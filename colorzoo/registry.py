@@ -1,9 +1,15 @@
-"""The registry: which colorizers there are, by name."""
+"""The registry: which colorizers there are, by name.
+
+The families of ``colorzoo.models``, and those of other packages, are imported when a name is first
+looked up.
+"""
 
 import difflib
 import fnmatch
+import importlib
 import inspect
 import json
+import pkgutil
 import re
 import warnings
 from collections.abc import Callable, Mapping
@@ -20,9 +26,9 @@ from colorzoo.hub.checkpoint import BUNDLED_CARD_FILE, METRICS_FILE, WEIGHTS_FIL
 ENTRY_POINTS = "colorzoo.models"
 
 
-_WEIGHTS = Path(__file__).parent / "weights"
-
-
+_WEIGHTS, _MODELS = Path(__file__).parent / "weights", Path(__file__).parent / "models"
+_OWN = "colorzoo.models."
+_NAME = re.compile("[a-z0-9_-][a-z0-9_.-]*")
 _COMMIT = re.compile("[0-9a-f]{40}")
 
 
@@ -75,7 +81,8 @@ class ModelInfo:
         return path if path and path.is_file() else None
 
 
-REGISTRY: dict[str, ModelInfo] = {}
+_REGISTRY: dict[str, ModelInfo] = {}
+_ALIASES: dict[str, tuple[str, str]] = {}  # former name -> name, version in which it goes
 
 
 def register_model(
@@ -87,8 +94,11 @@ def register_model(
     repo_id: str | None = None,
     revision: str | None = None,
     folder: str | Path | None = None,
+    aliases: Mapping[str, str] | None = None,
 ) -> Callable[[Family], Family]:
     """Register a Colorizer class under a name; used as a decorator, as often as it has names.
+
+    Several weights of one recipe are registered as "name.tag"; "name" then stands for the first.
 
     Args:
         name: The name: lower-case letters, digits, "-", "_" and "." only.
@@ -99,6 +109,8 @@ def register_model(
         revision: Full hash of a commit of that repository; required with ``repo_id``.
         folder: Holds config.json, model.safetensors, metrics.json and card.md, of a package that
             brings its own; colorzoo/weights/NAME if None.
+        aliases: Former names of the model, which still work but warn, and the version of its
+            package in which each will be removed, as in ``{"old-name": "1.0"}``.
 
     Returns:
         A decorator that returns the class unchanged.
@@ -107,12 +119,9 @@ def register_model(
         ValueError: If the name is taken or not allowed, or a repository has no pinned revision.
         TypeError: If what is decorated is not a Colorizer.
     """
-    if (
-        not name
-        or not set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-_.")
-        or name[0] == "."
-    ):
-        raise ValueError(f"a model's name is made of a-z, 0-9, '-', '_' and '.', got {name!r}")
+    for each in (name, *(aliases or {})):
+        if not _NAME.fullmatch(each):
+            raise ValueError(f"a model's name is made of a-z, 0-9, '-', '_' and '.', got {each!r}")
     if (repo_id is None) != (revision is None):
         raise ValueError(f"{name}: repo_id and revision go together, so that weights are pinned")
     if revision is not None and not _COMMIT.fullmatch(revision):
@@ -124,35 +133,49 @@ def register_model(
     def decorate(family: Family) -> Family:
         if not (isinstance(family, type) and issubclass(family, Colorizer)):
             raise TypeError(f"{name}: only subclasses of Colorizer can be registered, got {family}")
-        if name in REGISTRY:
-            raise ValueError(
-                f"two models are called {name!r}: {REGISTRY[name].family.__module__} and "
-                f"{family.__module__}; rename one"
-            )
+        if not family.__module__.startswith(_OWN):
+            _import_own()  # so that a name that is taken is refused here, not later
+        for each in (name, *(aliases or {})):
+            taken = _REGISTRY.get(each) or _REGISTRY.get(_ALIASES.get(each, ("", ""))[0])
+            if taken is not None:
+                raise ValueError(
+                    f"two models are called {each!r}: {taken.family.__module__} and "
+                    f"{family.__module__}; rename one"
+                )
         if not family.__dict__.get("architecture"):
             family.architecture = name  # what an instance built without the registry is saved as
         place = _WEIGHTS / name if folder is None else Path(folder)
-        REGISTRY[name] = ModelInfo(
+        _REGISTRY[name] = ModelInfo(
             name, family, summary, year, config or {}, repo_id, revision, place
         )
+        _ALIASES.update({old: (name, until) for old, until in (aliases or {}).items()})
         return family
 
     return decorate
 
 
 @cache
-def import_packages() -> None:
-    """Import what other packages register; one that fails is told of and costs no other."""
+def _import_families() -> None:
+    """Import everything that registers models."""
+    _import_own()
     for entry in entry_points(group=ENTRY_POINTS):
         try:
             entry.load()
-        except Exception as error:
+        except Exception as error:  # one broken package must not break the others
             package = entry.dist.name if entry.dist else entry.value
             warnings.warn(
                 f"the colorizers of the package {package} are missing: importing {entry.value} "
                 f"failed ({type(error).__name__}: {error}). Update the package or remove it.",
                 stacklevel=4,
             )
+
+
+@cache
+def _import_own() -> None:
+    """Import colorzoo's own families: every file of colorzoo/models without an underscore."""
+    for module in pkgutil.iter_modules([str(_MODELS)]):
+        if not module.name.startswith("_"):
+            importlib.import_module(f"{_OWN}{module.name}")
 
 
 def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
@@ -165,30 +188,51 @@ def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
     Returns:
         Sorted names.
     """
-    import_packages()
+    _import_families()
     return sorted(
         info.name
-        for info in REGISTRY.values()
+        for info in _REGISTRY.values()
         if fnmatch.fnmatch(info.name, pattern)
         and (not pretrained or info.weights is not None or info.repo_id is not None)
     )
 
 
+def find_model(name: str) -> ModelInfo | None:
+    """Look a name, a former name, or a name without its tag up; None if there is no such model."""
+    _import_families()
+    name = _ALIASES[name][0] if name in _ALIASES else name
+    tagged = (info for info in _REGISTRY.values() if info.name.startswith(f"{name}."))
+    return _REGISTRY.get(name) or next(tagged, None)
+
+
 def model_info(name: str) -> ModelInfo:
-    """Look a name up.
+    """Look a name up; a former name works too, with a warning.
+
+    Args:
+        name: A registered name.
+
+    Returns:
+        What the registry knows about it.
 
     Raises:
         UnknownModelError: If it is not registered; the closest names are given.
     """
-    import_packages()
-    if name not in REGISTRY:
-        close = difflib.get_close_matches(name, REGISTRY, n=3)
+    info = find_model(name)
+    if info is None:
+        close = difflib.get_close_matches(name, [*_REGISTRY, *_ALIASES], n=3)
         hint = f"Did you mean {' or '.join(close)}?" if close else "See colorzoo.list_models()."
         places = f"A folder is given as './{name}', a Hub repository as 'user/{name}'."
         if "/" in name:
             places = "Only registered names are known here; load() takes folders and Hub ids too."
         raise UnknownModelError(f"No colorizer is called {name!r}. {hint} {places}")
-    return REGISTRY[name]
+    if name in _ALIASES:
+        warnings.warn(
+            f"{name} is now called {info.name}; the old name works until version "
+            f"{_ALIASES[name][1]}",
+            FutureWarning,
+            stacklevel=3,
+        )
+    return info
 
 
 def create_model(name: str, /, **config: Any) -> Colorizer:
@@ -217,5 +261,5 @@ def create_model(name: str, /, **config: Any) -> Colorizer:
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         reason = str(error).partition("\n")[0]  # the rest is PyTorch's own stack
         raise ConfigError(f"{name} cannot be built with {config}: {reason}") from error
-    model.architecture = name
+    model.architecture = info.name
     return model.eval()

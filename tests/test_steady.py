@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from colorzoo.evaluation.metrics import gray
 from colorzoo.film.flicker import flicker, pan
-from colorzoo.film.stabilize import Steadier, optical_flow
+from colorzoo.film.stabilize import Stabilizer, optical_flow
 from colorzoo.imaging.recombine import lightness_of
 from train.upkeep.flicker import END, START, measure
 
@@ -40,11 +40,11 @@ def grainy(picture: torch.Tensor, seed: int) -> torch.Tensor:
 
 def cuts_of(frames: list[torch.Tensor]) -> list[int]:
     """At which frames the colours began anew."""
-    steadier, found = Steadier(), []
+    stabilizer, found = Stabilizer(), []
     for i, frame in enumerate(frames):
-        before = steadier.cuts
-        steadier(grainy(frame, i), torch.full((1, 2, *frame.shape[-2:]), float(i)))
-        found += [i] * (steadier.cuts - before)
+        before = stabilizer.cuts
+        stabilizer(grainy(frame, i), torch.full((1, 2, *frame.shape[-2:]), float(i)))
+        found += [i] * (stabilizer.cuts - before)
     return found
 
 
@@ -97,20 +97,20 @@ def test_what_moves_keeps_its_colour_and_what_is_revealed_gets_the_new_one(coffe
     full = lightness_of(gray(coffee), torch.device("cpu"))
     scene = F.interpolate(full, (96, 240), mode="area")
     old, new = torch.full((1, 2, *SIZE), 20.0), torch.full((1, 2, *SIZE), -20.0)
-    steadier = Steadier()
-    steadier(scene[..., :128], old)
-    found = steadier(scene[..., 12:140], new)
+    stabilizer = Stabilizer()
+    stabilizer(scene[..., :128], old)
+    found = stabilizer(scene[..., 12:140], new)
     assert found[..., 10:-10, 10:-24].median() > 14
     assert (found[..., -8:] == -20).float().mean() > 0.95
 
 
 def test_white_noise_is_steadied_to_a_fraction(coffee_l):
-    steadier, alone, steadied = Steadier(), [], []
+    stabilizer, alone, steadied = Stabilizer(), [], []
     for i in range(40):
         noise = torch.randn(1, 2, 12, 16, generator=torch.Generator().manual_seed(i))
         ab = 20 + 5 * F.interpolate(noise, SIZE, mode="bilinear")
         alone.append(ab)
-        steadied.append(steadier(grainy(coffee_l, i), ab))
+        steadied.append(stabilizer(grainy(coffee_l, i), ab))
 
     def change(frames):
         return float(np.mean([(b - a).abs().mean() for a, b in pairwise(frames[20:])]))
@@ -120,18 +120,18 @@ def test_white_noise_is_steadied_to_a_fraction(coffee_l):
 
 
 def test_the_first_frame_after_a_cut_has_the_networks_colours(coffee_l, cat_l):
-    steadier = Steadier()
+    stabilizer = Stabilizer()
     shades = [torch.full((1, 2, *SIZE), shade) for shade in (10.0, 14.0, -30.0)]
-    assert torch.equal(steadier(coffee_l, shades[0]), shades[0])
-    assert steadier(coffee_l, shades[1]).mean() < 11
-    assert torch.equal(steadier(cat_l, shades[2]), shades[2]) and steadier.cuts == 1
+    assert torch.equal(stabilizer(coffee_l, shades[0]), shades[0])
+    assert stabilizer(coffee_l, shades[1]).mean() < 11
+    assert torch.equal(stabilizer(cat_l, shades[2]), shades[2]) and stabilizer.cuts == 1
 
 
 def test_reset_forgets(coffee_l):
-    steadier, ab = Steadier(), torch.ones(1, 2, *SIZE)
-    steadier(coffee_l, ab)
-    steadier.reset()
-    assert torch.equal(steadier(coffee_l, -ab), -ab) and steadier.cuts == 0
+    stabilizer, ab = Stabilizer(), torch.ones(1, 2, *SIZE)
+    stabilizer(coffee_l, ab)
+    stabilizer.reset()
+    assert torch.equal(stabilizer(coffee_l, -ab), -ab) and stabilizer.cuts == 0
 
 
 def test_cuts_between_photos_are_found(coffee_l, cat_l):
@@ -148,31 +148,31 @@ def test_fades_dissolves_and_exposure_are_no_cuts(coffee_l, cat_l):
 
 
 def test_after_a_flash_the_scene_has_its_colours_back(coffee_l):
-    steadier, old, new = Steadier(), torch.full((1, 2, *SIZE), 20.0), torch.zeros(1, 2, *SIZE)
-    steadier(coffee_l, old)
+    stabilizer, old, new = Stabilizer(), torch.full((1, 2, *SIZE), 20.0), torch.zeros(1, 2, *SIZE)
+    stabilizer(coffee_l, old)
     white = torch.full_like(coffee_l, 100.0)
-    assert torch.equal(steadier(white, new), new)  # nothing of the scene is in it
-    assert steadier(grainy(coffee_l, 0), new).median() > 15
+    assert torch.equal(stabilizer(white, new), new)  # nothing of the scene is in it
+    assert stabilizer(grainy(coffee_l, 0), new).median() > 15
 
 
 def test_another_size_begins_anew(coffee_l):
-    steadier = Steadier()
-    steadier(coffee_l, torch.ones(1, 2, *SIZE))
+    stabilizer = Stabilizer()
+    stabilizer(coffee_l, torch.ones(1, 2, *SIZE))
     ab = torch.zeros(1, 2, 20, 30)
-    assert torch.equal(steadier(torch.zeros(1, 1, 20, 30), ab), ab) and steadier.cuts == 1
+    assert torch.equal(stabilizer(torch.zeros(1, 1, 20, 30), ab), ab) and stabilizer.cuts == 1
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 300), (16, 16)])
 def test_pictures_of_any_size(size):
-    steadier = Steadier()
+    stabilizer = Stabilizer()
     for seed in range(3):
         noise = torch.rand(1, 1, *size, generator=torch.Generator().manual_seed(seed)) * 100
-        assert steadier(noise, torch.ones(1, 2, *size)).isfinite().all()
+        assert stabilizer(noise, torch.ones(1, 2, *size)).isfinite().all()
 
 
 def test_the_same_frames_give_the_same_colours(coffee_l):
     def run():
-        steadier = Steadier()
-        return [steadier(grainy(coffee_l, i), coffee_l.repeat(1, 2, 1, 1) + i) for i in range(3)]
+        stabilizer = Stabilizer()
+        return [stabilizer(grainy(coffee_l, i), coffee_l.repeat(1, 2, 1, 1) + i) for i in range(3)]
 
     assert all(torch.equal(a, b) for a, b in zip(run(), run(), strict=True))

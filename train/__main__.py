@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from colorzoo.cli import Branch, CreatePr, Message, OverwriteCard, Private
+from colorzoo.cli._arguments import Branch, CreatePr, Message, OverwriteCard, Private
 from colorzoo.errors import ColorzooError
 from colorzoo.evaluation.metrics import PROTOCOL
 from colorzoo.evaluation.perceptual import find_measures

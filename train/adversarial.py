@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from train.module import ColorizerModule, full_precision
-from train.recipe import Adversary, Recipe
+from train.module import ColorizerModule, as_float, full_precision
+from train.recipe import Adversarial, Recipe
 
 # ab is divided by this for the discriminator and the L1 term, so that both see about [-1, 1].
 _AB_SCALE = 110.0
@@ -97,18 +97,18 @@ class AdversarialModule(ColorizerModule):
     """Trains a Colorizer against a discriminator, a step each in turn.
 
     Args:
-        recipe: Must have an adversary.
+        recipe: Its objective must be an ``Adversarial``.
         timer: Measures training time, when the run is limited by it.
     """
 
     def __init__(self, recipe: Recipe, *, timer: Timer | None = None) -> None:
         """Build both networks."""
         super().__init__(recipe, timer=timer)
-        if recipe.adversary is None:
-            raise ValueError(f"the recipe of {recipe.model} has no adversary")
-        self.adversary: Adversary = recipe.adversary
+        if not isinstance(recipe.objective, Adversarial):
+            raise ValueError(f"the objective of {recipe.model} is not adversarial")
+        self.objective = recipe.objective
         self.discriminator = PatchDiscriminator(
-            width=self.adversary.width, spectral=self.adversary.objective == "hinge"
+            width=self.objective.width, spectral=self.objective.variant == "hinge"
         ).to(memory_format=torch.channels_last)
         self.automatic_optimization = False
 
@@ -121,7 +121,7 @@ class AdversarialModule(ColorizerModule):
             )
             for network, rate in (
                 (self.model, recipe.learning_rate),
-                (self.discriminator, self.adversary.learning_rate),
+                (self.discriminator, self.objective.learning_rate),
             )
         ]
 
@@ -130,36 +130,36 @@ class AdversarialModule(ColorizerModule):
         generator_steps, discriminator_steps = cast(list[LightningOptimizer], self.optimizers())
         for steps, peak in (
             (generator_steps, self.recipe.learning_rate),
-            (discriminator_steps, self.adversary.learning_rate),
+            (discriminator_steps, self.objective.learning_rate),
         ):
             for group in steps.param_groups:
                 group["lr"] = peak * self.rate()
         lightness, truth = lab[:, :1], lab[:, 1:]
-        fake = self.model.to_ab(self.model(self.seen(lightness)).float())
-        objective = self.adversary.objective
+        fake = self.model.to_ab(as_float(self.model(self.seen(lightness))))
+        variant = self.objective.variant
 
         self.toggle_optimizer(discriminator_steps)
         judged = self.discriminator.judge
-        penalised = self.adversary.r1_weight > 0
+        penalised = self.objective.r1_weight > 0
         real = truth.detach().requires_grad_(penalised)
         on_real = judged(lightness, real).float()
         verdict = discriminator_loss(
-            on_real, judged(lightness, fake.detach()).float(), objective=objective
+            on_real, judged(lightness, fake.detach()).float(), objective=variant
         )
         if penalised:
-            verdict = verdict + self.adversary.r1_weight / 2 * gradient_penalty(on_real, real)
+            verdict = verdict + self.objective.r1_weight / 2 * gradient_penalty(on_real, real)
         discriminator_steps.zero_grad()
         self.manual_backward(verdict)
         discriminator_steps.step()
         self.untoggle_optimizer(discriminator_steps)
 
         self.toggle_optimizer(generator_steps)
-        deceit = generator_loss(judged(lightness, fake).float(), objective=objective)
+        deceit = generator_loss(judged(lightness, fake).float(), objective=variant)
         distance = F.l1_loss(fake, truth) / _AB_SCALE
         with full_precision(lab):
             extra = self.extra(lab, fake)
         generator_steps.zero_grad()
-        self.manual_backward(deceit + self.adversary.l1_weight * distance + extra)
+        self.manual_backward(deceit + self.objective.l1_weight * distance + extra)
         generator_steps.step()
         self.untoggle_optimizer(generator_steps)
         self.log_dict(

@@ -18,8 +18,8 @@ from colorzoo.errors import ConfigError, ImageError
 from colorzoo.evaluation import metrics
 from colorzoo.evaluation.report import read_photos
 from colorzoo.imaging.read import read_photo
-from colorzoo.models._bins import BinsColorizer
-from colorzoo.models.timm_unet import TimmUNetBins
+from colorzoo.options import Options
+from colorzoo.registry import create_model
 from train.degrade import degrade
 from train.module import to_bytes
 
@@ -122,7 +122,10 @@ def choose(
         said = {size: model.predict(source, work_size=size) for size in _sizes(answers)}
         for row, variant, answer in zip(rows, variants, answers, strict=True):
             prediction = said[answer.work_size]
-            result = np.asarray(variant.render(source, prediction, saturation=answer.saturation))
+            options: Options = {"temperature": answer.temperature}
+            result = np.asarray(
+                variant.render(source, prediction, saturation=answer.saturation, **options)
+            )
             row.append(
                 (
                     metrics.psnr(result, truth) - base[0],
@@ -151,12 +154,14 @@ def _sizes(answers: Iterable[Answer]) -> list[int | None]:
 
 
 def _variant(model: Colorizer, answer: Answer) -> Colorizer:
-    if answer.mix is not None:
-        if not isinstance(model, TimmUNetBins):
-            raise ConfigError(f"{model.architecture} has no lambda to choose; leave mix out")
-        model = model.rebalanced(answer.mix)
-    if answer.temperature is not None:
-        if not isinstance(model, BinsColorizer):
-            raise ConfigError(f"{model.architecture} has no temperature; leave it out")
-        model = model.at_temperature(answer.temperature)
-    return model
+    """Give the model with another lambda, where one is asked for; T is an option of the call."""
+    options: Options = {"temperature": answer.temperature}
+    model.check(**options)
+    if answer.mix is None:
+        return model
+    if "mix" not in model.config:
+        raise ConfigError(f"{model.architecture} has no lambda to choose; leave mix out")
+    keywords = {key: value for key, value in model.config.items() if key != "architecture"}
+    variant = create_model(model.architecture, **{**keywords, "mix": answer.mix})
+    variant.load_state_dict(model.state_dict(), strict=True)
+    return variant.to(model.device, model.dtype)

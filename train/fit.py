@@ -24,12 +24,10 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
-from colorzoo.colorizer import save_weights
 from colorzoo.errors import ConfigError
 from colorzoo.hub.checkpoint import BUNDLED_CARD_FILE, METRICS_FILE
-from train.adversarial import AdversarialModule
+from colorzoo.hub.mixin import save_weights
 from train.data.loaders import PhotoData
-from train.module import ColorizerModule
 from train.recipe import Recipe
 from train.report import draw_curves, draw_sheet
 from train.run import Device, Run
@@ -58,7 +56,7 @@ def fit(recipe: Recipe, run: Run) -> Path:
         raise FileNotFoundError(f"there is nothing to resume: {last} does not exist")
     pl.seed_everything(recipe.seed)
     timer = Timer(timedelta(seconds=run.limit_seconds)) if run.limit_seconds else None
-    module = (AdversarialModule if recipe.adversary else ColorizerModule)(recipe, timer=timer)
+    module = recipe.objective.build(recipe, timer=timer)
     if not run.resume:
         print(f"{recipe.model} {initialise(module.model, recipe.start)}")
     if run.compile:
@@ -153,12 +151,11 @@ def _trainer(recipe: Recipe, run: Run, callbacks: list[Callback], last: Path) ->
     latest = ModelCheckpoint(run.folder, last.stem, enable_version_counter=False)
     stopping = [EarlyStopping("val_loss", patience=recipe.patience)] if recipe.patience else []
     several = run.devices * run.nodes > 1
-    strategy = "ddp_find_unused_parameters_true" if recipe.adversary else "ddp"
     return pl.Trainer(
         accelerator={"cuda": "gpu"}.get(run.device, run.device),
         devices=run.devices,
         num_nodes=run.nodes,
-        strategy=strategy if several else "auto",
+        strategy=recipe.objective.strategy if several else "auto",
         use_distributed_sampler=False,  # each process reads its own photos
         precision=fast_precision(run.device) if run.precision == "auto" else run.precision,
         plugins=[_AtomicCheckpoints()],

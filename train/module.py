@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from colorzoo.color import lab_to_rgb, to_uint8
-from colorzoo.models.timm_unet import TimmUNetBins
+from colorzoo.colorizer import Output
 from colorzoo.registry import create_model
 from train.data.loaders import MemoryData
 from train.degrade import degrade
@@ -40,9 +40,9 @@ class ColorizerModule(pl.LightningModule):
             .train()
             .to(memory_format=torch.channels_last)
         )
-        self.loss = LOSSES[recipe.loss]()
+        self.loss = LOSSES[recipe.objective.loss]()
         self.terms = nn.ModuleList(
-            build_term(name, recipe.term_weights) for name, _ in recipe.terms
+            build_term(name, recipe.objective.term_weights) for name, _ in recipe.objective.terms
         )
         self._started = 0.0
         self._photos = 0
@@ -69,8 +69,9 @@ class ColorizerModule(pl.LightningModule):
                 for pool in data.photos.pools
                 for part in pool.split(_PRIOR_CHUNK)
             )
-            if isinstance(self.model, TimmUNetBins):
-                self.model.prior.copy_(self.loss.prior)
+            for name, buffer in self.model.named_buffers():
+                if name == "prior":  # of a model that rebalances when it colours
+                    buffer.copy_(self.loss.prior)
 
     def on_train_epoch_start(self) -> None:
         """Start the clock."""
@@ -117,8 +118,9 @@ class ColorizerModule(pl.LightningModule):
             return degrade(lightness, self.recipe.degraded)
 
     def _loss(self, lab: Tensor, lightness: Tensor) -> tuple[Tensor, Tensor]:
-        output = self.model(lightness).float()
+        output = self.model(lightness)
         with full_precision(lab):
+            output = as_float(output)
             ab = self.model.to_ab(output)
             if ab.shape[-2:] != lab.shape[-2:]:
                 ab = F.interpolate(ab, lab.shape[-2:], mode="bilinear", align_corners=False)
@@ -129,7 +131,7 @@ class ColorizerModule(pl.LightningModule):
         picture = torch.cat((lab[:, :1], ab), dim=1)
         weighed = [
             weight * term(picture, lab)
-            for term, (_, weight) in zip(self.terms, self.recipe.terms, strict=True)
+            for term, (_, weight) in zip(self.terms, self.recipe.objective.terms, strict=True)
         ]
         return torch.stack(weighed).sum() if weighed else lab.new_zeros(())
 
@@ -159,6 +161,13 @@ class ColorizerModule(pl.LightningModule):
         # The schedule asks for its first rate before the loaders exist.
         running = self._trainer is not None and self.trainer.training and self.global_step > 0
         return self.recipe.rate_at(self.progress if running else 0.0)
+
+
+def as_float(output: Output) -> Output:
+    """Bring what a network said to float32."""
+    if isinstance(output, dict):
+        return {name: part.float() for name, part in output.items()}
+    return output.float()
 
 
 def full_precision(like: Tensor) -> torch.autocast:

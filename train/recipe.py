@@ -1,10 +1,11 @@
 """Recipe: everything that decides how a model is trained, apart from the photos."""
 
+import importlib
 import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, cast, get_args
+from typing import Any, ClassVar, Literal, cast, get_args
 
 LossName = Literal["l1", "mse", "huber", "ssim", "ssim-mse", "bins", "bins-hard", "bins-plain"]
 TermName = Literal["colorfulness", "perceptual"]
@@ -17,24 +18,71 @@ LOSS_FAMILIES: tuple[tuple[LossName, ...], ...] = (
 
 
 @dataclass(frozen=True)
-class Adversary:
-    """The discriminator's side of a conditional GAN (Isola et al. 2017).
+class Objective:
+    """What training minimises: a loss on the network's output, and terms on the coloured picture.
 
     Attributes:
-        objective: "bce" is Pix2Pix as published; "hinge", with spectral norm in the discriminator,
+        loss: Compares what the model's ``forward`` returns with the true ab; see ``train.losses``.
+        terms: What is added to the loss, with its weight; see ``train.losses``.
+        term_weights: A safetensors file of the perceptual term's encoder; timm's own ImageNet
+            weights if None.
+        module: Where the LightningModule that trains by it is, as "module:class". It is imported
+            when training starts, because Lightning takes seconds to import.
+        strategy: Lightning's, for several processes.
+        schedules: Learning-rate schedules that it can be trained with.
+    """
+
+    loss: LossName
+    terms: tuple[tuple[TermName, float], ...] = ()
+    term_weights: str | None = None
+    module: ClassVar[str] = "train.module:ColorizerModule"
+    strategy: ClassVar[str] = "ddp"
+    schedules: ClassVar[tuple[str, ...]] = ("cosine", "plateau")
+
+    @property
+    def losses(self) -> tuple[LossName, ...]:
+        """The losses that can take the place of this one, itself among them."""
+        return next(family for family in LOSS_FAMILIES if self.loss in family)
+
+    def build(self, recipe: "Recipe", **arguments: Any) -> Any:
+        """Build the LightningModule that trains a recipe's model by this objective.
+
+        Args:
+            recipe: The recipe.
+            arguments: Further keywords of the class that ``module`` names.
+        """
+        path, _, name = self.module.partition(":")
+        return getattr(importlib.import_module(path), name)(recipe, **arguments)
+
+
+@dataclass(frozen=True)
+class Adversarial(Objective):
+    """A conditional GAN with an L1 term (Isola et al. 2017); ``loss`` is only reported.
+
+    Attributes:
+        variant: "bce" is Pix2Pix as published; "hinge", with spectral norm in the discriminator,
             is the stabilised variant (Miyato et al. 2018).
         l1_weight: Lambda: weight of the L1 term, with ab scaled to [-1, 1].
-        r1_weight: Gamma: weight of the squared gradient of the verdict on real photos (Mescheder
-            et al. 2018, https://arxiv.org/abs/1801.04406), halved as published; 0 is none.
+        r1_weight: Gamma: weight of the squared gradient of the discriminator on real photos
+            (Mescheder et al. 2018, https://arxiv.org/abs/1801.04406), halved as published; 0 is
+            none.
         learning_rate: The discriminator's, constant up to the schedule of the recipe.
         width: Channels of the discriminator's first layer.
     """
 
-    objective: Literal["bce", "hinge"] = "hinge"
+    variant: Literal["bce", "hinge"] = "hinge"
     l1_weight: float = 100.0
     r1_weight: float = 0.0
     learning_rate: float = 2e-4
     width: int = 64
+    module: ClassVar[str] = "train.adversarial:AdversarialModule"
+    strategy: ClassVar[str] = "ddp_find_unused_parameters_true"  # one network at a time
+    schedules: ClassVar[tuple[str, ...]] = ("cosine",)  # validation loss does not tell progress
+
+    @property
+    def losses(self) -> tuple[LossName, ...]:
+        """Only its own, which nothing is trained by."""
+        return (self.loss,)
 
 
 @dataclass(frozen=True)
@@ -44,15 +92,10 @@ class Recipe:
     Attributes:
         model: Registered name.
         keywords: Of the model, in place of its registered ones, such as ("attention", True).
-        loss: Objective on what the model's ``forward`` returns and the true ab; see
-            ``train.losses``. Under an adversary, what is reported and validated on.
-        terms: What is added to the loss, with its weight; see ``train.losses``.
-        term_weights: A safetensors file of the perceptual term's encoder; timm's own ImageNet
-            weights if None.
+        objective: What training minimises.
         start: What the weights start from: "random"; "imagenet", the encoder's timm weights, or a
             safetensors file of them; or a registered model, of which all tensors that fit are
             taken.
-        adversary: Trains the model as the generator of a GAN.
         keep: Which weights are exported: those with the best validation PSNR or loss, or the last.
         epochs: Passes over the training photos.
         batch_size: Photos a step and process.
@@ -75,12 +118,9 @@ class Recipe:
     """
 
     model: str
-    loss: LossName
+    objective: Objective
     keywords: tuple[tuple[str, Any], ...] = ()
-    terms: tuple[tuple[TermName, float], ...] = ()
-    term_weights: str | None = None
     start: str = "random"
-    adversary: Adversary | None = None
     keep: Literal["val_psnr", "val_loss", "last"] = "val_psnr"
     epochs: int = 30
     batch_size: int = 32
@@ -100,21 +140,16 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained by."""
-        if self.adversary is not None and self.schedule == "plateau":
+        if self.schedule not in self.objective.schedules:
             raise ValueError(
-                "a GAN's validation loss does not tell how far it is: the schedule of "
-                f"{self.model} must be cosine"
+                f"{self.model} cannot be trained with the {self.schedule} schedule, only with "
+                f"{' or '.join(self.objective.schedules)}"
             )
         if len(self.split) != 3 or min(self.split) < 0 or abs(sum(self.split) - 1) > 1e-6:
             raise ValueError(
                 "a split is three shares, for training, validation and test, that add up to 1; "
                 f"got {self.split}"
             )
-
-    @property
-    def losses(self) -> tuple[LossName, ...]:
-        """The losses that the model can be trained by, its own among them."""
-        return next(family for family in LOSS_FAMILIES if self.loss in family)
 
     @property
     def resolutions(self) -> list[int]:
@@ -133,8 +168,15 @@ class Recipe:
         return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * rest))
 
     def describe(self) -> dict[str, Any]:
-        """The recipe as JSON values, for a run's config.json."""
-        return asdict(self)
+        """The recipe as JSON values in one level, for a run's config.json and for cards."""
+        values = asdict(self)
+        objective = values.pop("objective")
+        rate = (
+            {"critic_learning_rate": objective.pop("learning_rate")}
+            if "variant" in objective
+            else {}
+        )
+        return {"model": values.pop("model"), **objective, **rate, **values}
 
 
 def parse_split(text: str) -> tuple[float, float, float]:
@@ -235,13 +277,14 @@ def with_options(
     Raises:
         ValueError: If an option does not suit the model.
     """
-    if loss is not None and loss not in recipe.losses:
-        raise ValueError(f"{recipe.model} is trained by {' or '.join(recipe.losses)}, not {loss}")
+    objective = recipe.objective
+    if loss is not None and loss not in objective.losses:
+        names = " or ".join(objective.losses)
+        raise ValueError(f"{recipe.model} is trained by {names}, not {loss}")
+    changes = {"loss": loss, "terms": terms, "term_weights": term_weights}
     options = {
+        "objective": replace(objective, **_given(changes)),
         "keywords": keywords,
-        "loss": loss,
-        "terms": terms,
-        "term_weights": term_weights,
         "start": start,
         "sides": sides,
         "degraded": degraded,
@@ -252,4 +295,8 @@ def with_options(
         "batch_size": batch_size,
         "learning_rate": learning_rate,
     }
-    return replace(recipe, **{key: value for key, value in options.items() if value is not None})
+    return replace(recipe, **_given(options))
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if value is not None}

@@ -10,8 +10,6 @@ from torch import Tensor, nn
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import WeightsError
 from colorzoo.loading import load
-from colorzoo.models.timm_encoder import TimmEncoder
-from colorzoo.models.timm_unet import TimmUNet
 
 
 def initialise(model: Colorizer, start: str) -> str:
@@ -31,7 +29,7 @@ def initialise(model: Colorizer, start: str) -> str:
     if start == "random":
         return "starts from random weights"
     if start == "imagenet" or start.endswith(".safetensors"):
-        if not isinstance(model, TimmEncoder | TimmUNet):
+        if "encoder" not in model.config:
             raise WeightsError(
                 f"{start} starts a timm encoder; {model.architecture} has none. Use --start random."
             )
@@ -39,8 +37,9 @@ def initialise(model: Colorizer, start: str) -> str:
     return _from_model(model, start)
 
 
-def _from_timm(model: TimmEncoder | TimmUNet, start: str) -> str:
-    count, new = load_imagenet(model.encoder, model.config["encoder"], start)
+def _from_timm(model: Colorizer, start: str) -> str:
+    encoder = model.get_submodule("encoder")
+    count, new = load_imagenet(encoder, model.config["encoder"], start)
     note = f"; {', '.join(new)} are new and start as the identity" if new else ""
     return f"{count} tensors of the encoder start from {Path(start).name}{note}"
 

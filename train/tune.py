@@ -9,12 +9,10 @@ import optuna
 import torch
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from train.adversarial import AdversarialModule
 from train.data.loaders import MemoryData
 from train.data.photos import Photos, read_photos
 from train.data.sources import open_data
 from train.fit import configuring, fast_precision, moving_average
-from train.module import ColorizerModule
 from train.recipe import Recipe
 from train.run import Device, Metric
 from train.start import initialise
@@ -98,10 +96,9 @@ def tune(recipe: Recipe, data: str, search: Search) -> list[FrozenTrial]:
 def _suggest(recipe: Recipe, trial: Trial) -> Recipe:
     batch_size = trial.suggest_categorical("batch_size", _BATCH_SIZES)
     rate = trial.suggest_float("learning_rate", *_RATES, log=True)
-    loss = recipe.loss
-    if recipe.adversary is None:
-        loss = trial.suggest_categorical("loss", recipe.losses)
-    return replace(recipe, batch_size=batch_size, learning_rate=rate, loss=loss)
+    loss = trial.suggest_categorical("loss", recipe.objective.losses)
+    objective = replace(recipe.objective, loss=loss)
+    return replace(recipe, batch_size=batch_size, learning_rate=rate, objective=objective)
 
 
 def _score(recipe: Recipe, photos: Photos, search: Search, trial: Trial) -> float:
@@ -120,7 +117,7 @@ def _score(recipe: Recipe, photos: Photos, search: Search, trial: Trial) -> floa
 
 def _fit_fold(recipe: Recipe, train: Photos, held_out: Photos, search: Search) -> float:
     pl.seed_everything(recipe.seed, verbose=False)
-    module = (AdversarialModule if recipe.adversary else ColorizerModule)(recipe)
+    module = recipe.objective.build(recipe)
     initialise(module.model, recipe.start)
     with configuring():
         trainer = pl.Trainer(

@@ -68,7 +68,7 @@ class Timing:
     peak_mb: float
 
 
-def benchmark(
+def measure(
     models: Sequence[str], megapixels: Sequence[float] = MEGAPIXELS, *, device: Device = "cpu"
 ) -> Iterator[Timing]:
     """Measure the floor and models, one size after another.
@@ -98,7 +98,7 @@ def benchmark(
                 # A fresh interpreter: a forked one would begin with this one's memory.
                 with multiprocessing.get_context("spawn").Pool(1) as pool:
                     arguments = (name, str(photo), str(device), torch.get_num_threads())
-                    ms, floor, peak = pool.apply(_measure, arguments)
+                    ms, floor, peak = pool.apply(_measure_one, arguments)
                 label = FLOOR if name is None else name
                 yield Timing(label, size, width, height, ms, floor, ms / floor, 1000 / ms, peak)
 
@@ -162,7 +162,9 @@ def draw_plot(timings: Sequence[Timing], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def _measure(name: str | None, path: str, device: str, threads: int) -> tuple[float, float, float]:
+def _measure_one(
+    name: str | None, path: str, device: str, threads: int
+) -> tuple[float, float, float]:
     """Give milliseconds of the model (of the floor again if None), of the floor, and peak MB."""
     torch.set_num_threads(threads)
     model = None if name is None else load(name, device=device)

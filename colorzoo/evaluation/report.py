@@ -20,11 +20,10 @@ from colorzoo.errors import ImageError
 from colorzoo.evaluation import metrics
 from colorzoo.gallery import contact_sheet
 from colorzoo.imaging.formats import SUFFIXES, is_photo_name, photos_below
+from colorzoo.imaging.kind import kind_of
 from colorzoo.imaging.read import read_photo
 
 SHEET_PHOTOS = 24
-# Levels that the channels of a black-and-white photo may be apart.
-_GRAY_SPREAD = 2
 
 
 class Column(NamedTuple):
@@ -34,24 +33,26 @@ class Column(NamedTuple):
         heading: Over a column of a table.
         digits: After the decimal point.
         name: Its name in full.
+        better: An arrow towards better values; empty where neither direction is better.
     """
 
     heading: str
     digits: int
     name: str
+    better: str = ""
 
 
 # By the field of Scores.
 COLUMNS = {
-    "psnr": Column("PSNR dB", 2, "PSNR, dB"),
-    "ssim": Column("SSIM", 4, "SSIM"),
+    "psnr": Column("PSNR dB", 2, "PSNR, dB", "↑"),
+    "ssim": Column("SSIM", 4, "SSIM", "↑"),
     "cf": Column("CF", 1, "Colourfulness"),
-    "delta_cf": Column("ΔCF", 1, "Distance of colourfulness from the truth"),
-    "auc": Column("AuC %", 2, "AuC, %"),
-    "auc_rebalanced": Column("rebalanced AuC %", 2, "Rebalanced AuC, %"),
-    "mse_ab": Column("MSE ab", 1, "Mean squared error of ab"),
-    "lpips": Column("LPIPS", 4, "LPIPS"),
-    "fid": Column("FID", 2, "FID"),
+    "delta_cf": Column("ΔCF", 1, "Distance of colourfulness from the truth", "↓"),
+    "auc": Column("AuC %", 2, "AuC, %", "↑"),
+    "auc_rebalanced": Column("rebalanced AuC %", 2, "Rebalanced AuC, %", "↑"),
+    "mse_ab": Column("MSE ab", 1, "Mean squared error of ab", "↓"),
+    "lpips": Column("LPIPS", 4, "LPIPS", "↓"),
+    "fid": Column("FID", 2, "FID", "↓"),
 }
 
 
@@ -173,7 +174,7 @@ def read_photos(
         except ImageError as error:
             unreadable.append(" ".join(str(error).split()))
             continue
-        if coloured and np.ptp(photo.rgb, axis=-1).max() <= _GRAY_SPREAD:
+        if coloured and kind_of(photo.rgb) == "gray":
             unreadable.append(f"{photo.name}: is black and white, so it has no colours to find")
         else:
             yield photo.rgb

@@ -11,7 +11,6 @@ import copy
 import hashlib
 import json
 import sys
-import uuid
 import warnings
 from pathlib import Path
 from typing import TypeVar
@@ -21,6 +20,7 @@ from huggingface_hub import cached_assets_path
 from torch import Tensor, nn
 
 from colorzoo._version import __version__
+from colorzoo.atomic import write_whole
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError
 from colorzoo.exporting.runtime import SUFFIX, GraphRun, start_session
@@ -94,7 +94,7 @@ def export(model: Colorizer, path: str | Path) -> float:
     file = check_path(path)
     graph, difference = checked_graph(model)
     file.parent.mkdir(parents=True, exist_ok=True)
-    write(file, graph)
+    write_whole(file, graph)
     return difference
 
 
@@ -118,7 +118,7 @@ def with_onnxruntime(model: Model, *, cache_dir: str | Path | None = None) -> Mo
         session = start_session(graph, model.architecture)
         if file is not None:
             with contextlib.suppress(OSError):  # a full disk costs the next load its time only
-                write(file, graph)
+                write_whole(file, graph)
     running = copy.copy(model)
     running.forward = GraphRun(session, "output")
     return running
@@ -152,6 +152,7 @@ def checked_graph(model: Colorizer) -> tuple[bytes, float]:
     """Export a model and compare it with PyTorch; see ``export``, which writes what this gives."""
     if isinstance(model.forward, GraphRun):
         raise ConfigError(f"{model.architecture} is run by a graph already: export the model.")
+    _refuse_more_than_lightness(model)
     model = copy.deepcopy(model).to("cpu", torch.float32).eval()
     for part in model.modules():  # PyTorch's exporter takes half as long again over in-place ones
         if hasattr(part, "inplace"):
@@ -170,6 +171,28 @@ def checked_graph(model: Colorizer) -> tuple[bytes, float]:
                 f"gives other colours, {apart:.2g} apart; {MAX_DIFFERENCE} would do."
             )
     return graph, difference
+
+
+def _refuse_more_than_lightness(model: Colorizer) -> None:
+    """Refuse what the graphs cannot express: one pass from lightness to one tensor.
+
+    Raises:
+        ConfigError: If the model does more than that.
+    """
+    name, stride = model.architecture, model.stride
+    with torch.inference_mode():
+        output = model(
+            torch.zeros(1, 1, 4 * stride, 4 * stride, device=model.device).to(model.dtype)
+        )
+    reason = None
+    if model.network_options:
+        reason = f"its network takes {', '.join(sorted(model.network_options))} beside lightness"
+    elif type(model).infer is not Colorizer.infer:
+        reason = "its network runs several times for one picture"
+    elif isinstance(output, dict):
+        reason = f"its network gives several tensors ({', '.join(output)})"
+    if reason:
+        raise ConfigError(f"{name} cannot be exported to ONNX: {reason}. Use it with PyTorch.")
 
 
 def _graph(model: Colorizer) -> bytes:
@@ -234,13 +257,3 @@ def _cached(model: Colorizer, cache_dir: str | Path | None) -> Path | None:
     except OSError:  # a home that cannot be written to
         return None
     return folder / f"{model.architecture}-{digest.hexdigest()[:24]}{SUFFIX}"
-
-
-def write(path: Path, graph: bytes) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        part.write_bytes(graph)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from colorzoo.atomic import write_whole
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError, ImageError
 from colorzoo.evaluation.metrics import prepare, psnr
-from colorzoo.exporting.graph import check_path, checked_graph, write
+from colorzoo.exporting.graph import check_path, checked_graph
 from colorzoo.exporting.runtime import ExportedColorizer
 from colorzoo.extras import import_extra
 from colorzoo.imaging.read import read_photo
@@ -76,7 +77,7 @@ def export_int8(model: Colorizer, path: str | Path, photos: Sequence[np.ndarray]
                 f"{after:.2f} dB on these photos, by more than {MAX_LOSS}. Export it without."
             )
         file.parent.mkdir(parents=True, exist_ok=True)
-        write(file, small.read_bytes())
+        write_whole(file, small.read_bytes())
     return Quantized(len(kept_back), before, after)
 
 

@@ -57,14 +57,21 @@ class ExportedColorizer(Colorizer):
 
 
 class GraphRun:
-    """A graph's way from lightness to one of its outputs."""
+    """Runs a graph from lightness to one of its outputs, in place of a model's ``forward``.
+
+    Args:
+        session: From ``start_session``.
+        output: The output's name, "ab" or "output".
+    """
 
     def __init__(self, session: Any, output: str) -> None:
+        """Keep the session."""
         self.session, self.output = session, output
         self.options = import_extra("onnxruntime").RunOptions()
         self.options.only_execute_path_to_fetches = True  # the other output costs nothing then
 
     def __call__(self, lightness: Tensor) -> Tensor:
+        """Run it on (N, 1, H, W) lightness."""
         given = {"lightness": lightness.detach().float().cpu().numpy()}
         (found,) = self.session.run([self.output], given, self.options)
         return torch.from_numpy(found).to(lightness.device)

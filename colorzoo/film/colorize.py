@@ -7,17 +7,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor
+from typing_extensions import Unpack
 
 from colorzoo.atomic import whole_file
 from colorzoo.colorizer import Colorizer, check_saturation
-from colorzoo.errors import FilmError
+from colorzoo.errors import ConfigError, FilmError
 from colorzoo.film.container import check_pyav, container_of
 from colorzoo.film.reader import FilmReader, Frame, open_film
-from colorzoo.film.stabilize import Steadier
+from colorzoo.film.stabilize import Stabilizer
 from colorzoo.film.writer import FilmWriter
 from colorzoo.imaging.read import Photo
 from colorzoo.imaging.recombine import merge_ab
 from colorzoo.jobs.plan import Job, check_target
+from colorzoo.options import Options
 
 # Called after each frame with how many are done, and how many there are, None if not known.
 Watch = Callable[[int, int | None], None]
@@ -51,9 +53,10 @@ def colorize_film(
     *,
     saturation: float = 1.0,
     work_size: int | None = None,
-    steady: bool = True,
+    stabilize: bool = True,
     overwrite: bool = False,
     watch: Watch | None = None,
+    **options: Unpack[Options],
 ) -> Film:
     """Colour a film.
 
@@ -67,26 +70,34 @@ def colorize_film(
         target: The file to write, .mp4, .m4v, .mov or .mkv; folders are created.
         saturation: Factor on ab: 0 is gray, 1 is what the network says.
         work_size: Short side, in pixels, at which the network looks; the model's own if None.
-        steady: Whether to steady the colours over time; see :mod:`colorzoo.steady`.
+        stabilize: Whether to keep colours stable over time; see :mod:`colorzoo.film.stabilize`.
         overwrite: Replace a target that exists.
         watch: Called after each frame with how many are done and how many there are, or None if the
             file does not tell. What it raises ends the film, and no file appears.
+        options: What the model takes of :class:`colorzoo.Options`, but for hints, which are points
+            of one photo.
 
     Raises:
         FilmError: If the film cannot be read, or cannot be written like this.
         ImageError: If the target is the source, or exists and is not to be replaced.
-        ConfigError: If PyAV is missing, or work_size is out of range.
+        ConfigError: If PyAV is missing, work_size is out of range, or the model does not take an
+            option.
         ValueError: If saturation is out of range.
     """
     source, target = Path(source).expanduser(), Path(target).expanduser()
     check_saturation(saturation)
+    if options.get("hints"):
+        raise ConfigError("hints are points of one photo; a film has many. Leave hints out.")
+    colorizer.check(**options)
     check_pyav()
     from av.error import FFmpegError
 
     container_of(target)
     check_target(Job(source, target), overwrite=overwrite)
     with open_film(source) as film:
-        work = _Colouring(colorizer, saturation, work_size, Steadier() if steady else None)
+        work = _Frames(
+            colorizer, saturation, work_size, options, Stabilizer() if stabilize else None
+        )
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with whole_file(target) as stream, FilmWriter(stream, target, film) as writer:
@@ -96,11 +107,11 @@ def colorize_film(
                 f"{source.name}: {target} cannot be written ({error.strerror or error}). Is there "
                 "room on the disk, and may the folder be written to?"
             ) from error
-        cuts = work.steadier.cuts if work.steadier else 0
+        cuts = work.stabilizer.cuts if work.stabilizer else 0
         return Film(work.frames, writer.size, cuts, (*film.notes, *writer.notes))
 
 
-class _Colouring:
+class _Frames:
     """The way of a film's frames: the caller's thread runs the network, another one encodes."""
 
     def __init__(
@@ -108,11 +119,13 @@ class _Colouring:
         colorizer: Colorizer,
         saturation: float,
         work_size: int | None,
-        steadier: Steadier | None,
+        options: Options,
+        stabilizer: Stabilizer | None,
     ) -> None:
         self.frames = 0
-        self.steadier = steadier
+        self.stabilizer = stabilizer
         self._colorizer, self._saturation, self._work_size = colorizer, saturation, work_size
+        self._options = options
 
     def run(self, film: FilmReader, writer: FilmWriter, watch: Watch | None) -> None:
         waiting: deque[Future[None]] = deque()
@@ -140,13 +153,14 @@ class _Colouring:
             )
 
     def _predict(self, frame: Frame) -> tuple[Tensor, Tensor]:
-        """Give a frame as the network sees it, and the steadied colours for it."""
+        """Give a frame as the network sees it, and the stabilised colours for it."""
         photo = Photo(frame.rgb, None, "frame", None, None, ())
-        prediction = self._colorizer.predict(photo, work_size=self._work_size)
-        small, ab = prediction.lightness.float(), self._colorizer.ab_of(prediction)
-        if self.steadier is not None:
+        prediction = self._colorizer.predict(photo, work_size=self._work_size, **self._options)
+        small = prediction.lightness.float()
+        ab = self._colorizer.ab_of(prediction, **self._options)
+        if self.stabilizer is not None:
             # Many small operations, for which a GPU takes longer.
-            ab = self.steadier(small.cpu(), ab.cpu()).to(small.device)
+            ab = self.stabilizer(small.cpu(), ab.cpu()).to(small.device)
         return small, ab * self._saturation
 
 

@@ -53,4 +53,5 @@ def check_pyav() -> None:
 
 
 def choices() -> str:
+    """List the suffixes of films that can be written, in words."""
     return f"{', '.join(_WRITABLE[:-1])} or {_WRITABLE[-1]}"

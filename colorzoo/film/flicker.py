@@ -10,7 +10,7 @@ from torch import Tensor
 from colorzoo.color import rgb_to_lab
 from colorzoo.colorizer import Colorizer
 from colorzoo.evaluation.metrics import gray
-from colorzoo.film.stabilize import Steadier
+from colorzoo.film.stabilize import Stabilizer
 from colorzoo.imaging.read import Photo
 from colorzoo.imaging.recombine import merge_ab
 
@@ -106,13 +106,13 @@ def measure_flicker(colorizer: Colorizer, photos: Iterable[np.ndarray]) -> Flick
     """
     found = []
     for photo in photos:
-        alone, steadied, steadier = [], [], Steadier()
+        alone, steadied, stabilizer = [], [], Stabilizer()
         for shot in pan(photo):
             frame = Photo(shot.rgb, None, "frame", None, None, ())
             prediction = colorizer.predict(frame)
             small, ab = prediction.lightness.float().cpu(), colorizer.ab_of(prediction).cpu()
             alone.append((merge_ab(shot.rgb, small, ab), shot.place))
-            steadied.append((merge_ab(shot.rgb, small, steadier(small, ab)), shot.place))
+            steadied.append((merge_ab(shot.rgb, small, stabilizer(small, ab)), shot.place))
         found.append((flicker(alone), flicker(steadied), _chroma(alone), _chroma(steadied)))
     return Flicker(*(float(mean) for mean in np.mean(found, axis=0)))
 

@@ -57,7 +57,7 @@ class _Seen:
     colour: Tensor
 
 
-class Steadier:
+class Stabilizer:
     """Steadies the colours of one film, frame by frame in order.
 
     The same frames give the same colours. Memory does not grow with the film.

@@ -7,16 +7,17 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from colorzoo._version import __version__
+from colorzoo.atomic import whole_file
 from colorzoo.errors import ConfigError, WeightsError
-from colorzoo.hub.fetch import pickles_only
+from colorzoo.hub.fetch import Source, pickles_only
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
@@ -31,7 +32,24 @@ _MAX_CONFIG_BYTES = 1_000_000
 _FLOATS = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"})
 _WHOLE = frozenset({"I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL"})
 
-Model = TypeVar("Model", bound=nn.Module)
+
+class Loadable(Protocol):
+    """What a network needs to be loaded: the methods of ``nn.Module``, and one of Colorizer."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Give its tensors by name."""
+        ...
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> Any:
+        """Take over tensors by name."""
+        ...
+
+    def convert_state(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Bring a foreign checkpoint's tensors to the network's own names."""
+        ...
+
+
+Model = TypeVar("Model", bound=Loadable)
 
 
 @dataclass(frozen=True)
@@ -108,52 +126,61 @@ def save_files(
         for name, value in state.items()
     }
     text = json.dumps({**config, "colorzoo_version": __version__}, indent=2, sort_keys=True)
-    (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
-    save_file(tensors, folder / WEIGHTS_FILE, metadata={"format": "pt"})
-    # safetensors lets its owner only read the file; whoever may read one may read the other.
-    shutil.copymode(folder / CONFIG_FILE, folder / WEIGHTS_FILE)
+    # Both are complete before either takes its place.
+    with whole_file(folder / CONFIG_FILE) as described, whole_file(folder / WEIGHTS_FILE) as file:
+        described.write(text.encode() + b"\n")
+        save_file(tensors, file.name, metadata={"format": "pt"})
+        # safetensors makes the file readable for its owner only; both should have the same mode.
+        shutil.copymode(described.name, file.name)
 
 
-def load_files(
-    config: Config, build: Callable[[], Model], fetch_weights: Callable[[], Path]
-) -> Model:
-    """Build a model and load its weights, strictly.
+def load_model(
+    source: Source, builder: Callable[[Config], Callable[[], Model]]
+) -> tuple[Config, Model]:
+    """Read a model's config.json, build the model and load its weights, strictly.
 
     Neither memory nor a download is spent on a config.json that asks for an absurd network, and no
     memory on weights that do not fit: the network is first built on PyTorch's meta device, where
     tensors are shapes only, and compared with the header of the weights.
 
     Args:
-        config: What the model was built from.
-        build: Builds it.
-        fetch_weights: Gives the safetensors file.
+        source: Where config.json and model.safetensors are.
+        builder: Gives a function that builds the network of a config.json, or refuses that.
 
     Returns:
-        The model, with the types that ``build`` gave it.
+        What config.json says, and the model, with the types that it was built with.
 
     Raises:
-        ConfigError: If the network would be larger than colorzoo loads.
+        ConfigError: If config.json is missing or damaged, or the network would be larger than
+            colorzoo loads.
         WeightsError: If the file is missing or damaged, if its tensors are not exactly the
             model's, or if they hold NaN or infinity; the first few of those are named.
+        HubError: If the Hub does not deliver.
     """
+    path, source = source.fetch(CONFIG_FILE)  # the weights are then taken from the same commit
+    try:
+        config = read_config(path)
+        build = builder(config)
+    except ConfigError:
+        source.check_pickles()  # the better reason, where it applies
+        raise
     with torch.device("meta"):
         shell = build()
-    expected = shell.state_dict()
-    numbers = sum(math.prod(value.shape) for value in expected.values())
+    numbers = sum(math.prod(value.shape) for value in shell.state_dict().values())
     if numbers > MAX_NUMBERS:
         raise ConfigError(
             f"{config.path} describes a network of {numbers:,} numbers; colorzoo loads up to "
             f"{MAX_NUMBERS:,}. Check its keywords: {str(config.keywords)[:200]}."
         )
-    path = fetch_weights()
-    _check_header(expected, type(shell).__name__, path)
+    weights, _ = source.fetch(WEIGHTS_FILE)
+    _check_header(shell, weights)
     model = build()
-    model.load_state_dict(load_file(path), strict=True)
-    _check_numbers(model.state_dict(), path)
-    return model
+    model.load_state_dict(model.convert_state(load_file(weights)), strict=True)
+    _check_numbers(model.state_dict(), weights)
+    return config, model
 
 
-def _check_header(expected: dict[str, Tensor], family: str, path: Path) -> None:
+def _check_header(shell: "Loadable", path: Path) -> None:
     """Compare the names, shapes and kinds of numbers that a file announces, without loading it."""
     if not path.is_file():
         names = [each.name for each in path.parent.glob("*")] if path.parent.is_dir() else []
@@ -165,7 +192,7 @@ def _check_header(expected: dict[str, Tensor], family: str, path: Path) -> None:
     try:
         with safe_open(path, framework="pt") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-            found = {
+            header = {
                 name: (tuple(each.get_shape()), each.get_dtype()) for name, each in slices.items()
             }
     except (SafetensorError, OSError, ValueError) as error:
@@ -173,23 +200,39 @@ def _check_header(expected: dict[str, Tensor], family: str, path: Path) -> None:
             f"{path} is not a whole safetensors file ({error}). Delete {path.resolve()} and fetch "
             "or save it again."
         ) from error
-    problems = [f"{name} is missing" for name in expected.keys() - found.keys()]
+    expected = shell.state_dict()
+    problems = [
+        f"{name} holds {kind}, expected "
+        + ("a floating-point type" if _is_float(expected.get(name)) else "whole numbers")
+        for name, (_, kind) in header.items()
+        if kind not in (_FLOATS if _is_float(expected.get(name)) else _FLOATS | _WHOLE)
+    ]
+    found = shell.convert_state(
+        {
+            name: torch.empty(
+                shape, device="meta", dtype=torch.float32 if kind in _FLOATS else torch.int64
+            )
+            for name, (shape, kind) in header.items()
+        }
+    )
+    problems += [f"{name} is missing" for name in expected.keys() - found.keys()]
     problems += [f"{name} is not in the architecture" for name in found.keys() - expected.keys()]
-    for name in expected.keys() & found.keys():
-        (shape, kind), wanted = found[name], expected[name]
-        if shape != tuple(wanted.shape):
-            problems.append(f"{name} has shape {shape}, expected {tuple(wanted.shape)}")
-        elif wanted.is_floating_point() and kind not in _FLOATS:
-            problems.append(f"{name} holds {kind}, expected a floating-point type")
-        elif kind not in _FLOATS | _WHOLE:
-            problems.append(f"{name} holds {kind}, expected whole numbers")
+    problems += [
+        f"{name} has shape {tuple(found[name].shape)}, expected {tuple(expected[name].shape)}"
+        for name in expected.keys() & found.keys()
+        if found[name].shape != expected[name].shape
+    ]
     if problems:
         shown = "; ".join(sorted(problems)[:3])
         more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise WeightsError(
-            f"{path} does not fit {family} as its config describes it: {shown}{more}. The weights "
-            "and config.json must come from the same model."
+            f"{path} does not fit {type(shell).__name__} as its config describes it: {shown}{more}."
+            " The weights and config.json must come from the same model."
         )
+
+
+def _is_float(tensor: Tensor | None) -> bool:
+    return tensor is not None and tensor.is_floating_point()
 
 
 def _check_numbers(state: dict[str, Tensor], path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 from huggingface_hub import (
     HfApi,
@@ -24,6 +25,36 @@ _PICKLES_REFUSED = (
     "Loading a pickle can run any code, so colorzoo never does. Ask for the weights as "
     "model.safetensors, or make it yourself from a model you trust, with save_pretrained()."
 )
+
+
+class Source(Protocol):
+    """Where a model's files are."""
+
+    def fetch(self, file: str) -> "tuple[Path, Source]":
+        """Give a file by its name, and where files of the same version are."""
+        ...
+
+    def check_pickles(self) -> None:
+        """Refuse a place that holds its weights as pickles only, where that can be told."""
+        ...
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder with a model's files.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    def fetch(self, file: str) -> "tuple[Path, Folder]":
+        """Give the path of a file, whether or not it exists."""
+        return self.path / file, self
+
+    def check_pickles(self) -> None:
+        """Leave it to whoever looks for the weights, which are here or not."""
 
 
 @dataclass(frozen=True)

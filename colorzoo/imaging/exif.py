@@ -53,6 +53,7 @@ def _kept_exif(source: Image.Exif, width: int, height: int, *, is_turned: bool) 
 
 
 def read_dpi(image: Image.Image) -> tuple[float, float] | None:
+    """Give the horizontal and vertical dots per inch; None where there are none to trust."""
     try:
         across, down = (float(value) for value in image.info["dpi"])
     except (KeyError, TypeError, ValueError, ArithmeticError):

@@ -256,6 +256,7 @@ def _decoding(name: str) -> Iterator[None]:
 
 
 def reason(exc: BaseException) -> str:
+    """Give what an exception says in a line of at most 200 characters, or its name."""
     text = " ".join(str(getattr(exc, "strerror", None) or exc).split())[:200]
     return text if any(map(str.isalpha, text)) else type(exc).__name__
 

@@ -1,6 +1,6 @@
 """Colouring by batches of rows, as Ray Data and Hugging Face datasets hand them to a callable.
 
-Needs neither of them. ``python -m colorzoo.batch`` colours a folder on a Ray cluster.
+Needs neither of them. ``colorzoo batch`` colours a folder on a Ray cluster.
 """
 
 import os
@@ -14,18 +14,19 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from typing_extensions import Unpack
 
 from colorzoo.atomic import remove_leftovers
 from colorzoo.colorizer import Colorizer
 from colorzoo.defaults import DEFAULT_MODEL, MAX_PIXELS
-from colorzoo.errors import ConfigError, ImageError
+from colorzoo.errors import FAILURES, ConfigError, ImageError, one_line
 from colorzoo.imaging.formats import WRITABLE
 from colorzoo.imaging.read import Photo, read_photo
 from colorzoo.imaging.write import image_bytes
-from colorzoo.jobs.pipeline import colour_jobs
-from colorzoo.jobs.plan import FAILURES, How, Job, one_line, result_name
+from colorzoo.jobs.pipeline import colorize_jobs
+from colorzoo.jobs.plan import How, Job, result_name
 from colorzoo.loading import load
-from colorzoo.models._bins import BinsColorizer
+from colorzoo.options import Options
 
 __all__ = ["Colorize"]
 
@@ -60,11 +61,9 @@ class Colorize:
         device: "auto" for CUDA where the worker has it and else the CPU, "cpu", "cuda", "mps".
         saturation: Factor on ab, 0 to 10: 0 is gray, 1 is what the network says.
         work_size: Short side, in pixels, at which the network looks; the model's own if None.
-        temperature: Of models over colour bins: T of the annealed mean; the model's own if None.
-        seed: Of models over colour bins: which of the possible colourings is drawn; none if None.
         max_pixels: Largest width * height to accept.
-        overwrite: Replace also what is in the place of a result and is none: a picture of another
-            size, or older than its photo.
+        overwrite: Also replace pictures of another size, and pictures older than their photo.
+        options: What the model takes of :class:`colorzoo.Options`, such as ``seed=3``.
 
     Raises:
         ConfigError: If arguments exclude each other.
@@ -83,10 +82,9 @@ class Colorize:
         device: str = "auto",
         saturation: float = 1.0,
         work_size: int | None = None,
-        temperature: float | None = None,
-        seed: int | None = None,
         max_pixels: int = MAX_PIXELS,
         overwrite: bool = False,
+        **options: Unpack[Options],
     ) -> None:
         """Keep the arguments; nothing is loaded yet."""
         if output is None and (root is not None or overwrite):
@@ -94,12 +92,13 @@ class Colorize:
         if suffix.lower() not in WRITABLE:
             raise ConfigError(f"suffix must be one of {', '.join(sorted(WRITABLE))}, got {suffix}")
         self._name, self._revision, self._device = model, revision, device
-        self._temperature, self._seed = temperature, seed
         self._output = None if output is None else Path(output).expanduser()
         self._root = None if root is None else PurePath(os.path.expanduser(root))
         self._column, self._keep, self._suffix = column, tuple(keep), suffix
         # Always resuming: what is there already may be by a worker that died on this very batch.
-        self._how = How(saturation, work_size, max_pixels, overwrite=overwrite, resume=True)
+        self._how = How(
+            saturation, work_size, max_pixels, overwrite=overwrite, resume=True, options=options
+        )
         self._tidied: set[Path] = set()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -123,7 +122,7 @@ class Colorize:
             "seconds" spent; "width" and "height" of the result, 0 where they are not known.
 
         Raises:
-            ConfigError: If the batch has no column of photos, or temperature or seed do not fit.
+            ConfigError: If the batch has no column of photos, or the model does not take an option.
             ValueError: If saturation or work_size is out of range.
             ColorzooError: If the model cannot be loaded, see :func:`colorzoo.load`.
         """
@@ -149,20 +148,15 @@ class Colorize:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         model = load(self._name, revision=self._revision, device=device)
-        if self._temperature is not None or self._seed is not None:
-            if not isinstance(model, BinsColorizer):
-                raise ConfigError(
-                    f"{self._name} is no model over colour bins, and temperature and seed are for "
-                    "those alone: leave them out, or choose another model, such as unet-bins."
-                )
-            model = model.answering(self._temperature, self._seed)
         # What does not fit the model should fail now and not at every photo.
         self._colour(model, read_photo(np.zeros((8, 8), np.uint8)))
         return model
 
     def _colour(self, model: Colorizer, photo: Photo) -> Image.Image:
         how = self._how
-        return model.colorize_photo(photo, saturation=how.saturation, work_size=how.work_size)
+        return model.colorize_photo(
+            photo, saturation=how.saturation, work_size=how.work_size, **how.options
+        )
 
     def _hand_back(self, model: Colorizer, photos: list[_Photo]) -> dict[str, list[Any]]:
         coloured, errors = [b""] * len(photos), [""] * len(photos)
@@ -190,7 +184,7 @@ class Colorize:
         for folder in {job.target.parent for job in jobs} - self._tidied:
             remove_leftovers(folder)  # once: a look at a folder of a million files takes its time
             self._tidied.add(folder)
-        with closing(colour_jobs(model, jobs, self._how, tidy=False)) as outcomes:
+        with closing(colorize_jobs(model, jobs, self._how, tidy=False)) as outcomes:
             for outcome in outcomes:
                 is_there = outcome.status in ("done", "skipped")
                 width, height = outcome.size or (0, 0)

@@ -6,12 +6,12 @@ from time import perf_counter
 
 from colorzoo.atomic import remove_leftovers
 from colorzoo.colorizer import Colorizer
-from colorzoo.errors import FilmError, ImageError
+from colorzoo.errors import FAILURES, FilmError, ImageError, one_line
 from colorzoo.film.colorize import Film, Watch, colorize_film
 from colorzoo.film.container import is_film_name
 from colorzoo.film.reader import open_film
 from colorzoo.imaging.formats import SUFFIXES, photos_below
-from colorzoo.jobs.plan import FAILURES, STOPPED, How, Job, Outcome, Status, check_target, one_line
+from colorzoo.jobs.plan import STOPPED, How, Job, Outcome, Status, check_target
 
 
 def is_film(job: Job) -> bool:
@@ -40,7 +40,7 @@ def films_note(inputs: Sequence[Path], output: Path) -> str:
     return f"films in folders are left alone ({found[0]}{others}): name those to colour"
 
 
-def colour_film(
+def colorize_film_job(
     colorizer: Colorizer,
     job: Job,
     how: How,
@@ -49,7 +49,7 @@ def colour_film(
     is_stopped: Callable[[], bool] = lambda: False,
     watch: Watch | None = None,
 ) -> Outcome:
-    """Colour one of several films and say what became of it; see ``folders.colour_jobs``.
+    """Colour one of several films and say what became of it; see ``folders.colorize_jobs``.
 
     With ``how.resume`` a film is skipped if its target is there, is a film, is not older and was
     not made otherwise.
@@ -91,6 +91,7 @@ def colour_film(
             work_size=how.work_size,
             overwrite=how.overwrite or is_there,
             watch=go_on,
+            **how.options,
         )
     except _Stopped:
         return ended("left", STOPPED)

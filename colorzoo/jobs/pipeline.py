@@ -1,7 +1,7 @@
 """Many photos at once: a pipeline that decodes, colours and encodes.
 
-Reading, merging and encoding release the interpreter lock most of the time, so threads do them while
-one thread runs the network. The pixels in flight are bounded.
+Reading, merging and encoding release the interpreter lock most of the time, so threads do them
+while one thread runs the network. The pixels in flight are bounded.
 """
 
 import errno
@@ -18,10 +18,10 @@ import torch
 
 from colorzoo.atomic import remove_leftovers
 from colorzoo.colorizer import Colorizer, Prediction
-from colorzoo.errors import ImageError
+from colorzoo.errors import FAILURES, ImageError, one_line
 from colorzoo.imaging.read import Photo, read_photo, stored_size
 from colorzoo.imaging.write import save_image
-from colorzoo.jobs.plan import FAILURES, STOPPED, How, Job, Outcome, Status, check_target, one_line
+from colorzoo.jobs.plan import STOPPED, How, Job, Outcome, Status, check_target
 
 # Pixels in flight at most: two photos of 50 megapixels, at about 16 bytes a pixel for the photo,
 # its gray, the result and its copies. A photo of more than this is alone in flight.
@@ -35,7 +35,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
-def colour_jobs(
+def colorize_jobs(
     colorizer: Colorizer,
     jobs: Sequence[Job],
     how: How,
@@ -198,7 +198,9 @@ class _Pipeline:
             if not isinstance(photo, Photo) or reason is not None:
                 return item.ended("left", reason)
             with item.timed():
-                prediction = self._colorizer.predict(photo, work_size=self._how.work_size)
+                prediction = self._colorizer.predict(
+                    photo, work_size=self._how.work_size, **self._how.options
+                )
         except _FolderError as error:
             if error.folder is None:
                 self._full = self._full or str(error)
@@ -256,7 +258,10 @@ class _Pipeline:
     def _write(self, item: _InFlight, photo: Photo, prediction: Prediction) -> Photo | Status:
         target = item.job.target
         with item.timed():
-            result = self._colorizer.render(photo, prediction, saturation=self._how.saturation)
+            how = self._how
+            result = self._colorizer.render(
+                photo, prediction, saturation=how.saturation, **how.options
+            )
             if self._is_ended():
                 return "left"
             # Again, for another run may have been here meanwhile.

@@ -13,16 +13,13 @@ import numpy as np
 from PIL import Image
 
 from colorzoo.defaults import MAX_PIXELS
-from colorzoo.errors import ColorzooError, ImageError
+from colorzoo.errors import ImageError
 from colorzoo.film.container import is_film_name, writable_film
 from colorzoo.imaging.formats import WRITABLE, photos_below
 from colorzoo.imaging.read import Photo, read_photo, stored_size
+from colorzoo.options import Options
 
 Status = Literal["done", "skipped", "failed", "left"]
-
-
-# What one photo can come to grief of, memory on the CPU and the GPU included.
-FAILURES = (ColorzooError, OSError, ValueError, RuntimeError, MemoryError)
 
 
 # Why photos are left when a run is stopped.
@@ -72,7 +69,8 @@ class How:
         work_size: Short side at which the network looks; the model's own if None.
         max_pixels: Largest width * height to accept.
         overwrite: Replace targets that exist.
-        resume: Skip targets that are done, see ``colour_jobs``.
+        resume: Skip targets that are done, see ``colorize_jobs``.
+        options: What is asked of the model: seed, temperature and so on.
     """
 
     saturation: float = 1.0
@@ -80,6 +78,7 @@ class How:
     max_pixels: int = MAX_PIXELS
     overwrite: bool = False
     resume: bool = False
+    options: Options = field(default_factory=Options)
 
 
 @dataclass(frozen=True)
@@ -182,6 +181,7 @@ def _without_clashes(by_source: dict[Path, Job]) -> list[Job]:
 
 
 def is_an_input(target: Path) -> str:
+    """Word the refusal of a target that is one of the inputs."""
     return f"{target} is an input. Choose another output."
 
 
@@ -197,8 +197,3 @@ def _tells_letters_apart(target: Path) -> bool:
             return not Path(probe.name).with_suffix(".TMP").exists()
     except OSError:  # nothing can be written, so nothing can clash
         return True
-
-
-def one_line(error: BaseException) -> str:
-    """Give an error's message without line breaks, or its name if it has none."""
-    return " ".join(str(error).split()) or type(error).__name__

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from colorzoo.atomic import remove_leftovers
-from colorzoo.errors import ImageError
+from colorzoo.errors import ImageError, one_line
 from colorzoo.exporting.runtime import SUFFIX
 from colorzoo.extras import import_extra
 from colorzoo.jobs.dataset import Colorize
-from colorzoo.jobs.plan import Job, Outcome, one_line
+from colorzoo.jobs.plan import Job, Outcome
 from colorzoo.jobs.report import RunReport
 
 # Photos that a worker takes at a time: few enough to share them out evenly, enough for Ray's own

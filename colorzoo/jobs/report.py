@@ -3,12 +3,16 @@
 import json
 import os
 from collections import Counter
+from dataclasses import astuple
 from pathlib import Path
 from time import perf_counter
 from typing import Any, get_args
 
+from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError
-from colorzoo.jobs.plan import Job, Outcome, Status
+from colorzoo.hub.checkpoint import weights_digest
+from colorzoo.jobs.plan import How, Job, Outcome, Status
+from colorzoo.options import OPTIONS
 
 _HEADS = (b'{"source": ', b'{"summary": ')
 
@@ -126,6 +130,26 @@ class RunReport:
             raise _no_report(path)
         if torn:
             os.truncate(path, len(whole))
+
+
+def settings_of(name: str, model: Colorizer, how: How) -> dict[str, Any]:
+    """Give what a run colours with, as a report records it.
+
+    Args:
+        name: What the user called the model.
+        model: The model.
+        how: How the run colours.
+    """
+    options = {option: how.options.get(option) for option in sorted(OPTIONS)}
+    return {
+        "model": name,
+        "weights": weights_digest(model.state_dict())[:12],
+        "saturation": how.saturation,
+        "work_size": how.work_size or model.work_size,
+        **options,
+        "hints": [astuple(hint) for hint in how.options.get("hints") or ()] or None,
+        "reference": None if options["reference"] is None else str(options["reference"]),
+    }
 
 
 def _no_report(path: Path) -> ConfigError:

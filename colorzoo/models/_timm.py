@@ -60,6 +60,34 @@ def build_encoder(
     return encoder, encoder.feature_info.channels()
 
 
+class Normalization(nn.Module):
+    """Lightness as an encoder expects its pictures: gray in three channels, normalised.
+
+    Mean and standard deviation are buffers, so they are saved with the weights: other ImageNet
+    weights of the same encoder may want others.
+
+    Args:
+        name: The encoder's name in timm, whose configuration gives the values.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, name: str) -> None:
+        """Look the values up."""
+        from timm.models import get_pretrained_cfg
+
+        super().__init__()
+        known = get_pretrained_cfg(name)  # None is an encoder that timm has no weights for
+        mean, std = (known.mean, known.std) if known else ((0.5,) * 3, (0.5,) * 3)
+        self.register_buffer("mean", torch.tensor(mean).reshape(3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).reshape(3, 1, 1))
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        """Turn (N, 1, H, W), L in [0, 100], into (N, 3, H, W)."""
+        return (lightness / 100 - self.mean) / self.std
+
+
 class _SamePadding(nn.Conv2d):
     """TensorFlow's padding of a picture that the stride divides, as those of a Colorizer are.
 

@@ -1,9 +1,9 @@
 """An encoder of timm under a small decoder that predicts ab from L.
 
 The recipe is a classic of colorization tutorials: the first six children of a ResNet (stem and two
-stages, stride 8, 128 channels in ResNet-34) see what is in the picture, and convolutions with batch
-norm, ReLU and upsampling unfold it into two channels. The gray input is repeated over the three
-channels that the encoder knows. ``encoder`` names any timm model that gives out features
+stages, stride 8, 128 channels in ResNet-34) recognise what is in the picture, and convolutions with
+batch norm, ReLU and upsampling turn that into two channels. The gray input is repeated over the
+encoder's three channels. ``encoder`` names any timm model that gives out features
 (https://huggingface.co/docs/timm/feature_extraction); ResNet: He et al. 2015,
 https://arxiv.org/abs/1512.03385.
 """
@@ -15,11 +15,8 @@ from torch.nn import functional as F
 
 from colorzoo.colorizer import Colorizer
 from colorzoo.models._blocks import ConvBlock
-from colorzoo.models._timm import build_encoder
+from colorzoo.models._timm import Normalization, build_encoder
 from colorzoo.registry import register_model
-
-# Mean and standard deviation of ImageNet's pixels, averaged over the channels, for L in [0, 1].
-_MEAN, _STD = 0.449, 0.226
 
 
 @register_model("resnet34", summary="ResNet-34 encoder to stride 8, MSE on ab", year=2018)
@@ -40,6 +37,7 @@ class TimmEncoder(Colorizer, paper_url="https://arxiv.org/abs/1512.03385"):
     ) -> None:
         """Build the network with random weights."""
         super().__init__(work_size=work_size)
+        self.normalize = Normalization(encoder)
         self.encoder, (channels,) = build_encoder(encoder, [self.stride])
         self.decoder = nn.ModuleList(
             ConvBlock(inputs, outputs)
@@ -60,8 +58,7 @@ class TimmEncoder(Colorizer, paper_url="https://arxiv.org/abs/1512.03385"):
         Returns:
             (N, 2, H, W), ab in L*a*b* units.
         """
-        x = ((lightness / 100 - _MEAN) / _STD).expand(-1, 3, -1, -1)
-        x = self.encoder(x)[0]
+        x = self.encoder(self.normalize(lightness))[0]
         for block in self.decoder:
             x = F.interpolate(block(x), scale_factor=2, mode="bilinear", align_corners=False)
         return self.head(x) * 128

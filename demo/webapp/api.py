@@ -1,5 +1,6 @@
 """The endpoints for programs. The page's own events are not among them."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -9,10 +10,12 @@ from PIL import Image
 
 import colorzoo
 from colorzoo.evaluation.metrics import colorfulness
+from colorzoo.imaging.kind import kind_of
 from webapp import models as zoo
 from webapp import session as sessions
 from webapp import uploads
-from webapp.tabs import compare, compare_layout
+from webapp.tabs import compare as compare_tab
+from webapp.tabs import compare_layout
 from webapp.theme import problem
 
 
@@ -23,34 +26,36 @@ def add(choose: compare_layout.Choose, adjust: compare_layout.Adjust) -> None:
     picture = gr.Image(label="Result", format="png", visible=False)
     pictures = gr.Gallery(label="Results", format="png", visible=False)
     report = gr.JSON(label="Report", visible=False)
-    seed = gr.Number(zoo.NOT_DRAWN, precision=0, label="Seed", visible=False)
+    seed = gr.Number(zoo.NOT_SAMPLED, precision=0, label="Seed", visible=False)
+    steps = gr.Number(0, precision=0, label="Steps", visible=False)
+    hints = gr.JSON([], label="Hints", visible=False)
+    reference = gr.Image(label="Reference", type="filepath", visible=False)
     settings = [adjust.saturation, adjust.strength, adjust.work_size, adjust.temperature]
     # Without preprocessing, the file arrives as it was sent (uploads.read() checks from where).
     options: dict[str, Any] = {
-        "preprocess": False, "concurrency_id": compare.WORK,
-        "concurrency_limit": compare.AT_ONCE,
+        "preprocess": False, "concurrency_id": compare_tab.WORK,
+        "concurrency_limit": compare_tab.AT_ONCE,
     }  # fmt: skip
     gr.Button(visible=False).click(
-        colorize, [choose.photo, model, *settings, seed], picture,
+        colorize, [choose.photo, model, *settings, seed, steps, hints, reference], picture,
         api_name="colorize", **options,
     )  # fmt: skip
     gr.Button(visible=False).click(
-        compare, [choose.photo, adjust.models, *settings, adjust.samples], [pictures, report],
-        api_name="compare", **options,
+        compare, [choose.photo, adjust.models, *settings, adjust.samples, steps, hints, reference],
+        [pictures, report], api_name="compare", **options,
     )  # fmt: skip
     gr.Button(visible=False).click(models, None, report, api_name="models", queue=False)
 
 
 def models() -> list[dict[str, Any]]:
-    """List the models: name, summary, year, parameters; whether they take temperature, samples."""
+    """List the models: name, summary, year, parameters, and which options they take."""
     return [
         {
             "name": name,
             "summary": (info := colorzoo.model_info(name)).summary,
             "year": info.year,
-            "parameters": zoo.get_model(name).parameter_count,
-            "takes_temperature": zoo.has_bins(name),
-            "takes_samples": zoo.has_bins(name),
+            "parameters": (model := zoo.get_model(name)).parameter_count,
+            "options": sorted(model.options),
         }
         for name in zoo.model_names()
     ]
@@ -64,6 +69,9 @@ def colorize(
     work_size: int,
     temperature: float,
     seed: int,
+    steps: int,
+    hints: Any,
+    reference: uploads.Upload,
 ) -> str:
     """Colour a photo with one model; returns a PNG of the photo's size.
 
@@ -73,10 +81,17 @@ def colorize(
         saturation: Factor on the colour, 0 is gray and 1 is what the model says.
         strength: Share of the result, the rest is the original.
         work_size: Short side at which the model looks, pixels; 0 is the model's own.
-        temperature: Of models over colour bins, low is bold; 0 is the model's own.
-        seed: Of models over colour bins, which of the possible colourings to draw; -1 draws none.
+        temperature: For models that take it: low is vivid; 0 is the model's own.
+        seed: For models that take it: which plausible result to sample; -1 is the default result.
+        steps: For models that take it: steps of the sampler; 0 is the model's own.
+        hints: For models that take them: a list of [x, y, color] or [x, y, color, radius], pixels
+            of the photo and "#rrggbb", a CSS name or null for gray.
+        reference: For models that take one: a colour photo whose colours to use.
     """
-    (result,) = _run(image, [model], saturation, strength, work_size, temperature, seed=seed)
+    settings = _settings(
+        saturation, strength, work_size, temperature, seed, steps, hints, reference
+    )
+    (result,) = _run(image, [model], settings, samples=0)
     _, path, report = result
     if path is None:
         raise problem(f"{model} failed: {report['error']}")
@@ -91,8 +106,13 @@ def compare(
     work_size: int,
     temperature: float,
     samples: int,
+    steps: int,
+    hints: Any,
+    reference: uploads.Upload,
 ) -> tuple[list[tuple[str, str]], dict[str, dict[str, Any]]]:
     """Colour a photo with several models; returns PNGs, and a report on each model.
+
+    Each option goes to the models that take it.
 
     Args:
         image: The photo, a JPEG, PNG, WebP, TIFF, BMP or GIF.
@@ -100,52 +120,83 @@ def compare(
         saturation: Factor on the colour, 0 is gray and 1 is what the models say.
         strength: Share of the result, the rest is the original.
         work_size: Short side at which the models look, pixels; 0 is each model's own.
-        temperature: Of models over colour bins, low is bold; 0 is each model's own.
-        samples: How many colourings to draw besides from each model over colour bins, 0 to 6; the
-            report tells the seed of each.
+        temperature: Low is vivid; 0 is each model's own.
+        samples: How many other plausible results to sample from each model that takes a seed, 0 to
+            6; the report gives the seed of each.
+        steps: Steps of a sampler; 0 is each model's own.
+        hints: A list of [x, y, color] or [x, y, color, radius], see /colorize.
+        reference: A colour photo whose colours to use.
     """
-    results = _run(image, models, saturation, strength, work_size, temperature, samples=samples)
+    settings = _settings(
+        saturation, strength, work_size, temperature, zoo.NOT_SAMPLED, steps, hints, reference
+    )
+    results = _run(image, models, settings, samples=samples)
     pictures = [(path, name) for name, path, _ in results if path is not None]
     return pictures, {name: report for name, _, report in results}
 
 
-def _run(
-    image: uploads.Upload,
-    names: list[str],
+def _settings(
     saturation: float,
     strength: float,
     work_size: int,
     temperature: float,
-    *,
-    seed: int = zoo.NOT_DRAWN,
-    samples: int = 0,
+    seed: int,
+    steps: int,
+    hints: Any,
+    reference: uploads.Upload,
+) -> zoo.Settings:
+    """Check what a program sent.
+
+    Raises:
+        gr.Error: If something is out of range; the message is for the program's author.
+    """
+    path = str(uploads.checked_path(reference)) if reference else None
+    try:
+        return zoo.Settings(
+            saturation, strength, int(work_size), temperature, seed, steps, _hints(hints), path
+        )
+    except (colorzoo.ColorzooError, TypeError, ValueError) as error:
+        raise problem(str(error)) from error
+
+
+def _hints(sent: Any) -> tuple[colorzoo.Hint, ...]:
+    rows = json.loads(sent) if isinstance(sent, str) else sent or []
+    is_list = isinstance(rows, list) and all(isinstance(row, list) for row in rows)
+    if not is_list or any(len(row) not in (3, 4) for row in rows):
+        raise colorzoo.ConfigError(
+            f"hints must be a list of [x, y, color] or [x, y, color, radius], got {rows!r:.100}"
+        )
+    return tuple(colorzoo.Hint(*row) for row in rows)
+
+
+def _run(
+    image: uploads.Upload, names: list[str], settings: zoo.Settings, *, samples: int
 ) -> list[tuple[str, str | None, dict[str, Any]]]:
     """Give each picture's name, its path and the report on it."""
     photo = uploads.read(image)
     try:
-        settings = zoo.Settings(saturation, strength, int(work_size), temperature, seed)
-        drawn = [replace(settings, seed=each) for each in zoo.seeds(samples)[1:]]
+        sampled = [replace(settings, seed=each) for each in zoo.seeds(samples)[1:]]
         for name in names:
-            draws = zoo.has_bins(name)  # no folders, no Hub ids, nothing that a visitor brought
-            if seed != zoo.NOT_DRAWN and not draws:
-                fitting = ", ".join(filter(zoo.has_bins, zoo.model_names()))
-                raise colorzoo.ConfigError(
-                    f"{name} takes no seed, got {seed}: send -1, or choose one of {fitting}."
-                )
+            colorzoo.model_info(name)  # no folders, no Hub ids, nothing that a visitor added
+        if len(names) == 1:  # several models take what they can
+            zoo.get_model(names[0]).check(**settings.options)
     except (colorzoo.ColorzooError, TypeError, ValueError) as error:
         raise problem(str(error)) from error
-    original = uploads.original(photo, uploads.kind_of(photo))
+    original = uploads.original(photo, kind_of(photo.rgb))
     key, results = str((image or {})["path"]), []
-    for answer in zoo.predict(names, key, photo, settings.work_size):
+    for answer in zoo.predict(names, key, photo, settings):
         if answer.prediction is None:
             results.append((answer.name, None, {"error": answer.error}))
             continue
-        for each in [settings, *drawn] if answer.draws else [settings]:
-            picture = zoo.render(answer.name, photo, answer.prediction, each, original)
+        for each in [settings, *sampled] if zoo.takes(answer.name, "seed") else [settings]:
+            (said,) = [answer] if each is settings else zoo.predict([answer.name], key, photo, each)
+            if said.prediction is None:
+                continue
+            picture = zoo.render(answer.name, photo, said.prediction, each, original)
             name = zoo.picture_name(answer.name, each.seed)
             path = sessions.save(picture, photo, name, ".png")
             report: dict[str, Any] = {"colourfulness": round(_colorfulness(picture), 2)}
-            if each.seed == zoo.NOT_DRAWN:
+            if each is settings:
                 report["seconds"] = round(answer.seconds, 3)
             else:
                 report |= {"model": answer.name, "seed": each.seed}

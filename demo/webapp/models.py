@@ -1,19 +1,19 @@
-"""The models behind the page: one copy of each for all visitors, and what they said of photos."""
+"""The models behind the page: one copy of each for all visitors, and their predictions."""
 
 import copy
 import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from PIL import Image
 
 import colorzoo
-from colorzoo.colorizer import Prediction
+from colorzoo import Hint, Prediction
 from colorzoo.imaging.read import Photo
 from colorzoo.imaging.write import to_pil
 from webapp import hub_models
@@ -25,8 +25,9 @@ except ImportError:
 
 WORK_SIZES = (0, 96, 128, 192, 256, 384, 512)
 KEPT_BYTES = 64_000_000  # of predictions, for all visitors together
-NOT_DRAWN = -1  # in the place of a seed
-MAX_SAMPLES = 6  # colourings that a model draws at once
+NOT_SAMPLED = -1  # in place of a seed
+MAX_SAMPLES = 6  # of one model at once
+MAX_STEPS = 100
 
 Run = TypeVar("Run", bound=Callable)
 
@@ -39,15 +40,21 @@ class Settings:
         saturation: Factor on the colour, 0 to 2.
         strength: Share of the result, the rest is the original; 0 to 1.
         work_size: Short side at which the networks look, pixels; 0 is each model's own.
-        temperature: Of the models over colour bins; 0 is each model's own.
-        seed: Which of their colourings these models draw; NOT_DRAWN is what they say by themselves.
+        temperature: For models that take it; 0 is each model's own.
+        seed: Which result to sample, for models that take it; NOT_SAMPLED is their default result.
+        steps: For models that take it; 0 is each model's own.
+        hints: Points of the photo and their colours, for models that take them.
+        reference: Path of a colour photo, for models that take one.
     """
 
     saturation: float = 1.0
     strength: float = 1.0
     work_size: int = 0
     temperature: float = 0.0
-    seed: int = NOT_DRAWN
+    seed: int = NOT_SAMPLED
+    steps: int = 0
+    hints: tuple[Hint, ...] = ()
+    reference: str | None = None
 
     def __post_init__(self) -> None:
         """Check them: programs send anything.
@@ -67,11 +74,27 @@ class Settings:
                 f"work_size must be one of {', '.join(map(str, WORK_SIZES))} (0 is each model's "
                 f"own), got {self.work_size!r}."
             )
-        if type(self.seed) is not int or not NOT_DRAWN <= self.seed < 2**63:
+        if type(self.seed) is not int or not NOT_SAMPLED <= self.seed < 2**63:
             raise colorzoo.ConfigError(
-                "seed must be a whole number from 0 to 2**63 - 1, or -1 to draw nothing, got "
+                "seed must be a whole number from 0 to 2**63 - 1, or -1 to sample nothing, got "
                 f"{self.seed!r}."
             )
+        if type(self.steps) is not int or not 0 <= self.steps <= MAX_STEPS:
+            raise colorzoo.ConfigError(
+                f"steps must be a whole number from 0 to {MAX_STEPS} (0 is each model's own), got "
+                f"{self.steps!r}."
+            )
+
+    @property
+    def options(self) -> colorzoo.Options:
+        """The settings that some models take and others do not; None is the model's own."""
+        return {
+            "seed": None if self.seed == NOT_SAMPLED else self.seed,
+            "temperature": self.temperature or None,
+            "steps": self.steps or None,
+            "hints": self.hints or None,
+            "reference": self.reference,
+        }
 
 
 @dataclass(frozen=True)
@@ -81,15 +104,13 @@ class Answer:
     Attributes:
         name: The model.
         seconds: What the network took, when it ran.
-        prediction: What it said; None if it failed.
-        draws: Whether samples can be drawn from that.
+        prediction: The network's output; None if it failed.
         error: In words why it failed.
     """
 
     name: str
     seconds: float = 0.0
     prediction: Prediction | None = None
-    draws: bool = False
     error: str = ""
 
 
@@ -101,13 +122,16 @@ def model_names() -> list[str]:
     return sorted(names, key=lambda name: (name != colorzoo.DEFAULT_MODEL, name))
 
 
-def has_bins(name: str) -> bool:
-    """Tell whether a registered model is one over colour bins: it takes temperature and seed."""
-    return issubclass(colorzoo.model_info(name).family, colorzoo.BinsColorizer)
+def takes(name: str, option: str) -> bool:
+    """Tell whether a model takes an option, such as "seed"; False if it cannot be loaded."""
+    try:
+        return option in get_model(name).options
+    except colorzoo.ColorzooError:
+        return False
 
 
 def seeds(samples: int) -> tuple[int, ...]:
-    """Give the seeds of a model's own colouring and of so many that it draws.
+    """Give the seeds of a model's default result and of so many samples.
 
     Raises:
         ConfigError: If it is no number of samples.
@@ -116,18 +140,18 @@ def seeds(samples: int) -> tuple[int, ...]:
         raise colorzoo.ConfigError(
             f"samples must be a whole number from 0 to {MAX_SAMPLES}, got {samples!r}."
         )
-    return NOT_DRAWN, *range(samples)
+    return NOT_SAMPLED, *range(samples)
 
 
 def picture_name(model: str, seed: int) -> str:
-    """Call what a model makes: "unet-bins" its own colouring, "unet-bins 1" the one of seed 0."""
-    return model if seed == NOT_DRAWN else f"{model} {seed + 1}"
+    """Name a result: "unet-bins" is the default one, "unet-bins 1" the sample with seed 0."""
+    return model if seed == NOT_SAMPLED else f"{model} {seed + 1}"
 
 
 def origin(picture: str) -> tuple[str, int]:
     """Give the model and the seed of what ``picture_name`` called so: no model has a space."""
     model, _, number = picture.partition(" ")
-    return model, int(number) - 1 if number else NOT_DRAWN
+    return model, int(number) - 1 if number else NOT_SAMPLED
 
 
 _loaded: dict[str, colorzoo.Colorizer] = {}
@@ -156,14 +180,14 @@ def warm() -> None:
             get_model(name)
         return
     photo = colorzoo.read_photo(Image.linear_gradient("L"))
-    for answer in _run_networks(model_names(), photo, 0):
+    for answer in _run_networks(model_names(), photo, Settings()):
         if answer.prediction is not None:
             render(answer.name, photo, answer.prediction, Settings())
 
 
 # Predictions --------------------------------------------------------------------------------------
 
-_Key = tuple[str, str, int]
+_Key = tuple[Hashable, ...]
 
 
 class _Kept:
@@ -208,26 +232,40 @@ PREDICTIONS = _Kept()
 def _size(answer: Answer) -> int:
     if answer.prediction is None:
         return 0
-    return answer.prediction.lightness.nbytes + answer.prediction.output.nbytes
+    return answer.prediction.nbytes
 
 
-def predict(names: Sequence[str], key: str, photo: Photo, work_size: int) -> Iterator[Answer]:
-    """Run models on a photo, one after another; what is known already is not computed again.
+def predict(names: Sequence[str], key: str, photo: Photo, settings: Settings) -> Iterator[Answer]:
+    """Run models on a photo, one after another; known predictions are not computed again.
 
     Args:
         names: The models.
         key: What stands for the photo: the path of its upload, which Gradio derives from its bytes.
         photo: The photo.
-        work_size: Short side at which they look; 0 is each model's own.
+        settings: How to colour; of these, the networks get the working size and the options that
+            they take.
     """
-    known = {name: PREDICTIONS.get((key, name, work_size)) for name in names}
+    keys = {
+        name: (key, name, settings.work_size, _network_options(name, settings)) for name in names
+    }
+    known = {name: PREDICTIONS.get(keys[name]) for name in names}
     fresh = [name for name, answer in known.items() if answer is None]
-    running = _run_networks(fresh, photo, work_size) if fresh else iter(())
+    running = _run_networks(fresh, photo, settings) if fresh else iter(())
     for name, answer in known.items():
         answer = answer or next(running)
         if answer.prediction is not None:
-            PREDICTIONS.add((key, name, work_size), answer)
+            PREDICTIONS.add(keys[name], answer)
         yield answer
+
+
+def _network_options(name: str, settings: Settings) -> tuple[Hashable, ...]:
+    """Give what changes a model's prediction, as a part of a key."""
+    try:
+        wanted = get_model(name).network_options
+    except colorzoo.ColorzooError:  # running it will tell
+        return ()
+    options: dict[str, Any] = {**settings.options}
+    return tuple((option, options[option]) for option in sorted(wanted))
 
 
 def _on_gpu(function: Run) -> Run:
@@ -236,23 +274,22 @@ def _on_gpu(function: Run) -> Run:
 
 
 @_on_gpu
-def _run_networks(names: Sequence[str], photo: Photo, work_size: int) -> Iterator[Answer]:
+def _run_networks(names: Sequence[str], photo: Photo, settings: Settings) -> Iterator[Answer]:
     for name in names:
         start = time.perf_counter()
         try:
             model = get_model(name)
-            size = work_size or model.work_size
+            size = settings.work_size or model.work_size
             if hub_models.is_key(name):
                 size = min(size, hub_models.MAX_WORK_SIZE)
             if torch.cuda.is_available():  # the shared copy stays on the CPU, where it renders
                 model = copy.deepcopy(model).cuda()
-            said = model.predict(photo, work_size=size)
-            prediction = Prediction(said.lightness.cpu(), said.output.cpu())
-        except Exception as error:  # one broken model must not take the others along
+            taken = model.taken(**settings.options)
+            prediction = model.predict(photo, work_size=size, **taken).to("cpu")
+        except Exception as error:  # one broken model must not stop the others
             yield Answer(name, error=words(name, error))
         else:
-            draws = isinstance(model, colorzoo.BinsColorizer)
-            yield Answer(name, time.perf_counter() - start, prediction, draws)
+            yield Answer(name, time.perf_counter() - start, prediction)
 
 
 def words(name: str, error: Exception) -> str:
@@ -277,18 +314,16 @@ def render(
     Args:
         name: The model.
         photo: The photo.
-        prediction: What the model said.
-        settings: Saturation, strength, temperature and seed.
+        prediction: What the model predicted.
+        settings: How to colour.
         original: What a strength below 1 leaves visible, of the photo's size; the photo if None.
 
     Returns:
         An image with the photo's metadata.
     """
     model = get_model(name)
-    if isinstance(model, colorzoo.BinsColorizer):
-        seed = None if settings.seed == NOT_DRAWN else settings.seed
-        model = model.answering(settings.temperature or None, seed)
-    result = model.render(photo, prediction, saturation=settings.saturation)
+    taken = model.taken(**settings.options)
+    result = model.render(photo, prediction, saturation=settings.saturation, **taken)
     if settings.strength < 1:
         info, original = result.info, original or to_pil(photo.rgb, photo)
         result = Image.blend(original, result, settings.strength)

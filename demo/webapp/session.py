@@ -1,4 +1,4 @@
-"""What one open page has: a photo, wishes, results. Nothing here knows the page's layout."""
+"""One visitor's session: a photo, wishes, results. Nothing here knows the page's layout."""
 
 import time
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from PIL import Image
 
 import colorzoo
 from colorzoo.evaluation import metrics
+from colorzoo.imaging.kind import Kind, kind_of
 from colorzoo.imaging.read import Photo
 from colorzoo.imaging.write import to_pil
 from webapp import models as zoo
@@ -78,7 +79,7 @@ class Visit:
     """What one open page wants and what it has got; changed in place."""
 
     wish: Wish | None = None
-    kind: uploads.Kind = "gray"
+    kind: Kind = "gray"
     tiles: dict[str, Tile] = field(default_factory=dict)
     views: dict[str, str] = field(default_factory=dict)
     guests: dict[str, str] = field(default_factory=dict)  # "user/repo" -> its key in the engine
@@ -166,7 +167,7 @@ def colour(visit: Visit, wish: Wish, upload: uploads.Upload) -> Iterator[Progres
     start, total = time.perf_counter(), len(wish.models)
     photo = uploads.read(upload)
     small = uploads.reduce(photo, TILE_SIDE)
-    visit.kind = uploads.kind_of(small)
+    visit.kind = kind_of(small.rgb)
     scene = _Scene(
         small,
         uploads.original(small, visit.kind),
@@ -179,18 +180,20 @@ def colour(visit: Visit, wish: Wish, upload: uploads.Upload) -> Iterator[Progres
     kept = {name: visit.tiles[name] for name in wanted if name in visit.tiles}
     visit.tiles = tiles | kept
     keys = [visit.key(name) for name in wish.models]
-    answers = zoo.predict(keys, str(wish.photo), photo, wish.settings.work_size)
+    answers = zoo.predict(keys, str(wish.photo), photo, wish.settings)
     for done, name in enumerate(wish.models):
         progress = Progress(done, total, (f"Colouring with {name}, {done + 1} of {total} …",))
         yield progress
         answer = next(answers)
-        for seed in wish.seeds if answer.draws else wish.seeds[:1]:
-            if seed != zoo.NOT_DRAWN:
+        for seed in wish.seeds if zoo.takes(answer.name, "seed") else wish.seeds[:1]:
+            settings = replace(wish.settings, seed=seed)
+            if seed != zoo.NOT_SAMPLED:
                 yield progress
+                # The same prediction, unless the network itself depends on the seed.
+                answer = next(zoo.predict([answer.name], str(wish.photo), photo, settings))
             if visit.wish != wish:
                 return
             picture = zoo.picture_name(name, seed)
-            settings = replace(wish.settings, seed=seed)
             tile = kept.pop(picture, None)
             if not (tile and tile.recipe == (answer.name, settings) and Path(tile.path).exists()):
                 tile = _result(scene, picture, answer, settings)
@@ -211,12 +214,12 @@ def _result(scene: _Scene, name: str, answer: zoo.Answer, settings: zoo.Settings
         image = zoo.render(answer.name, scene.small, answer.prediction, settings, scene.original)
     except Exception as error:  # as with the network itself: the others go on
         return scene.failed(name, zoo.words(name, error))
-    seconds = answer.seconds if settings.seed == zoo.NOT_DRAWN else None
+    seconds = answer.seconds if settings.seed == zoo.NOT_SAMPLED else None
     tile = scene.tile(name, image, seconds=seconds)
     return replace(tile, recipe=(answer.name, settings))
 
 
-def _notes(photo: Photo, kind: uploads.Kind) -> list[str]:
+def _notes(photo: Photo, kind: Kind) -> list[str]:
     told = {
         "gray": "The photo is black and white.",
         "toned": "The photo is toned (sepia or the like): only its lightness is used.",
@@ -298,7 +301,7 @@ def _picture(visit: Visit, wish: Wish, name: str, photo: Photo, shown: Photo) ->
         return original
     model, seed = zoo.origin(name)
     key, settings = visit.key(model), replace(wish.settings, seed=seed)
-    answer = next(zoo.predict([key], str(wish.photo), photo, settings.work_size))
+    answer = next(zoo.predict([key], str(wish.photo), photo, settings))
     if answer.prediction is None:
         raise problem(f"{name} failed: {answer.error}")
     return zoo.render(key, shown, answer.prediction, settings, original)

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.evaluation.metrics import prepare
-from train.data.sources import GRAY_CHROMA, Tally, iter_photos
+from colorzoo.imaging.kind import is_gray
+from train.data.sources import Tally, iter_photos
 
 # Photos converted at a time.
 _CHUNK = 256
@@ -133,7 +134,7 @@ def _kept_at(rgb: np.ndarray, resolutions: list[int]) -> int:
 def _to_lab(squares: list[np.ndarray]) -> tuple[Tensor, Tensor]:
     """Convert (S, S, 3) uint8 to (N, S, S, 3) float16 L*a*b*; tell which have colour."""
     lab = rgb_to_lab(torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2) / 255)
-    coloured = lab[:, 1:].norm(dim=1).mean(dim=(1, 2)) >= GRAY_CHROMA
+    coloured = ~is_gray(lab[:, 1:])
     return lab.permute(0, 2, 3, 1).half(), coloured
 
 

@@ -18,10 +18,6 @@ from colorzoo.imaging.formats import SUFFIXES, photos_below
 from colorzoo.imaging.read import read_photo
 from train.recipe import Recipe
 
-# Mean distance from gray, in L*a*b* units, below which a photo has no colour to learn from.
-GRAY_CHROMA = 2.0
-
-
 # Parts of a folder, which processes share out.
 _SHARDS = 64
 

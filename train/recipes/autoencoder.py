@@ -3,6 +3,6 @@
 The bundled weights took 8 epochs on one CPU core.
 """
 
-from train.recipe import Recipe
+from train.recipe import Objective, Recipe
 
-RECIPE = Recipe(model="autoencoder", loss="mse", options="--limit-seconds 5100")
+RECIPE = Recipe(model="autoencoder", objective=Objective("mse"), options="--limit-seconds 5100")

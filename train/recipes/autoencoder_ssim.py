@@ -4,11 +4,11 @@ The bundled weights took 12 minutes on one CPU core. Structural similarity alone
 left the a channel flat in a run of twice that length.
 """
 
-from train.recipe import Recipe
+from train.recipe import Objective, Recipe
 
 RECIPE = Recipe(
     model="autoencoder-ssim",
-    loss="ssim-mse",
+    objective=Objective("ssim-mse"),
     start="autoencoder",
     learning_rate=1.3e-3,  # as found by: tune autoencoder-ssim --metric val_ssim
     weight_decay=0.0,  # AdamW without decay is Adam

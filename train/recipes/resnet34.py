@@ -4,13 +4,13 @@ The bundled weights took 4 epochs on one CPU core. Their encoder started from ti
 blocks that ResNet-34 has beyond it started as the identity.
 """
 
-from train.recipe import Recipe
+from train.recipe import Objective, Recipe
 
 RECIPE = Recipe(
     model="resnet34",
-    loss="mse",
+    objective=Objective("mse"),
     start="imagenet",
     learning_rate=6e-4,
     sides=((0.0, 96), (0.5, 128), (0.88, 224)),
-    options="--limit-seconds 3300 --start resnet18.safetensors",
+    options="--limit-seconds 3300",
 )

@@ -3,11 +3,11 @@
 The bundled weights took 8 epochs on one CPU core.
 """
 
-from train.recipe import Recipe
+from train.recipe import Objective, Recipe
 
 RECIPE = Recipe(
     model="unet",
-    loss="l1",
+    objective=Objective("l1"),
     patience=10,
     split=(0.8, 0.1, 0.1),
     options="--limit-seconds 5400",

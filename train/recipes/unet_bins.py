@@ -3,11 +3,11 @@
 The bundled weights took 3 epochs on one CPU core.
 """
 
-from train.recipe import Recipe
+from train.recipe import Objective, Recipe
 
 RECIPE = Recipe(
     model="unet-bins",
-    loss="bins",
+    objective=Objective("bins"),
     start="unet",
     keep="val_loss",
     learning_rate=6e-4,

@@ -3,13 +3,12 @@
 The bundled weights took 2 epochs on one CPU core.
 """
 
-from train.recipe import Adversary, Recipe
+from train.recipe import Adversarial, Recipe
 
 RECIPE = Recipe(
     model="unet-gan",
-    loss="l1",
     start="unet",
-    adversary=Adversary(objective="hinge", l1_weight=60.0, width=32, learning_rate=4e-4),
+    objective=Adversarial("l1", variant="hinge", l1_weight=60.0, width=32, learning_rate=4e-4),
     keep="last",
     epochs=12,
     batch_size=16,

@@ -155,8 +155,8 @@ class _Desk:
         """Add a model from the Hub to this visit."""
         if len(visit.guests) >= hub_models.MAX_BROUGHT:
             raise problem(
-                f"A visit takes up to {hub_models.MAX_BROUGHT} models from the Hub: reload the page to "
-                "start afresh."
+                f"You can add up to {hub_models.MAX_BROUGHT} models from the Hub. Reload the page "
+                "to start again."
             )
         try:
             key = hub_models.fetch(repo_id)
@@ -168,7 +168,7 @@ class _Desk:
             self.adjust.models: gr.CheckboxGroup(
                 _choices(visit), value=[*models, *({name} - {*models})]
             ),
-            self.adjust.brought: status(f"{name} has joined."),
+            self.adjust.brought: status(f"{name} was added."),
         }
 
     def make_png(self, visit: Visit) -> Iterator[Updates]:
@@ -232,7 +232,7 @@ def _about(name: str, visit: Visit) -> str:
     if not sessions.is_model(name):
         return ""
     model, seed = zoo.origin(name)
-    drawn = "" if seed == zoo.NOT_DRAWN else f" Drawn with seed {seed}."
+    drawn = "" if seed == zoo.NOT_SAMPLED else f" Sampled with seed {seed}."
     if model in visit.guests:
         commit = visit.guests[model].partition("@")[2]
         return f"**{name}**: brought from the Hub, commit {commit}.{drawn}"

@@ -1,4 +1,4 @@
-"""What the first tab holds, and where; what happens there is in compare_tab.py."""
+"""The layout of the first tab; what happens there is in compare.py."""
 
 import tempfile
 from dataclasses import dataclass
@@ -139,16 +139,20 @@ def _lay_out_controls() -> Adjust:
             info="How closely the models look. Small sees the scene, large sees details and is "
             "slower. The result always has the photo's size.",
         )  # fmt: skip
-        bins = ", ".join(filter(zoo.has_bins, names))
+        heated, sampled = (
+            ", ".join(name for name in names if zoo.takes(name, option))
+            for option in ("temperature", "seed")
+        )
         temperature = gr.Slider(
-            0, 2, 0, step=0.05, label="Temperature", elem_id="temperature", visible=bool(bins),
-            info=f"For {bins}: low is bold and spotted, high is smooth and dull, 0 is the model's "
-            "own.",
+            0, 2, 0, step=0.05, label="Temperature", elem_id="temperature",
+            visible=bool(heated),
+            info=f"For {heated}: low is vivid but blotchy, high is smooth but muted, 0 is the "
+            "model's default.",
         )  # fmt: skip
         samples = gr.Slider(
             0, zoo.MAX_SAMPLES, 0, step=1, precision=0, label="Samples", elem_id="samples",
-            visible=bool(bins),
-            info=f"For {bins}: how many other possible colourings to draw, to choose from.",
+            visible=bool(sampled),
+            info=f"For {sampled}: how many other plausible results to show.",
         )  # fmt: skip
     with gr.Accordion("Models", open=False):
         models = gr.CheckboxGroup(names, value=names, label="Models that run", elem_id="models")

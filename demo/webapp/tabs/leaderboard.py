@@ -7,15 +7,10 @@ from typing import Any
 import gradio as gr
 
 import colorzoo
+from colorzoo.evaluation.report import COLUMNS
 from webapp import models as zoo
 from webapp.theme import table
 
-_COLUMNS = {
-    "psnr": "PSNR dB ↑", "ssim": "SSIM ↑", "cf": "CF", "delta_cf": "ΔCF ↓", "auc": "AuC % ↑",
-    "auc_rebalanced": "rebalanced AuC % ↑", "mse_ab": "MSE ab ↓", "lpips": "LPIPS ↓",
-    "fid": "FID ↓",
-}  # fmt: skip
-_DIGITS = {"ssim": 4, "lpips": 4, "cf": 1, "delta_cf": 1, "mse_ab": 1, "fid": 1}
 ACCURACIES = {"PSNR dB": "psnr", "AuC %": "auc", "rebalanced AuC %": "auc_rebalanced"}
 GRAY, _MISSING = "gray (ab = 0)", "–"
 
@@ -45,8 +40,9 @@ def build() -> None:
 
 def numbers(reports: dict[str, dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
     """Give heads and rows of the table, the gray row first."""
-    keys = [key for key in _COLUMNS if _has(reports, key)]
-    heads = ["model", "parameters", *(_COLUMNS[key] for key in keys), "ms a photo"]
+    keys = [key for key in COLUMNS if _has(reports, key)]
+    measured = [f"{COLUMNS[key].heading} {COLUMNS[key].better}".strip() for key in keys]
+    heads = ["model", "parameters", *measured, "ms a photo"]
     gray = next(iter(reports.values()))["gray"]
     rows = [[GRAY, _MISSING, *_told(gray, keys), _MISSING]]
     for name, report in reports.items():
@@ -81,7 +77,7 @@ def _has(reports: dict[str, dict[str, Any]], key: str) -> bool:
 def _told(scores: dict[str, float | None], keys: list[str]) -> list[str]:
     values = ((key, scores.get(key)) for key in keys)
     return [
-        _MISSING if value is None else f"{value:.{_DIGITS.get(key, 2)}f}" for key, value in values
+        _MISSING if value is None else f"{value:.{COLUMNS[key].digits}f}" for key, value in values
     ]
 
 

@@ -1,0 +1,6 @@
+"""``python -m colorzoo``: the command line."""
+
+from colorzoo.cli import main
+
+if __name__ == "__main__":
+    main()

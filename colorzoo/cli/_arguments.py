@@ -1,0 +1,112 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from colorzoo.options import Hint, Options
+
+Model = Annotated[str, typer.Option(help="A registered model, a folder or a Hub id.")]
+OneModel = Annotated[str, typer.Argument(help="A registered model, a folder or a Hub id.")]
+Models = Annotated[
+    list[str] | None,
+    typer.Option("--model", help="Only this model; can be given several times."),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+Saturation = Annotated[
+    float, typer.Option(min=0, max=10, help="0 is gray, 1 is what the model says, 2 is twice that.")
+]
+WorkSize = Annotated[
+    int | None,
+    typer.Option(min=16, max=4096, help="Short side, in pixels, at which the model looks."),
+]
+Temperature = Annotated[
+    float | None,
+    typer.Option(help="-bins models only: low is vivid but blotchy, 1 smooth but muted."),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(help="Sample one of several plausible results (-bins and sampling models)."),
+]
+Steps = Annotated[int | None, typer.Option(help="Steps of a sampling model.")]
+Hints = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--hint",
+        metavar="X,Y,COLOR[,RADIUS]",
+        help='The colour at a point of the photo, such as "120,80,#b03020"; "gray" keeps it gray. '
+        "Models that take hints only. Can be given several times.",
+    ),
+]
+Reference = Annotated[
+    Path | None,
+    typer.Option(help="A colour photo whose colours to use. Models that take a reference only."),
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Skip photos that are done: the output can be decoded, has the photo's size, is not "
+        "older and, if --report knows, was made by this model with these options. Damaged outputs "
+        "are made again; other pictures are replaced only with --overwrite.",
+    ),
+]
+ReportFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        help="Write a line of JSON for each photo, and a summary at the end. --resume appends.",
+    ),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
+MaxPixels = Annotated[int, typer.Option(min=1, help="Refuse photos with more pixels than this.")]
+Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit to load from the Hub.")]
+Branch = Annotated[str | None, typer.Option(help="Push to this branch instead of main.")]
+CreatePr = Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead.")]
+Private = Annotated[
+    bool, typer.Option("--private", help="Make the repository private if it is created.")
+]
+Message = Annotated[str | None, typer.Option(help="Commit message.")]
+OverwriteCard = Annotated[
+    bool, typer.Option("--overwrite-card", help="Replace a card that is on the Hub already.")
+]
+
+
+def gather_options(
+    seed: int | None,
+    temperature: float | None,
+    steps: int | None,
+    hints: list[str] | None,
+    reference: Path | None,
+) -> "Options":
+    """Collect what the command line asks of a model.
+
+    Raises:
+        ConfigError: If a hint cannot be read.
+    """
+    options: Options = {
+        "seed": seed,
+        "temperature": temperature,
+        "steps": steps,
+        "hints": [_read_hint(text) for text in hints] if hints else None,
+        "reference": reference,
+    }
+    return options
+
+
+def _read_hint(text: str) -> "Hint":
+    from colorzoo.errors import ConfigError
+    from colorzoo.options import Hint
+
+    parts = [part.strip() for part in text.split(",")]
+    try:
+        if len(parts) not in (3, 4):
+            raise ValueError
+        x, y, radius = float(parts[0]), float(parts[1]), float((*parts, "1")[3])
+    except ValueError:
+        raise ConfigError(
+            f"--hint is X,Y,COLOR or X,Y,COLOR,RADIUS, such as 120,80,#b03020; got {text!r}"
+        ) from None
+    return Hint(x, y, None if parts[2] == "gray" else parts[2], radius)

@@ -1,0 +1,64 @@
+"""``colorzoo compare``: every model on one sheet."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from colorzoo.cli._arguments import (
+    Device,
+    Hints,
+    MaxPixels,
+    Models,
+    Overwrite,
+    Reference,
+    Saturation,
+    Seed,
+    Steps,
+    Temperature,
+    WorkSize,
+    gather_options,
+)
+from colorzoo.cli._console import OUT, errors, fail, find_device, note
+from colorzoo.defaults import MAX_PIXELS
+
+
+def compare(
+    image: Annotated[Path, typer.Argument(help="A photo.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The sheet to write.")],
+    model: Models = None,
+    saturation: Saturation = 1.0,
+    work_size: WorkSize = None,
+    temperature: Temperature = None,
+    seed: Seed = None,
+    steps: Steps = None,
+    hint: Hints = None,
+    reference: Reference = None,
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+    max_pixels: MaxPixels = MAX_PIXELS,
+) -> None:
+    """Colour a photo with every model and arrange the results on a labelled sheet."""
+    from colorzoo.gallery import compare_photo, contact_sheet
+    from colorzoo.imaging.read import read_photo
+    from colorzoo.imaging.write import save_image
+    from colorzoo.jobs.plan import Job, check_target
+
+    with errors():
+        check_target(Job(image, output), overwrite=overwrite)
+        photo = read_photo(image, max_pixels=max_pixels)
+        results = compare_photo(
+            photo,
+            models=model,
+            saturation=saturation,
+            work_size=work_size,
+            device=find_device(device),
+            **gather_options(seed, temperature, steps, hint, reference),
+        )
+        if not results:
+            fail("no model has weights yet")
+        tiles = [("input", photo.rgb), *results.items()]
+        output.parent.mkdir(parents=True, exist_ok=True)
+        save_image(contact_sheet(tiles, columns=min(len(tiles), 4), tile=384), output)
+        note(f"{photo.name}: {each}" for each in photo.notes)
+    OUT.print(f"wrote {output}", soft_wrap=True)

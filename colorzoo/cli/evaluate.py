@@ -1,0 +1,97 @@
+"""``colorzoo evaluate``: a model measured on colour photos."""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from colorzoo._version import __version__
+from colorzoo.cli._arguments import Device, MaxPixels, OneModel, Overwrite, Revision
+from colorzoo.cli._console import ERR, OUT, errors, find_device, note, progress
+from colorzoo.defaults import MAX_PIXELS
+from colorzoo.errors import ImageError
+
+if TYPE_CHECKING:
+    from colorzoo.evaluation.report import Report
+
+_REPORT_FILE, _SHEET_FILE = "metrics.json", "sheet.png"
+
+
+def evaluate(
+    model: OneModel,
+    data: Annotated[Path, typer.Argument(help="A folder of colour photos, or a tar of them.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="A folder to write metrics.json and sheet.png to."),
+    ] = None,
+    revision: Revision = None,
+    lpips: Annotated[bool, typer.Option("--lpips", help="Measure LPIPS too.")] = False,
+    fid: Annotated[bool, typer.Option("--fid", help="Measure FID too.")] = False,
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+    max_pixels: MaxPixels = MAX_PIXELS,
+) -> None:
+    """Measure a model on colour photos of your own, beside the photos without colour."""
+    from colorzoo.evaluation.perceptual import find_measures
+    from colorzoo.evaluation.report import evaluate_model
+    from colorzoo.loading import load
+
+    chosen = find_device(device)
+    with errors():
+        if output is not None:
+            _check_folder(output, data, overwrite=overwrite)
+        colorizer = load(model, revision=revision, device=chosen)
+        asked = [name for name, wanted in (("lpips", lpips), ("fid", fid)) if wanted]
+        measures, notes = find_measures(asked, device=chosen)
+        note(notes)
+        with progress() as bar:
+            report = evaluate_model(
+                colorizer,
+                model,
+                data,
+                measures=measures,
+                skip=output,
+                max_pixels=max_pixels,
+                track=partial(bar.track, description=f"Measuring {model}"),
+            )
+        for line in report.unreadable:
+            ERR.print(f"skipped: {line}", style="red", soft_wrap=True)
+        _print(report)
+        if output is not None:
+            _write(report, output)
+
+
+def _check_folder(output: Path, data: Path, *, overwrite: bool) -> None:
+    if output.resolve() == data.resolve():
+        raise ImageError(
+            f"{output} holds the photos, and the sheet would be taken for one: choose another."
+        )
+    for path in (output / _REPORT_FILE, output / _SHEET_FILE):
+        if path.exists() and not overwrite:
+            raise ImageError(f"{path} exists. Pass --overwrite to replace it.")
+
+
+def _print(report: "Report") -> None:
+    from colorzoo.evaluation.report import scores_table
+
+    found = report.as_json()
+    OUT.print(scores_table({"gray": found["gray"], report.name: found["scores"]}))
+    OUT.print(
+        f"{found['photos']} photos of {found['data']}, {found['unreadable']} skipped. "
+        f"{found['parameters']:,} parameters, {found['milliseconds']:.1f} ms a photo on "
+        f"{found['hardware']}."
+    )
+    OUT.print(found["protocol"])
+
+
+def _write(report: "Report", folder: Path) -> None:
+    from colorzoo.atomic import write_whole
+    from colorzoo.imaging.write import save_image
+
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {**report.as_json(), "colorzoo": __version__}
+    write_whole(folder / _REPORT_FILE, (json.dumps(found, indent=2) + "\n").encode())
+    save_image(report.sheet, folder / _SHEET_FILE)
+    OUT.print(f"wrote {folder / _REPORT_FILE} and {folder / _SHEET_FILE}", soft_wrap=True)

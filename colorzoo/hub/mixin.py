@@ -1,0 +1,229 @@
+"""What a model can do with the Hugging Face Hub: be saved, loaded and pushed."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+from huggingface_hub import CommitInfo, ModelCard, ModelHubMixin
+
+from colorzoo.errors import ConfigError
+from colorzoo.hub.checkpoint import Config, load_model, save_files
+from colorzoo.hub.fetch import Folder, HubRepo
+from colorzoo.hub.push import PushOptions, push_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+# The model's page until someone writes a better one.
+_CARD = """\
+---
+{{ card_data }}
+---
+
+# {{ repo_id.split("/")[-1] if repo_id else architecture }}
+
+Colours black-and-white photos: `{{ architecture }}` of colorzoo, {{ parameters }} parameters.
+
+```python
+import colorzoo
+
+model = colorzoo.load("{{ repo_id or "." }}"){{ "" if repo_id else "  # this folder" }}
+image = model.colorize("photo.jpg")
+colorzoo.save_image(image, "coloured.jpg")
+```
+
+The colours are a guess from the lightness of the picture, not history.
+{%- if paper_url %} The method is described in <{{ paper_url }}>.{% endif %}
+
+"""
+
+Model = TypeVar("Model", bound="HubMixin")
+
+
+class HubMixin(
+    ModelHubMixin,
+    model_card_template=_CARD,
+    library_name="colorzoo",
+    pipeline_tag="image-to-image",
+    tags=["image-colorization"],
+):
+    """Saving, loading and pushing; the other half of a Colorizer is an ``nn.Module``.
+
+    Attributes:
+        architecture: The name the model is registered under.
+    """
+
+    architecture: str = ""
+
+    if TYPE_CHECKING:  # what the other half brings
+
+        @property
+        def parameter_count(self) -> int: ...  # noqa: D102
+        def state_dict(self) -> dict[str, Tensor]: ...  # noqa: D102
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What config.json holds: the architecture's name and the constructor's keywords."""
+        keywords = self._hub_mixin_config
+        return {
+            "architecture": self.architecture,
+            **(keywords if isinstance(keywords, dict) else {}),
+        }
+
+    def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
+        """Write the short card that a model gets unless it has another one.
+
+        Args:
+            args: Passed on to ``ModelHubMixin``.
+            kwargs: ``repo_id`` for the repository that the card shows how to load; anything else
+                is for a template of the subclass's own.
+        """
+        values = {"architecture": self.architecture, "parameters": f"{self.parameter_count:,}"}
+        return super().generate_model_card(*args, **{**values, **kwargs})
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        save_weights(self, save_directory)
+
+    @classmethod
+    def from_pretrained(
+        cls: type[Model],
+        pretrained_model_name_or_path: str | Path,
+        *,
+        force_download: bool = False,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+        revision: str | None = None,
+        **model_kwargs: Any,
+    ) -> Model:
+        """Load a model of this family; :func:`colorzoo.load` finds the family by itself.
+
+        Args:
+            pretrained_model_name_or_path: A folder, or "user/repo" on the Hub.
+            force_download: Download files again even if they are cached.
+            token: Hub token; that of the user who is logged in if None.
+            cache_dir: Where downloads are kept.
+            local_files_only: Never use the network.
+            revision: Branch, tag or commit on the Hub.
+            model_kwargs: Keywords that replace those of config.json, such as ``work_size``.
+
+        Returns:
+            The model in eval mode, on the CPU, as float32.
+
+        Raises:
+            ConfigError: If config.json is missing or damaged, or does not fit this family.
+            WeightsError: If the weights do not fit.
+            HubError: If the Hub does not deliver.
+        """
+        place = pretrained_model_name_or_path
+        source = (
+            Folder(Path(place))
+            if Path(place).is_dir()
+            else HubRepo(
+                str(place),
+                revision=revision,
+                token=token,
+                cache_dir=cache_dir,
+                local_files_only=local_files_only,
+                force_download=force_download,
+            )
+        )
+
+        def builder(config: Config) -> "Callable[[], Any]":
+            def build() -> Any:
+                try:
+                    return cls(**{**config.keywords, **model_kwargs})
+                except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+                    raise ConfigError(
+                        f"{config.path} does not fit {cls.__name__} ({error}); {config.origin}. "
+                        "colorzoo.load() finds the family by itself."
+                    ) from error
+
+            return build
+
+        config, model = load_model(source, builder)
+        if isinstance(config.architecture, str):  # the class may have several names
+            model.architecture = config.architecture
+        return model.eval()
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        config: Any = None,
+        commit_message: str = "Push model using colorzoo",
+        private: bool | None = None,
+        token: str | None = None,
+        branch: str | None = None,
+        create_pr: bool | None = None,
+        allow_patterns: list[str] | str | None = None,
+        ignore_patterns: list[str] | str | None = None,
+        delete_patterns: list[str] | str | None = None,
+        model_card_kwargs: dict[str, Any] | None = None,
+        card: str | Path | None = None,
+        overwrite_card: bool = False,
+    ) -> CommitInfo:
+        """Push the model to the Hub in one commit; a missing repository is created.
+
+        A card that is on the Hub already stays as it is, unless ``overwrite_card`` is given.
+
+        Args:
+            repo_id: "user/repo", or "repo" for the user who is logged in.
+            config: Accepted because ``ModelHubMixin`` has it; must be the model's own if given.
+            commit_message: Summary of the commit.
+            private: Whether a repository that is created is private; the owner's default if None.
+            token: Hub token; that of the user who is logged in if None.
+            branch: Branch to push to, created if missing; main if None.
+            create_pr: Open a pull request instead.
+            allow_patterns: Push only files that match one of these.
+            ignore_patterns: Do not push files that match one of these.
+            delete_patterns: Delete files on the Hub that match one of these and are not pushed.
+            model_card_kwargs: Passed on to ``generate_model_card``.
+            card: Markdown file to push as the card (README.md); a short one is written if None.
+            overwrite_card: Replace a card that is on the Hub already.
+
+        Returns:
+            The commit, a string with its address: ``oid`` is the hash to pin, as in
+            ``colorzoo.load(repo_id, revision=commit.oid)``, ``pr_url`` the pull request.
+
+        Raises:
+            ConfigError: If arguments exclude each other.
+            HubError: If the Hub refuses, or has another card than ``card``.
+        """
+        if config not in (None, self._hub_mixin_config):
+            raise ConfigError("config.json holds the model's own keywords: leave config out.")
+
+        def write(folder: Path, full_id: str) -> None:
+            self.save_pretrained(
+                folder, model_card_kwargs={"repo_id": full_id, **(model_card_kwargs or {})}
+            )
+
+        return push_files(
+            repo_id,
+            write,
+            PushOptions(
+                overwrite_card=overwrite_card,
+                branch=branch,
+                create_pr=bool(create_pr),
+                private=private,
+                token=token,
+            ),
+            message=commit_message,
+            card=card,
+            allow_patterns=allow_patterns,
+            ignore_patterns=ignore_patterns,
+            delete_patterns=delete_patterns,
+        ).commit
+
+
+def save_weights(model: HubMixin, folder: str | Path, *, dtype: torch.dtype | None = None) -> None:
+    """Write config.json and model.safetensors.
+
+    Args:
+        model: The model to save.
+        folder: Where to; it is created if missing.
+        dtype: Floating-point type of the saved tensors; the model's own if None.
+    """
+    save_files(Path(folder), model.state_dict(), model.config, dtype=dtype)

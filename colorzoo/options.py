@@ -1,0 +1,161 @@
+"""What a caller may ask of a colorizer: seed, temperature, steps, hints and reference.
+
+Every method that colours takes these as keywords. A family declares which of them it takes
+(``Colorizer.network_options``, ``Colorizer.render_options``); nobody asks for its type.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from PIL import ImageColor
+
+from colorzoo.errors import ConfigError
+from colorzoo.imaging.read import ImageSource
+
+MAX_SEED, MAX_STEPS = 2**63 - 1, 1000
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A point of a photo and the colour it should get.
+
+    Examples:
+        >>> Hint(120, 80, "#b03020").rgb
+        (176, 48, 32)
+        >>> Hint(120, 80, "tomato", radius=4).rgb
+        (255, 99, 71)
+        >>> Hint(10, 10, None).rgb is None  # this point stays gray
+        True
+
+    Attributes:
+        x: Column in the photo, pixels from the left, with its EXIF orientation applied.
+        y: Row, pixels from the top.
+        color: "#rrggbb", a CSS name, (red, green, blue) from 0 to 255, or None for "stays gray".
+        radius: Half the side of the square around the point that the hint is about, pixels of the
+            photo. At the network's working size it covers at least one pixel.
+
+    Raises:
+        ConfigError: If the colour is none of these, or a number is out of range.
+    """
+
+    x: float
+    y: float
+    color: str | tuple[int, int, int] | None
+    radius: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        for name, value, low in (("x", self.x, 0), ("y", self.y, 0), ("radius", self.radius, 0)):
+            if not _is_number(value) or value < low:
+                raise ConfigError(
+                    f"a hint's {name} must be a number of pixels from {low}, got {value!r}"
+                )
+        _ = self.rgb
+
+    @property
+    def rgb(self) -> tuple[int, int, int] | None:
+        """The colour as (red, green, blue) from 0 to 255; None for "stays gray"."""
+        color = self.color
+        if color is None:
+            return None
+        if isinstance(color, str):
+            try:
+                red, green, blue = ImageColor.getrgb(color)[:3]
+            except ValueError:
+                raise ConfigError(
+                    f"{color!r} is not a colour; give '#rrggbb', a CSS name such as 'tomato', "
+                    "(red, green, blue), or None for gray"
+                ) from None
+            return red, green, blue
+        levels = tuple(color) if isinstance(color, Sequence) else ()
+        if len(levels) != 3 or any(type(x) is not int or not 0 <= x <= 255 for x in levels):
+            raise ConfigError(
+                f"a hint's colour must be three whole numbers from 0 to 255, got {color!r}"
+            )
+        return levels[0], levels[1], levels[2]
+
+
+class Options(TypedDict, total=False):
+    """What a caller may ask; None means "the model's default" for each.
+
+    Attributes:
+        seed: Which of several plausible results to give, 0 to 2**63 - 1; the same seed gives the
+            same colours.
+        temperature: T of the annealed mean over colour bins, above 0: low is vivid but blotchy, 1
+            is smooth but muted.
+        steps: Steps of a sampler, 1 to 1000.
+        hints: Points of the photo and their colours.
+        reference: A colour photo whose colours to use: a path, bytes, a binary file object, a PIL
+            image or a NumPy array.
+    """
+
+    seed: int | None
+    temperature: float | None
+    steps: int | None
+    hints: Sequence[Hint] | None
+    reference: ImageSource | None
+
+
+OPTIONS = frozenset(Options.__annotations__)
+
+
+def given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the options that are None, and check the values of the others.
+
+    Args:
+        options: Keywords of a call, of :class:`Options` or not.
+
+    Returns:
+        The options that ask for something.
+
+    Raises:
+        TypeError: If there is no such option.
+        ConfigError: If a value is out of range.
+    """
+    if unknown := sorted(set(options) - OPTIONS):
+        raise TypeError(
+            f"there is no option {', '.join(unknown)}; the options are {', '.join(sorted(OPTIONS))}"
+        )
+    asked = {name: value for name, value in options.items() if value is not None}
+    for name, value in asked.items():
+        match name:
+            case "seed":
+                _check_whole("seed", value, 0, MAX_SEED)
+            case "steps":
+                _check_whole("steps", value, 1, MAX_STEPS)
+            case "temperature":
+                check_temperature(value)
+            case "hints":
+                _check_hints(value)
+    return asked
+
+
+def check_temperature(temperature: float) -> float:
+    """Give T as a float if it is above 0 and finite.
+
+    Raises:
+        ConfigError: If it is not.
+    """
+    if not _is_number(temperature) or not temperature > 0:
+        raise ConfigError(f"temperature must be above 0, got {temperature!r}")
+    return float(temperature)
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return not isinstance(value, bool | str | bytes) and math.isfinite(value)
+    except (TypeError, OverflowError):  # whole numbers can be too large for a float
+        return False
+
+
+def _check_whole(name: str, value: Any, low: int, high: int) -> None:
+    if type(value) is not int or not low <= value <= high:
+        last = "2**63 - 1" if high == MAX_SEED else high
+        raise ConfigError(f"{name} must be a whole number from {low} to {last}, got {value!r}")
+
+
+def _check_hints(hints: Any) -> None:
+    if not isinstance(hints, Sequence) or not all(isinstance(each, Hint) for each in hints):
+        raise ConfigError(f"hints must be a list of colorzoo.Hint(x, y, color), got {hints!r:.100}")
