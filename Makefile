@@ -8,22 +8,31 @@ BIN := .venv/bin
 # uv fetches PyTorch's many packages side by side: a third of the time that pip takes.
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --editable
 
-.PHONY: demo test lint fuzz screenshots clean
+.PHONY: demo test test-slow lint docs fuzz screenshots clean
 .DELETE_ON_ERROR:
 
 demo: .venv/.demo
 	HOST=$(HOST) PORT=$(PORT) $(BIN)/python demo/app.py
 
 test: .venv/.test lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not timing"
-	$(BIN)/python -m pytest -m timing
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not timing and not slow"
+	$(BIN)/python -m pytest -m "timing and not slow"
 
-lint: .venv/.test
+# What takes minutes: 20,000 damaged files, load tests, several processes, installs from scratch.
+test-slow: .venv/.test
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "slow and not timing"
+	$(BIN)/python -m pytest -m "slow and timing"
+
+lint: .venv/.test docs
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/basedpyright
 
-# More damaged files than `make test` tries, of another SEED: what goes wrong is told and kept.
+# The documentation site, in site/. Broken links are errors.
+docs: .venv/.test
+	$(BIN)/mkdocs build --strict --quiet
+
+# More damaged files than the tests try, of another SEED; failures are printed and kept.
 fuzz: .venv/.test
 	cd tests && for target in pictures weights configs; do \
 		../$(BIN)/python -m fuzzing $$target --seed $(SEED) --cases $(CASES) --finds ../runs/fuzz \
@@ -47,4 +56,4 @@ screenshots: .venv/.test
 	touch $@ .venv/.demo
 
 clean:
-	rm -rf .venv runs dist .pytest_cache .ruff_cache
+	rm -rf .venv dist site .pytest_cache .ruff_cache

@@ -24,20 +24,14 @@ def whole_file(target: Path) -> Iterator[BinaryIO]:
         A binary stream to write to, and to read back. Its ``name`` is the hidden file's path, for
         libraries that want to write to a path.
     """
-    path = target.parent / f"{_PREFIX}{secrets.token_hex(8)}.tmp"
-    # Held while the file is in use, so that remove_leftovers() of another run leaves it alone. The
-    # lock comes before the file: there is never a file without one.
-    lock = _lock_of(path)
-    with suppress(NotImplementedError):  # on a disk without locks, leftovers stay
-        lock.acquire(timeout=0)
+    path, lock = _claim(target.parent)
     try:
         stream = path.open("x+b")
         try:
             yield stream
             stream.flush()
-            os.close(
-                os.dup(stream.fileno())
-            )  # some network disks report only now that they are full
+            # Some network disks report only now that they are full.
+            os.close(os.dup(stream.fileno()))
             if target.exists():
                 shutil.copymode(target, path)
             stream.close()
@@ -70,6 +64,26 @@ def remove_leftovers(folder: Path) -> None:
         with suppress(OSError, Timeout, NotImplementedError), _lock_of(path).acquire(timeout=0):
             path.unlink(missing_ok=True)
             os.unlink(f"{path}{_LOCK}")
+
+
+def _claim(folder: Path) -> tuple[Path, FileLock]:
+    """Choose a hidden file in the folder and lock it, so that ``remove_leftovers`` leaves it alone.
+
+    The lock comes before the file: there is never a file without one.
+    """
+    folder.stat()  # FileLock would make a missing folder
+    while True:
+        path = folder / f"{_PREFIX}{secrets.token_hex(8)}.tmp"
+        lock = _lock_of(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:  # another run is tidying up, and takes it for a leftover
+            continue
+        except NotImplementedError:  # on a disk without locks, leftovers stay
+            return path, lock
+        if os.path.exists(lock.lock_file):
+            return path, lock
+        lock.release()  # it was tidied up before it was locked
 
 
 def _lock_of(path: Path) -> FileLock:

@@ -29,6 +29,11 @@ Output = Tensor | dict[str, Tensor]
 class Prediction:
     """The network's output for a photo: enough to colour it, at any size, without the network.
 
+    Examples:
+        >>> model, photo = colorzoo.load("unet-bins"), colorzoo.read_photo("photo.jpg")
+        >>> said = model.predict(photo)  # the network runs once
+        >>> pictures = [model.render(photo, said, temperature=t) for t in (0.3, 1.0)]
+
     Attributes:
         lightness: (1, 1, h, w), L in [0, 100] at the working size.
         output: What ``infer`` returned for it, padded to the model's stride: a tensor or a flat
@@ -58,6 +63,13 @@ class Colorizer(nn.Module, HubMixin):
     the model's configuration: they must be JSON values, and they go to config.json as they are.
     What else a caller may ask, such as a seed, is declared in ``network_options`` or
     ``render_options``.
+
+    Examples:
+        >>> model = colorzoo.load("unet-bins")
+        >>> sorted(model.options)
+        ['seed', 'temperature']
+        >>> model.colorize("photo.jpg", seed=3, temperature=0.4).size
+        (600, 400)
 
     Attributes:
         stride: H and W that ``forward`` sees are padded to a multiple of it, centrally.

@@ -30,6 +30,11 @@ def compare(
 ) -> dict[str, Image.Image]:
     """Colour one photo with several models.
 
+    Examples:
+        >>> results = colorzoo.compare("photo.jpg", models=["unet", "unet-bins"], seed=3)
+        >>> {name: image.size for name, image in results.items()}
+        {'unet': (600, 400), 'unet-bins': (600, 400)}
+
     Args:
         image: A path, bytes, a binary file object, a PIL image or a NumPy array.
         models: What :func:`colorzoo.load` takes; every model with weights if None.
@@ -89,6 +94,12 @@ def contact_sheet(
     letters: int | None = None,
 ) -> Image.Image:
     """Lay pictures out in a grid, each over its label.
+
+    Examples:
+        >>> photo = colorzoo.read_photo("photo.jpg").rgb
+        >>> sheet = colorzoo.contact_sheet([("one", photo), ("two", photo)], columns=2)
+        >>> sheet.mode
+        'RGB'
 
     Args:
         tiles: Labels and pictures: PIL images or (H, W, 3) uint8 arrays, of any sizes. An empty

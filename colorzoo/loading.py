@@ -38,10 +38,9 @@ def colorize(
     use :func:`colorzoo.load` and its ``colorize``.
 
     Examples:
-        >>> import numpy as np
-        >>> gray = np.tile(np.arange(64, dtype=np.uint8), (48, 1))
-        >>> colorize(gray).size
-        (64, 48)
+        >>> image = colorzoo.colorize("photo.jpg")
+        >>> image.mode, image.size
+        ('RGB', (600, 400))
 
     Args:
         image: A path, bytes, a binary file object, a PIL image or a NumPy array.
@@ -89,6 +88,11 @@ def load(
     model; of the others, what exists here is a folder, the rest are Hub repositories.
     Of a registered model the bundled weights are taken, or those on the Hub at its pinned commit
     where none are bundled.
+
+    Examples:
+        >>> model = colorzoo.load("unet")
+        >>> model.colorize("photo.jpg").size
+        (600, 400)
 
     Args:
         name: A registered name, a folder with config.json and model.safetensors, or "user/repo".
@@ -150,6 +154,8 @@ def _load_weights(
 ) -> Colorizer:
     """Find a model by the rules of ``load``; on the CPU, float32."""
     wants_hub = source == "hub" or revision is not None
+    if not _is_path(name) and "/" not in str(name):
+        name = model_info(str(name)).name  # looked up once, so that a former name warns once
     folder = None if wants_hub and not _is_path(name) else local_folder(name)
     if folder is not None:
         if wants_hub:

@@ -22,11 +22,11 @@ class Hint:
     """A point of a photo and the colour it should get.
 
     Examples:
-        >>> Hint(120, 80, "#b03020").rgb
+        >>> colorzoo.Hint(120, 80, "#b03020").rgb
         (176, 48, 32)
-        >>> Hint(120, 80, "tomato", radius=4).rgb
+        >>> colorzoo.Hint(120, 80, "tomato", radius=4).rgb
         (255, 99, 71)
-        >>> Hint(10, 10, None).rgb is None  # this point stays gray
+        >>> colorzoo.Hint(10, 10, None).rgb is None  # this point stays gray
         True
 
     Attributes:
@@ -79,6 +79,10 @@ class Hint:
 
 class Options(TypedDict, total=False):
     """What a caller may ask; None means "the model's default" for each.
+
+    Examples:
+        >>> options: colorzoo.Options = {"seed": 3, "temperature": 0.4}
+        >>> image = colorzoo.colorize("photo.jpg", model="unet-bins", **options)
 
     Attributes:
         seed: Which of several plausible results to give, 0 to 2**63 - 1; the same seed gives the

@@ -11,6 +11,7 @@ import inspect
 import json
 import pkgutil
 import re
+import sys
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -38,6 +39,10 @@ Family = TypeVar("Family", bound=type[Colorizer])
 @dataclass(frozen=True)
 class ModelInfo:
     """What the registry knows about a name.
+
+    Examples:
+        >>> colorzoo.model_info("unet").metrics["photos"]
+        500
 
     Attributes:
         name: The name.
@@ -100,6 +105,17 @@ def register_model(
 
     Several weights of one recipe are registered as "name.tag"; "name" then stands for the first.
 
+    Examples:
+        >>> @colorzoo.register_model("gray", summary="No colour at all", year=2026)
+        ... class Gray(colorzoo.Colorizer):
+        ...     def __init__(self, *, work_size: int = 32) -> None:
+        ...         super().__init__(work_size=work_size)
+        ...
+        ...     def forward(self, lightness):
+        ...         return 0 * lightness.expand(-1, 2, -1, -1)
+        >>> colorzoo.create_model("gray").colorize("photo.jpg").getpixel((9, 9))
+        (16, 16, 16)
+
     Args:
         name: The name: lower-case letters, digits, "-", "_" and "." only.
         summary: One line for people: the network and its objective.
@@ -122,6 +138,8 @@ def register_model(
     for each in (name, *(aliases or {})):
         if not _NAME.fullmatch(each):
             raise ValueError(f"a model's name is made of a-z, 0-9, '-', '_' and '.', got {each!r}")
+    if name in (aliases or {}):
+        raise ValueError(f"{name}: a former name must differ from the name")
     if (repo_id is None) != (revision is None):
         raise ValueError(f"{name}: repo_id and revision go together, so that weights are pinned")
     if revision is not None and not _COMMIT.fullmatch(revision):
@@ -181,6 +199,10 @@ def _import_own() -> None:
 def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
     """Name the registered colorizers.
 
+    Examples:
+        >>> colorzoo.list_models("unet*")
+        ['unet', 'unet-bins', 'unet-gan']
+
     Args:
         pattern: Shell-style pattern that names must match, such as ``"unet*"``.
         pretrained: Only those with weights, bundled or on the Hub.
@@ -208,6 +230,11 @@ def find_model(name: str) -> ModelInfo | None:
 def model_info(name: str) -> ModelInfo:
     """Look a name up; a former name works too, with a warning.
 
+    Examples:
+        >>> info = colorzoo.model_info("unet")
+        >>> info.year, info.summary
+        (2015, 'U-Net with skip connections, L1 on ab')
+
     Args:
         name: A registered name.
 
@@ -230,13 +257,25 @@ def model_info(name: str) -> ModelInfo:
             f"{name} is now called {info.name}; the old name works until version "
             f"{_ALIASES[name][1]}",
             FutureWarning,
-            stacklevel=3,
+            stacklevel=_levels_to_caller(),
         )
     return info
 
 
+def _levels_to_caller() -> int:
+    """Give the ``stacklevel`` with which a warning names the line that called colorzoo."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("colorzoo."):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
 def create_model(name: str, /, **config: Any) -> Colorizer:
     """Build an untrained colorizer; never touches the network.
+
+    Examples:
+        >>> colorzoo.create_model("unet", width=8).parameter_count
+        486418
 
     Args:
         name: A registered name.

@@ -53,6 +53,25 @@ def jpeg(coffee: np.ndarray) -> bytes:
 
 
 @pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """A folder with a small untrained U-Net."""
+    import colorzoo
+
+    colorzoo.create_model("unet", width=2).save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def scratch_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Registrations made in a test end with it."""
+    from colorzoo import registry
+
+    registry.list_models()
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+    monkeypatch.setattr(registry, "_ALIASES", dict(registry._ALIASES))
+
+
+@pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No weights of torchvision at hand, and a way to the network that ends on this machine."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "no-weights"))

@@ -1,26 +1,13 @@
-import json
+"""Models by name: what is registered, former names, tags, and what is refused."""
 
-import numpy as np
+import warnings
+
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
 import colorzoo
 from colorzoo import registry
-from colorzoo.colorizer import Colorizer, save_weights
-
-
-@pytest.fixture
-def saved(tmp_path):
-    """A folder with a small untrained U-Net."""
-    colorzoo.create_model("unet", width=2).save_pretrained(tmp_path / "model")
-    return tmp_path / "model"
-
-
-@pytest.fixture
-def scratch_registry(monkeypatch):
-    """Registrations made in a test end with it."""
-    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+from colorzoo.colorizer import Colorizer
 
 
 def test_list_models():
@@ -82,291 +69,97 @@ def test_weights_on_the_hub_must_be_pinned():
         registry.register_model("x", summary="", year=2026, repo_id="a/b", revision="main")
 
 
-def test_a_model_with_no_weights_says_how_to_get_some(scratch_registry):
+# Former names -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def renamed(scratch_registry, saved, monkeypatch):
+    """A model with weights that was called "tiny-old" once; its weights' folder."""
     unet = registry.model_info("unet").family
-    registry.register_model("unet-untrained", summary="", year=2026)(unet)
-    with pytest.raises(colorzoo.WeightsError, match="python -m train fit unet-untrained"):
-        colorzoo.load("unet-untrained")
+    registry.register_model(
+        "tiny-new", summary="", year=2026, config={"width": 2}, folder=saved,
+        aliases={"tiny-old": "1.0"},
+    )(unet)  # fmt: skip
+    return saved
 
 
-@pytest.mark.parametrize("how", [str, lambda path: path, lambda path: f"{path}/"])
-def test_load_a_folder(saved, how):
-    model = colorzoo.load(how(saved))
-    assert model.config == {"architecture": "unet", "width": 2, "work_size": 128}
+def test_a_former_name_works_and_warns_once(renamed):
+    with pytest.warns(FutureWarning) as caught:
+        model = colorzoo.load("tiny-old")
+    assert len(caught) == 1
+    words = str(caught[0].message)
+    assert words == "tiny-old is now called tiny-new; the old name works until version 1.0"
+    assert caught[0].filename == __file__  # the caller's line, not one of colorzoo's
+    assert model.architecture == "unet"  # what its config.json says
+    with pytest.warns(FutureWarning, match="tiny-new.*1.0"):
+        assert colorzoo.create_model("tiny-old").architecture == "tiny-new"
+    with pytest.warns(FutureWarning, match="tiny-new.*1.0"):
+        assert colorzoo.model_info("tiny-old").name == "tiny-new"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert colorzoo.load("tiny-new").config == model.config
 
 
-def test_a_device_that_is_not_there(saved):
-    with pytest.raises(colorzoo.ConfigError, match="The device 'cuda:99' is not there.*Try 'cpu'"):
-        colorzoo.load(saved, device="cuda:99")
+def test_a_former_name_is_not_listed(renamed):
+    assert colorzoo.list_models("tiny*") == ["tiny-new"]
+    with pytest.raises(colorzoo.UnknownModelError, match="Did you mean tiny-old"):
+        colorzoo.model_info("tiny-ol")
 
 
-def test_load_a_relative_folder(saved, monkeypatch):
-    monkeypatch.chdir(saved.parent.parent)
-    assert colorzoo.load(f"./{saved.parent.name}/model").config["width"] == 2
-    assert colorzoo.load(f"{saved.parent.name}/model").config["width"] == 2
-
-
-def test_a_bare_name_is_never_a_folder(saved, monkeypatch):
-    saved.rename(saved.with_name("autoencoder"))
-    monkeypatch.chdir(saved.parent)
-    assert colorzoo.load("autoencoder").architecture == "autoencoder"
-    assert colorzoo.load("./autoencoder").architecture == "unet"
-    saved.with_name("mine").mkdir()
-    with pytest.raises(colorzoo.UnknownModelError, match="given as './mine'"):
-        colorzoo.load("mine")
-
-
-def test_a_missing_folder_is_no_hub_id(tmp_path):
-    with pytest.raises(colorzoo.WeightsError, match="There is no folder"):
-        colorzoo.load(f"{tmp_path}/nowhere")
-    with pytest.raises(colorzoo.WeightsError, match="There is no folder"):
-        colorzoo.load("./nowhere")
-
-
-def test_missing_files_are_named(saved):
-    (saved / "model.safetensors").rename(saved / "pytorch_model.bin")
-    with pytest.raises(
-        colorzoo.WeightsError, match=r"no model.safetensors in .*pytorch_model.bin.*any"
-    ):
-        colorzoo.load(saved)
-    (saved / "config.json").unlink()
-    with pytest.raises(colorzoo.ConfigError, match="no config.json"):
-        colorzoo.load(saved)
+def test_files_of_a_former_name_load(renamed, tmp_path):
+    """Whoever saved a model years ago is not to be told about its name."""
+    model = colorzoo.create_model("tiny-new")
+    model.architecture = "tiny-old"
+    model.save_pretrained(tmp_path / "old")
+    assert '"architecture": "tiny-old"' in (tmp_path / "old" / "config.json").read_text()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert colorzoo.load(tmp_path / "old").architecture == "tiny-new"
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("name", "aliases", "taken"),
     [
-        ("{", "cannot be read as JSON"),
-        ("[1]", "must hold a JSON object"),
-        ("[" * 100_000, "cannot be read as JSON"),
-        ('{"width": ' + "1" * 2_000_000 + "}", "is no config.json of a model"),
-        ('{"width": 2}', "names the architecture None"),
-        ('{"architecture": ["unet"]}', r"names the architecture \['unet'\]"),
-        ('{"architecture": "unet", "name": "x"}', "no keyword name"),
-        ('{"architecture": "os.system"}', "'os.system'.*There are autoencoder"),
-        ('{"architecture": "unet", "depth": 9}', "no keyword depth"),
-        ('{"architecture": "unet", "width": "2"}', "cannot be built"),
+        ("unet", {}, "unet"),
+        ("tiny-old", {}, "tiny-old"),
+        ("fresh", {"unet": "1.0"}, "unet"),
+        ("fresh", {"tiny-old": "1.0"}, "tiny-old"),
     ],
 )
-def test_a_bad_config_is_refused(saved, text, message):
-    (saved / "config.json").write_text(text)
-    with pytest.raises(colorzoo.ConfigError, match=message):
-        colorzoo.load(saved)
+def test_a_name_has_one_model_and_a_model_one_place(renamed, name, aliases, taken):
+    before = dict(registry._REGISTRY), dict(registry._ALIASES)
+    register = registry.register_model(name, summary="", year=2026, aliases=aliases)
+    with pytest.raises(ValueError, match=f"two models are called '{taken}'"):
+        register(registry.model_info("unet").family)
+    assert (registry._REGISTRY, registry._ALIASES) == before
 
 
-def test_an_unknown_architecture_tells_who_wrote_it(saved):
-    config = {"architecture": "unet-next", "colorzoo_version": "9.1.0"}
-    (saved / "config.json").write_text(json.dumps(config))
-    ours = colorzoo.__version__
-    message = f"'unet-next'.*colorzoo 9.1.0 wrote it and this is {ours}.*There are autoencoder"
-    with pytest.raises(colorzoo.ConfigError, match=message):
-        colorzoo.load(saved)
-    (saved / "config.json").write_text(json.dumps({**config, "architecture": "unet", "deep": 1}))
-    with pytest.raises(colorzoo.ConfigError, match="no keyword deep.*colorzoo 9.1.0 wrote it"):
-        colorzoo.load(saved)
+def test_a_former_name_is_another_name():
+    with pytest.raises(ValueError, match="x: a former name must differ from the name"):
+        registry.register_model("x", summary="", year=2026, aliases={"x": "1.0"})
+    with pytest.raises(ValueError, match="a model's name is made of a-z.*'U-Net'"):
+        registry.register_model("x", summary="", year=2026, aliases={"U-Net": "1.0"})
 
 
-def test_configs_from_before_the_version_was_written_load(saved):
-    config = json.loads((saved / "config.json").read_text())
-    assert config.pop("colorzoo_version") == colorzoo.__version__
-    (saved / "config.json").write_text(json.dumps(config))
-    assert colorzoo.load(saved).config == config
+# Tags ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("width", "error", "message"),
-    [
-        (10**6, colorzoo.ConfigError, "a network of 7,574,000,394,000,020 numbers; colorzoo loads"),
-        (10**12, colorzoo.ConfigError, "unet cannot be built with"),
-        (10**30, colorzoo.ConfigError, "unet cannot be built with"),
-        (300, colorzoo.WeightsError, "does not fit UNet"),  # 0.7 billion numbers: could be meant
-    ],
-)
-def test_an_absurd_size_takes_no_memory(saved, monkeypatch, width, error, message):
-    config = json.loads((saved / "config.json").read_text())
-    (saved / "config.json").write_text(json.dumps({**config, "width": width}))
-    create, devices = registry.create_model, []
-
-    def watched(name, **keywords):
-        devices.append(str(torch.get_default_device()))
-        return create(name, **keywords)
-
-    monkeypatch.setattr(registry, "create_model", watched)
-    with pytest.raises(error, match=message) as caught:
-        colorzoo.load(saved)
-    assert devices == ["meta"] and "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-def test_the_type_is_what_is_asked_for(tmp_path, camera, dtype):
-    model = colorzoo.create_model("unet", width=2)
-    save_weights(model, tmp_path, dtype=torch.float16)
-    assert {each.dtype for each in colorzoo.load(tmp_path).parameters()} == {torch.float32}
-    loaded = colorzoo.load(tmp_path, dtype=dtype)
-    assert {each.dtype for each in loaded.parameters()} == {dtype}
-    difference = np.asarray(loaded.colorize(camera)).astype(int) - model.colorize(camera)
-    assert np.abs(difference).mean() < 1
-    with pytest.raises(colorzoo.ConfigError, match="dtype must be one of torch.float32.*int8"):
-        colorzoo.load(tmp_path, dtype=torch.int8)
-
-
-def test_where_a_model_is_taken_from(saved, monkeypatch):
-    def refused(error, message, name, **options):
-        with pytest.raises(error, match=message):
-            colorzoo.load(name, **options)
-
-    assert colorzoo.load("unet", source="bundled").architecture == "unet"
-    refused(colorzoo.WeightsError, "unet is not on the Hub; .*bundled", "unet", source="hub")
-    refused(colorzoo.WeightsError, "unet is not on the Hub", "unet", revision="main")
-    refused(colorzoo.WeightsError, "no weights for user/repo here", "user/repo", source="bundled")
-    refused(colorzoo.ConfigError, "is a folder; revision and", saved, revision="main")
-    refused(colorzoo.ConfigError, "is a folder; revision and", f"{saved}/", source="hub")
-    refused(
-        colorzoo.ConfigError, "leave out revision='v1'", "unet", source="bundled", revision="v1"
-    )
-    refused(colorzoo.ConfigError, "'auto', 'bundled' or 'hub', got 'disk'", "unet", source="disk")
-    monkeypatch.chdir(saved.parent.parent)
-    both = f"{saved.parent.name}/model"
-    assert colorzoo.load(both).config["width"] == 2
-    refused(colorzoo.HubError, "not in the cache", both, source="hub")
-
-
-def test_a_family_loads_its_own_models_only(saved):
+def test_a_name_without_its_tag_is_the_first_one_registered(scratch_registry, tmp_path):
     unet = registry.model_info("unet").family
-    assert unet.from_pretrained(saved, work_size=64).config["work_size"] == 64
-    with pytest.raises(colorzoo.ConfigError, match="does not fit Colorizer .*colorzoo.load()"):
-        Colorizer.from_pretrained(saved)
-    with pytest.raises(colorzoo.WeightsError, match="does not fit Autoencoder"):
-        registry.model_info("autoencoder").family.from_pretrained(saved)
-
-
-def test_a_truncated_checkpoint_is_refused(saved):
-    path = saved / "model.safetensors"
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(colorzoo.WeightsError, match="not a whole safetensors file"):
-        colorzoo.load(saved)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda state: state.pop("head.bias"), "head.bias is missing"),
-        (lambda state: state.update(extra=torch.zeros(1)), "extra is not in the architecture"),
-        (
-            lambda state: state.update({"head.bias": torch.zeros(3)}),
-            r"head.bias has shape \(3,\), expected \(2,\)",
-        ),
-        (
-            lambda state: state.update({"head.bias": torch.zeros(2, dtype=torch.int8)}),
-            "head.bias holds I8, expected a floating-point type",
-        ),
-    ],
-)
-def test_a_checkpoint_must_fit_exactly(saved, change, message):
-    state = load_file(saved / "model.safetensors")
-    change(state)
-    save_file(state, saved / "model.safetensors")
-    with pytest.raises(colorzoo.WeightsError, match=message):
-        colorzoo.load(saved)
-    with pytest.raises(colorzoo.WeightsError, match=message):
-        registry.model_info("unet").family.from_pretrained(saved)
-
-
-# Found by tests/fuzzing.
-@pytest.mark.parametrize(
-    ("name", "kind", "size"),
-    [
-        ("head.weight", "F4", 4),  # packed: PyTorch sees half as many numbers
-        ("head.weight", "F6_E2M3", 6),
-        ("head.weight", "F6_E3M2", 6),
-        ("encoder.0.1.num_batches_tracked", "C64", 8),  # the imaginary part would be dropped
-    ],
-)
-def test_types_that_pytorch_packs_or_does_not_know_are_refused(tmp_path, name, kind, size):
-    colorzoo.create_model("unet", width=4).save_pretrained(tmp_path)
-    state = load_file(tmp_path / "model.safetensors")
-    state[name] = torch.zeros(size, dtype=torch.uint8)  # (2, 4, 1, 1) of 4 or 6 bits, or a number
-    shape = "[2,4,1,1]" if name == "head.weight" else "[]"
-    save_file(state, tmp_path / "model.safetensors")
-    data = (tmp_path / "model.safetensors").read_bytes()
-    length = int.from_bytes(data[:8], "little")
-    header = data[8 : 8 + length].decode()
-    old = f'"{name}":{{"dtype":"U8","shape":[{size}]'
-    assert old in header
-    header = header.replace(old, f'"{name}":{{"dtype":"{kind}","shape":{shape}').encode()
-    (tmp_path / "model.safetensors").write_bytes(
-        len(header).to_bytes(8, "little") + header + data[8 + length :]
-    )
-    with pytest.raises(colorzoo.WeightsError, match=f"{name} holds {kind}, expected"):
-        colorzoo.load(tmp_path)
-
-
-# Found by tests/fuzzing.
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_weights_that_are_no_numbers_are_refused(saved, value):
-    state = load_file(saved / "model.safetensors")
-    state["head.bias"][1] = value
-    save_file(state, saved / "model.safetensors")
-    with pytest.raises(colorzoo.WeightsError, match="NaN or infinity in head.bias: .*diverged"):
-        colorzoo.load(saved)
-
-
-# Found by tests/fuzzing.
-@pytest.mark.parametrize("value", [10**30, 10**400])
-def test_an_integer_beyond_floats_is_no_crash(saved, value, camera):
-    family = registry.model_info("unet-bins").family
-    colorzoo.create_model("unet-bins", width=1).save_pretrained(saved)
-    config = json.loads((saved / "config.json").read_text())
-    (saved / "config.json").write_text(json.dumps({**config, "temperature": value}))
-    for load in (colorzoo.load, family.from_pretrained):
-        if value < 10**300:
-            assert load(saved).colorize(camera).size == (512, 512)
-        else:
-            with pytest.raises(colorzoo.ConfigError, match="temperature must be above 0"):
-                load(saved)
-
-
-# Found by tests/fuzzing.
-@pytest.mark.parametrize(
-    "config",
-    [
-        {"architecture": "x" * 5_000},
-        {"architecture": "unet", "k" * 5_000: 1},
-        {"architecture": "unet", "width": "x" * 5_000},
-        {"architecture": "unet", "\ud800": 1},
-        {"architecture": "unet", "\x1b[2J": 1},
-        {"architecture": "unet", "width": 2, "colorzoo_version": "\ud800"},
-    ],
-)
-def test_what_a_config_says_is_quoted_so_that_it_can_be_read(saved, config):
-    (saved / "config.json").write_text(json.dumps({"depth": 1, **config}))
-    with pytest.raises(colorzoo.ConfigError) as caught:
-        colorzoo.load(saved)
-    text = str(caught.value)
-    assert len(text) < 2_000 and "\x1b" not in text
-    assert text.encode() and text.endswith((f"{colorzoo.__version__}.)", "imported first."))
-
-
-# Found by tests/fuzzing.
-@pytest.mark.parametrize("name", ["x" * 5_000, "\x1b[2J"])
-def test_what_weights_say_is_quoted_so_that_it_can_be_read(saved, name):
-    state = load_file(saved / "model.safetensors")
-    save_file({**state, name: torch.zeros(1)}, saved / "model.safetensors")
-    with pytest.raises(colorzoo.WeightsError, match="not in the architecture|must come from") as e:
-        colorzoo.load(saved)
-    assert len(str(e.value)) < 2_000 and "\x1b" not in str(e.value)
-
-
-def test_weights_of_another_width_name_the_first_few(saved):
-    config = json.loads((saved / "config.json").read_text())
-    (saved / "config.json").write_text(json.dumps({**config, "width": 4}))
-    with pytest.raises(colorzoo.WeightsError, match=r"expected .*; .*; .* and \d+ more"):
-        colorzoo.load(saved)
-
-
-@pytest.mark.parametrize("name", ["user/repo", "user/a/b", "a//b", "user/re po"])
-def test_hub_failures_are_one_kind_of_error(name, tmp_path):
-    """Offline, as tests are: nothing is cached, and an impossible id is told apart."""
-    with pytest.raises(colorzoo.HubError, match="not in the cache|no Hub repository id"):
-        colorzoo.load(name, cache_dir=tmp_path)
+    for tag, width in (("places", 3), ("faces", 5)):
+        folder = tmp_path / tag
+        colorzoo.create_model("unet", width=width).save_pretrained(folder)
+        registry.register_model(
+            f"tiny.{tag}", summary="", year=2026, config={"width": width}, folder=folder
+        )(unet)
+    assert colorzoo.list_models("tiny*") == ["tiny.faces", "tiny.places"]
+    for name, width in (("tiny", 3), ("tiny.places", 3), ("tiny.faces", 5)):
+        assert colorzoo.load(name).config["width"] == width
+        assert colorzoo.create_model(name).config["width"] == width
+    assert colorzoo.create_model("tiny").architecture == "tiny.places"
+    colorzoo.create_model("tiny.faces").save_pretrained(tmp_path / "saved")
+    assert colorzoo.load(tmp_path / "saved").architecture == "tiny.faces"
+    with pytest.raises(colorzoo.UnknownModelError, match="'tiny.fa'.*Did you mean tiny.faces"):
+        colorzoo.load("tiny.fa")
+    registry.register_model("tiny", summary="", year=2026, config={"width": 7})(unet)
+    assert colorzoo.create_model("tiny").config["width"] == 7  # a name of its own comes first

@@ -193,7 +193,7 @@ def evaluate_command(
     lpips: Annotated[bool, typer.Option("--lpips", help="Measure LPIPS too.")] = False,
     fid: Annotated[bool, typer.Option("--fid", help="Measure FID too.")] = False,
 ) -> None:
-    """Measure models beside the gray baseline; renew metrics.json, the README's table and grid."""
+    """Measure models beside the gray baseline; renew metrics.json, cards, and README's table."""
     names = measurable_models() if name == "all" else [name]
     asked = [measure for measure, wanted in (("lpips", lpips), ("fid", fid)) if wanted]
     try:
@@ -223,7 +223,7 @@ def choose_command(
     limit_photos: Annotated[int | None, typer.Option(min=1, help="The first so many.")] = None,
     aged: Annotated[bool, typer.Option("--aged", help="Make the photos look old.")] = False,
 ) -> None:
-    """Measure what else the same weights can answer, beside gray; options combine."""
+    """Measure other settings of the same weights, beside gray; options are combined."""
     from train.choose import choose, combine  # as above
 
     answers = combine(work_size or (), temperature or (), mix or (), saturation or ())
@@ -231,7 +231,7 @@ def choose_command(
         outcomes = choose(load(model), data, answers, limit=limit_photos, aged=aged)
     except (ColorzooError, OSError, ValueError) as error:
         _fail(error)
-    table = Table("answer", "PSNR dB", "AuC %", "CF", "truth's CF", box=None)
+    table = Table("settings", "PSNR dB", "AuC %", "CF", "truth's CF", box=None)
     for each in outcomes:
         table.add_row(
             str(each.answer),
@@ -249,12 +249,12 @@ def look_command(
     data: Annotated[Path, typer.Argument(help="A folder or tar of photos.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The sheet to write.")],
     model: Annotated[
-        list[str] | None, typer.Option(help="Only this one; may be given several times.")
+        list[str] | None, typer.Option(help="Only this model; can be given several times.")
     ] = None,
-    photos: Annotated[int, typer.Option(min=1, help="How many, drawn at random.")] = 40,
-    seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
+    photos: Annotated[int, typer.Option(min=1, help="How many, chosen at random.")] = 40,
+    seed: Annotated[int, typer.Option(help="Seed of the random choice.")] = 0,
 ) -> None:
-    """Lay photos out for the eye, a row each: black and white, every model, the truth."""
+    """Draw a sheet with a row for each photo: black and white, every model, the truth."""
     try:
         sheet, unreadable = lay_out(data, models=model, photos=photos, seed=seed)
         save_image(sheet, output)
@@ -269,16 +269,20 @@ def look_command(
 def judge_command(
     name: Annotated[str, typer.Argument(help="A registered model with bundled weights.")],
     photos: Annotated[str, typer.Argument(help='What was looked at: "40 photos of test.tar".')],
-    plausible: Annotated[int, typer.Argument(min=0, help="One would not look twice.")],
-    odd: Annotated[int, typer.Argument(min=0, help="A tint, a spot, a thing left gray.")],
-    wrong: Annotated[int, typer.Argument(min=0, help="A colour that the thing cannot have.")],
+    plausible: Annotated[int, typer.Argument(min=0, help="Results that look right.")],
+    odd: Annotated[
+        int, typer.Argument(min=0, help="Results with a tint, a spot, or something left gray.")
+    ],
+    wrong: Annotated[
+        int, typer.Argument(min=0, help="Results with a colour that the thing cannot have.")
+    ],
 ) -> None:
-    """Note what was counted by eye on a sheet of `look`; README and card will tell."""
+    """Record what was counted by eye on a sheet of `look`, for README and card."""
     try:
         record(WEIGHTS / name, photos, Counts(plausible, odd, wrong))
     except (OSError, ValueError) as error:
         _fail(error)
-    print(f"noted; `python -m train readme` shows it until {name} gets other weights")
+    print(f"recorded; `python -m train readme` shows it until {name} gets other weights")
 
 
 @app.command(name="publish")
@@ -337,11 +341,11 @@ def readme_command() -> None:
 
 @app.command(name="flicker")
 def flicker_command() -> None:
-    """Measure how the default model's colours flicker in films, and tell it in the README."""
+    """Measure how much films flicker with the default model; renew the table in docs/films.md."""
     found = flicker.measure()
     print(flicker.flicker_text(found))
     try:
-        flicker.update_readme(Path("README.md"), found)
+        flicker.update_page(found)
     except (OSError, ValueError) as error:
         _fail(error)
 

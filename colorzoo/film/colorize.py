@@ -64,6 +64,11 @@ def colorize_film(
     Frames are turned upright. What is written is H.264 (x264, CRF 18) in BT.709, 8 bits. Memory
     does not grow with the film. The file appears whole or not at all.
 
+    Examples:
+        >>> film = colorzoo.colorize_film(colorzoo.load("unet"), "clip.mp4", "out.mp4")
+        >>> film.frames, film.size
+        (3, (64, 48))
+
     Args:
         colorizer: The model.
         source: The film, in any container and codec that FFmpeg reads.

@@ -15,10 +15,11 @@ from colorzoo.imaging.read import Photo
 from colorzoo.imaging.recombine import merge_ab
 
 PROTOCOL = (
-    "Pans over photos, 16 frames of 320 x 240 pixels from corner to corner, black and white, with "
-    "new grain in each frame (Gaussian, deviation 6 of 255). Flicker: mean distance in ab, L*a*b* "
-    "units, of the same point of the photo from a frame to the next, in the pictures at full size "
-    "before they are encoded. Chroma: mean distance from gray. Means over photos."
+    "Each shot pans over a photo in black and white: 16 frames of 320 x 240 pixels from corner to "
+    "corner, with new grain in each frame (Gaussian, sigma 6 of 255). Flicker: mean distance in "
+    "ab, L*a*b* units, between the colours of one point of the photo in two successive frames, "
+    "measured at full size before encoding. Chroma: mean distance from gray. Both are means over "
+    "photos."
 )
 _FRAMES, _SIZE, _GRAIN = 16, (240, 320), 6.0
 
@@ -38,12 +39,12 @@ class Shot:
 
 @dataclass(frozen=True)
 class Flicker:
-    """Flicker and chroma, L*a*b* units, of frames coloured one by one and with colours steadied."""
+    """Flicker and chroma, L*a*b* units, of frames coloured one by one and with stable colours."""
 
     alone: float
-    steadied: float
+    stable: float
     chroma_alone: float
-    chroma_steadied: float
+    chroma_stable: float
 
 
 def pan(
@@ -106,14 +107,14 @@ def measure_flicker(colorizer: Colorizer, photos: Iterable[np.ndarray]) -> Flick
     """
     found = []
     for photo in photos:
-        alone, steadied, stabilizer = [], [], Stabilizer()
+        alone, stable, stabilizer = [], [], Stabilizer()
         for shot in pan(photo):
             frame = Photo(shot.rgb, None, "frame", None, None, ())
             prediction = colorizer.predict(frame)
             small, ab = prediction.lightness.float().cpu(), colorizer.ab_of(prediction).cpu()
             alone.append((merge_ab(shot.rgb, small, ab), shot.place))
-            steadied.append((merge_ab(shot.rgb, small, stabilizer(small, ab)), shot.place))
-        found.append((flicker(alone), flicker(steadied), _chroma(alone), _chroma(steadied)))
+            stable.append((merge_ab(shot.rgb, small, stabilizer(small, ab)), shot.place))
+        found.append((flicker(alone), flicker(stable), _chroma(alone), _chroma(stable)))
     return Flicker(*(float(mean) for mean in np.mean(found, axis=0)))
 
 

@@ -1,4 +1,4 @@
-"""Colours that hold still: what a network says of each frame of a film, steadied over time.
+"""Colours that hold still: what a network says of each frame of a film, stabilised over time.
 
 A network that sees one frame at a time is of another mind at each: grain, and where a thing lies in
 the picture, are enough to change its answer. So the colours of the frames before are carried along
@@ -88,11 +88,11 @@ class Stabilizer:
             (1, 2, h, w), ab; in the first frame of a scene what the network said, unchanged.
         """
         colour = torch.cat((ab, ab.norm(dim=1, keepdim=True)), dim=1)
-        steadied = self._carried_on(lightness, colour)
-        self._last = _Seen(lightness, colour if steadied is None else steadied)
-        if steadied is None:
+        stabilised = self._carried_on(lightness, colour)
+        self._last = _Seen(lightness, colour if stabilised is None else stabilised)
+        if stabilised is None:
             return ab
-        mean, chroma = steadied[:, :2], steadied[:, 2:]
+        mean, chroma = stabilised[:, :2], stabilised[:, 2:]
         revival = chroma / mean.norm(dim=1, keepdim=True).clamp(min=1e-3)
         return mean * revival.clamp(1, _REVIVAL)
 
@@ -103,11 +103,11 @@ class Stabilizer:
             self._before_cut = None
         for seen in (self._last, self._before_cut):
             if seen is not None and seen.lightness.shape == lightness.shape:
-                steadied = _mixed(seen, lightness, colour)
-                if steadied is not None:
+                stabilised = _mixed(seen, lightness, colour)
+                if stabilised is not None:
                     if seen is self._before_cut:
                         self._before_cut = None
-                    return steadied
+                    return stabilised
         if self._last is not None:
             self.cuts += 1
             self._before_cut, self._since_cut = self._last, 0

@@ -35,6 +35,10 @@ MAX_SIDE: int = 65_535
 class Photo:
     """A decoded photo, upright and in sRGB; it owns its arrays.
 
+    Examples:
+        >>> colorzoo.read_photo("photo.jpg").rgb.dtype
+        dtype('uint8')
+
     Attributes:
         rgb: (H, W, 3) uint8, gamma-encoded sRGB, not premultiplied.
         alpha: (H, W) uint8, 255 is opaque; None when the source has none.
@@ -61,6 +65,11 @@ def read_photo(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Photo:
     bits where the file declares them; 32-bit integers and floats from the narrowest of 0..1 (for
     floats), 0..255 and 0..65535 that holds every finite value, otherwise from their own
     minimum..maximum. NaN is black.
+
+    Examples:
+        >>> photo = colorzoo.read_photo("photo.jpg")
+        >>> photo.rgb.shape, photo.name, photo.notes
+        ((400, 600, 3), 'photo.jpg', ())
 
     Args:
         source: A path (``~`` is expanded), encoded bytes, a binary file object (read from where it

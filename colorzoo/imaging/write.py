@@ -53,6 +53,10 @@ def save_image(image: Image.Image, path: str | os.PathLike[str], *, quality: int
     Transparent pixels are laid over white where it has no alpha (JPEG, BMP). Modes other than RGB,
     RGBA and plain L go through :func:`read_photo` first.
 
+    Examples:
+        >>> image = colorzoo.colorize("photo.jpg")
+        >>> colorzoo.save_image(image, "coloured.png")
+
     Args:
         image: The picture.
         path: Where to write; ``~`` is expanded, an existing file is replaced. The suffix is one of

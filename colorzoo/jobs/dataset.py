@@ -17,7 +17,7 @@ from PIL import Image
 from typing_extensions import Unpack
 
 from colorzoo.atomic import remove_leftovers
-from colorzoo.colorizer import Colorizer
+from colorzoo.colorizer import Colorizer, check_saturation
 from colorzoo.defaults import DEFAULT_MODEL, MAX_PIXELS
 from colorzoo.errors import FAILURES, ConfigError, ImageError, one_line
 from colorzoo.imaging.formats import WRITABLE
@@ -149,7 +149,9 @@ class Colorize:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         model = load(self._name, revision=self._revision, device=device)
         # What does not fit the model should fail now and not at every photo.
-        self._colour(model, read_photo(np.zeros((8, 8), np.uint8)))
+        model.check(**self._how.options)
+        model.predict(read_photo(np.zeros((8, 8), np.uint8)), work_size=self._how.work_size)
+        check_saturation(self._how.saturation)
         return model
 
     def _colour(self, model: Colorizer, photo: Photo) -> Image.Image:

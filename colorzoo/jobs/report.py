@@ -3,7 +3,6 @@
 import json
 import os
 from collections import Counter
-from dataclasses import astuple
 from pathlib import Path
 from time import perf_counter
 from typing import Any, get_args
@@ -12,7 +11,7 @@ from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError
 from colorzoo.hub.checkpoint import weights_digest
 from colorzoo.jobs.plan import How, Job, Outcome, Status
-from colorzoo.options import OPTIONS
+from colorzoo.options import OPTIONS, Hint
 
 _HEADS = (b'{"source": ', b'{"summary": ')
 
@@ -147,9 +146,14 @@ def settings_of(name: str, model: Colorizer, how: How) -> dict[str, Any]:
         "saturation": how.saturation,
         "work_size": how.work_size or model.work_size,
         **options,
-        "hints": [astuple(hint) for hint in how.options.get("hints") or ()] or None,
+        "hints": [_as_json(hint) for hint in how.options.get("hints") or ()] or None,
         "reference": None if options["reference"] is None else str(options["reference"]),
     }
+
+
+def _as_json(hint: Hint) -> list[Any]:
+    color = hint.color if hint.color is None or isinstance(hint.color, str) else list(hint.color)
+    return [hint.x, hint.y, color, hint.radius]
 
 
 def _no_report(path: Path) -> ConfigError:

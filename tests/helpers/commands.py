@@ -1,20 +1,57 @@
-"""Runs the command lines in processes of their own that need not import PyTorch again each time.
+"""Runs the command lines: in this process, or in one that need not import PyTorch again.
 
-A server imports it once and forks: what takes seconds to start then takes a part of one. Commands
-that want another Hub, or are killed, are started as a user does.
+``run_colorzoo`` is for tests of what a command does and prints. ``run_command`` is for tests that
+need a process: a server imports PyTorch once and forks, so starting one takes a fraction of a
+second. Commands that use another Hub, or are killed, are started as a user starts them:
+``entry_point``.
 """
 
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
+from typer.testing import CliRunner
+
 Name = Literal["colorzoo", "train"]
 # What takes long to import. Not the commands themselves, which look at the environment meanwhile.
-_PRELOADED = ["colorzoo.benchmark", "colorzoo.evaluation", "train.fit", "typer", "rich.progress"]
+_PRELOADED = ["colorzoo.loading", "colorzoo.evaluation.report", "train.fit", "rich.progress"]
+
+
+def run_colorzoo(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run ``colorzoo ...`` in this process; an exception that it does not explain is raised."""
+    from colorzoo.cli import app
+
+    words, before = list(map(str, arguments)), Path.cwd()
+    os.chdir(cwd or before)
+    try:
+        result = CliRunner().invoke(app, words, prog_name="colorzoo")
+    finally:
+        os.chdir(before)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert "Traceback" not in result.stdout + result.stderr
+    return subprocess.CompletedProcess(
+        ["colorzoo", *words], result.exit_code, result.stdout, result.stderr
+    )
+
+
+def modules_after(code: str) -> set[str]:
+    """Run code in a new process and give the names of the modules that are imported then."""
+    code = f"{code}\nimport sys; print('\\n', *sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(run.stdout.splitlines()[-1].split())
+
+
+def entry_point(*arguments: object) -> list[str]:
+    """Give the command line of the installed ``colorzoo`` command."""
+    entry = shutil.which("colorzoo", path=str(Path(sys.executable).parent))
+    assert entry, "the colorzoo command is not installed"
+    return [entry, *map(str, arguments)]
 
 
 def run_command(

@@ -8,7 +8,20 @@ import av
 import numpy as np
 from av.container import OutputContainer
 
+import colorzoo
+from colorzoo.film.colorize import Film, colorize_film
+
 RATE = 25
+
+
+def colorize(model: colorzoo.Colorizer, source: Path, target: str, **options) -> Film:
+    """Colour a film at a small working size, into its own folder."""
+    options = {"work_size": 48} | options
+    return colorize_film(model, source, source.parent / target, **options)
+
+
+def left_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 def moving(count: int = 24, size: tuple[int, int] = (48, 64)) -> list[np.ndarray]:

@@ -1,4 +1,4 @@
-"""Keep what the README says of flicker equal to what the default model does."""
+"""Keep the flicker table of the documentation equal to what the default model does."""
 
 from pathlib import Path
 
@@ -7,8 +7,9 @@ from skimage import data
 from colorzoo.defaults import DEFAULT_MODEL
 from colorzoo.film.flicker import PROTOCOL, Flicker, measure_flicker
 from colorzoo.loading import load
-from train.upkeep.readme import PHOTOS, escaped
+from train.upkeep.readme import PHOTOS, escaped, replace_between
 
+PAGE = Path("docs") / "films.md"
 START, END = "<!-- flicker: python -m train flicker -->\n", "<!-- /flicker -->"
 
 
@@ -23,20 +24,16 @@ def flicker_text(found: Flicker) -> str:
         "| frames | flicker | chroma |\n"
         "| --- | --: | --: |\n"
         f"| one by one | {found.alone:.2f} | {found.chroma_alone:.1f} |\n"
-        f"| steadied | {found.steadied:.2f} | {found.chroma_steadied:.1f} |\n"
+        f"| stable | {found.stable:.2f} | {found.chroma_stable:.1f} |\n"
         f"\n`{DEFAULT_MODEL}`, {len(PHOTOS)} photos of scikit-image's gallery. "
         f"{escaped(PROTOCOL)}\n"
     )
 
 
-def update_readme(path: Path, found: Flicker) -> None:
-    """Write the numbers between their marks.
+def update_page(found: Flicker, path: Path = PAGE) -> bool:
+    """Write the numbers between their marks; tells whether the page changed.
 
     Raises:
         ValueError: If the marks are not there.
     """
-    head, start, rest = path.read_text(encoding="utf-8").partition(START)
-    _, end, tail = rest.partition(END)
-    if not (start and end):
-        raise ValueError(f"{path} has no {START.strip()} ... {END}")
-    path.write_text(head + START + flicker_text(found) + END + tail, encoding="utf-8")
+    return replace_between(path, START, END, flicker_text(found))

@@ -89,14 +89,23 @@ def update_readme(path: Path) -> bool:
     Raises:
         ValueError: If the marks are not there.
     """
-    text = path.read_text(encoding="utf-8")
-    head, start, rest = text.partition(START)
-    _, end, tail = rest.partition(END)
-    if not (start and end):
-        raise ValueError(f"{path} has no {START.strip()} ... {END}")
-    renewed = head + START + results_table() + END + tail
-    path.write_text(renewed, encoding="utf-8")
-    return renewed != text
+    return replace_between(path, START, END, results_table())
+
+
+def replace_between(path: Path, start: str, end: str, text: str) -> bool:
+    """Replace the text between two marks of a file; tells whether the file changed.
+
+    Raises:
+        ValueError: If the marks are not there.
+    """
+    before = path.read_text(encoding="utf-8")
+    head, first, rest = before.partition(start)
+    _, last, tail = rest.partition(end)
+    if not (first and last):
+        raise ValueError(f"{path} has no {start.strip()} ... {end}")
+    after = head + start + text + end + tail
+    path.write_text(after, encoding="utf-8")
+    return after != before
 
 
 def draw_grid(path: Path) -> None:

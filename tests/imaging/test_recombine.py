@@ -49,7 +49,7 @@ def test_strips_do_not_show(monkeypatch):
     small, ab = torch.rand(1, 1, 45, 60) * 100, torch.randn(1, 2, 45, 60) * 20
     whole = merge_ab(rgb, small, ab)
     for threads in (1, 7):
-        monkeypatch.setattr("colorzoo.merge._CACHED_PIXELS", threads * 600)
+        monkeypatch.setattr("colorzoo.imaging.recombine._CACHED_PIXELS", threads * 600)
         monkeypatch.setattr(torch, "get_num_threads", lambda count=threads: count)
         assert np.array_equal(merge_ab(rgb, small, ab), whole)
 

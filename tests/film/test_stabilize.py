@@ -1,6 +1,5 @@
 """Colours over time, without any file: what is carried along and what begins anew."""
 
-import re
 from itertools import pairwise
 
 import numpy as np
@@ -10,10 +9,8 @@ from skimage import data
 from torch.nn import functional as F
 
 from colorzoo.evaluation.metrics import gray
-from colorzoo.film.flicker import flicker, pan
 from colorzoo.film.stabilize import Stabilizer, optical_flow
 from colorzoo.imaging.recombine import lightness_of
-from train.upkeep.flicker import END, START, measure
 
 SIZE = (96, 128)
 
@@ -48,39 +45,6 @@ def cuts_of(frames: list[torch.Tensor]) -> list[int]:
     return found
 
 
-def test_the_default_model_flickers_less_than_half_as_much_and_keeps_its_colour(root):
-    found = measure()
-    assert found.alone > 1  # or there would be nothing to steady
-    assert found.steadied <= found.alone / 2
-    assert 0.9 < found.chroma_steadied / found.chroma_alone < 1.1
-    shown = (root / "README.md").read_text().partition(START)[2].partition(END)[0]
-    rows = dict(re.findall(r"^\| (one by one|steadied) \| ([\d.]+) \|", shown, re.MULTILINE))
-    assert float(rows["one by one"]) == pytest.approx(found.alone, rel=0.05)
-    assert float(rows["steadied"]) == pytest.approx(found.steadied, rel=0.05)
-
-
-def test_flicker_is_what_the_same_point_does():
-    photo = data.coffee()
-    shots = list(pan(photo, frames=4, grain=0))
-    coloured = [photo[y : y + 240, x : x + 320] for y, x in (shot.place for shot in shots)]
-    places = [shot.place for shot in shots]
-    assert places[0] == (0, 0) and places[-1] == (160, 280)
-    assert flicker(list(zip(coloured, places, strict=True))) == 0
-    still = [(0, 0)] * 4
-    assert flicker(list(zip(coloured, still, strict=True))) > 5  # motion that is not told of
-    tints = [np.full((8, 8, 3), level, np.uint8) for level in ((99, 99, 99), (110, 90, 99))]
-    assert 5 < flicker([(tint, (0, 0)) for tint in tints]) < 20
-
-
-def test_grain_is_new_in_every_frame_and_the_same_in_every_run(coffee):
-    one, other = list(pan(coffee, frames=2)), list(pan(coffee, frames=2))
-    assert all((a.rgb == b.rgb).all() for a, b in zip(one, other, strict=True))
-    first, second = pan(coffee[:240, :320], frames=2)  # nowhere to go
-    assert 7 < (first.rgb.astype(float) - second.rgb).std() < 10
-    with pytest.raises(ValueError, match="smaller than a frame"):
-        next(pan(coffee[:100]))
-
-
 @pytest.mark.parametrize("motion", [(0, 0), (3, -2), (-9, 14)])
 def test_flow_finds_a_pan(coffee, motion):
     full = lightness_of(gray(coffee), torch.device("cpu"))
@@ -105,18 +69,18 @@ def test_what_moves_keeps_its_colour_and_what_is_revealed_gets_the_new_one(coffe
 
 
 def test_white_noise_is_steadied_to_a_fraction(coffee_l):
-    stabilizer, alone, steadied = Stabilizer(), [], []
+    stabilizer, alone, stable = Stabilizer(), [], []
     for i in range(40):
         noise = torch.randn(1, 2, 12, 16, generator=torch.Generator().manual_seed(i))
         ab = 20 + 5 * F.interpolate(noise, SIZE, mode="bilinear")
         alone.append(ab)
-        steadied.append(stabilizer(grainy(coffee_l, i), ab))
+        stable.append(stabilizer(grainy(coffee_l, i), ab))
 
     def change(frames):
         return float(np.mean([(b - a).abs().mean() for a, b in pairwise(frames[20:])]))
 
-    assert change(steadied) < 0.25 * change(alone)
-    assert steadied[-1].mean() == pytest.approx(20, abs=1.5)
+    assert change(stable) < 0.25 * change(alone)
+    assert stable[-1].mean() == pytest.approx(20, abs=1.5)
 
 
 def test_the_first_frame_after_a_cut_has_the_networks_colours(coffee_l, cat_l):

@@ -149,7 +149,7 @@ def test_strips_do_not_show(coffee, monkeypatch):
     small = torch.rand(1, 1, 20, 30) * 100
     ab = torch.randn(1, 2, 20, 30) * 20
     whole = merge_ab(coffee, small, ab)
-    monkeypatch.setattr("colorzoo.merge._STRIP_PIXELS", 7 * coffee.shape[1])
+    monkeypatch.setattr("colorzoo.imaging.recombine._STRIP_PIXELS", 7 * coffee.shape[1])
     strips = merge_ab(coffee, small, ab)
     assert np.abs(whole.astype(int) - strips).max() <= 1
 

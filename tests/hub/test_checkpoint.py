@@ -1,0 +1,209 @@
+"""Files that are damaged, hostile or of another model are refused in a sentence."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import colorzoo
+from colorzoo import loading, registry
+
+
+def test_missing_files_are_named(saved):
+    (saved / "model.safetensors").rename(saved / "pytorch_model.bin")
+    with pytest.raises(
+        colorzoo.WeightsError, match=r"no model.safetensors in .*pytorch_model.bin.*any"
+    ):
+        colorzoo.load(saved)
+    (saved / "config.json").unlink()
+    with pytest.raises(colorzoo.ConfigError, match="no config.json"):
+        colorzoo.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "cannot be read as JSON"),
+        ("[1]", "must hold a JSON object"),
+        ("[" * 100_000, "cannot be read as JSON"),
+        ('{"width": ' + "1" * 2_000_000 + "}", "is no config.json of a model"),
+        ('{"width": 2}', "names the architecture None"),
+        ('{"architecture": ["unet"]}', r"names the architecture \['unet'\]"),
+        ('{"architecture": "unet", "name": "x"}', "no keyword name"),
+        ('{"architecture": "os.system"}', "'os.system'.*There are autoencoder"),
+        ('{"architecture": "unet", "depth": 9}', "no keyword depth"),
+        ('{"architecture": "unet", "width": "2"}', "cannot be built"),
+    ],
+)
+def test_a_bad_config_is_refused(saved, text, message):
+    (saved / "config.json").write_text(text)
+    with pytest.raises(colorzoo.ConfigError, match=message):
+        colorzoo.load(saved)
+
+
+def test_an_unknown_architecture_tells_who_wrote_it(saved):
+    config = {"architecture": "unet-next", "colorzoo_version": "9.1.0"}
+    (saved / "config.json").write_text(json.dumps(config))
+    ours = colorzoo.__version__
+    message = f"'unet-next'.*colorzoo 9.1.0 wrote it and this is {ours}.*There are autoencoder"
+    with pytest.raises(colorzoo.ConfigError, match=message):
+        colorzoo.load(saved)
+    (saved / "config.json").write_text(json.dumps({**config, "architecture": "unet", "deep": 1}))
+    with pytest.raises(colorzoo.ConfigError, match="no keyword deep.*colorzoo 9.1.0 wrote it"):
+        colorzoo.load(saved)
+
+
+def test_configs_from_before_the_version_was_written_load(saved):
+    config = json.loads((saved / "config.json").read_text())
+    assert config.pop("colorzoo_version") == colorzoo.__version__
+    (saved / "config.json").write_text(json.dumps(config))
+    assert colorzoo.load(saved).config == config
+
+
+@pytest.mark.parametrize(
+    ("width", "error", "message"),
+    [
+        (10**6, colorzoo.ConfigError, "a network of 7,574,000,394,000,020 numbers; colorzoo loads"),
+        (10**12, colorzoo.ConfigError, "unet cannot be built with"),
+        (10**30, colorzoo.ConfigError, "unet cannot be built with"),
+        (300, colorzoo.WeightsError, "does not fit UNet"),  # 0.7 billion numbers: could be meant
+    ],
+)
+def test_an_absurd_size_takes_no_memory(saved, monkeypatch, width, error, message):
+    config = json.loads((saved / "config.json").read_text())
+    (saved / "config.json").write_text(json.dumps({**config, "width": width}))
+    create, devices = loading.create_model, []
+
+    def watched(name, **keywords):
+        devices.append(str(torch.get_default_device()))
+        return create(name, **keywords)
+
+    monkeypatch.setattr(loading, "create_model", watched)
+    with pytest.raises(error, match=message) as caught:
+        colorzoo.load(saved)
+    assert devices == ["meta"] and "\n" not in str(caught.value)
+
+
+def test_a_truncated_checkpoint_is_refused(saved):
+    path = saved / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(colorzoo.WeightsError, match="not a whole safetensors file"):
+        colorzoo.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda state: state.pop("head.bias"), "head.bias is missing"),
+        (lambda state: state.update(extra=torch.zeros(1)), "extra is not in the architecture"),
+        (
+            lambda state: state.update({"head.bias": torch.zeros(3)}),
+            r"head.bias has shape \(3,\), expected \(2,\)",
+        ),
+        (
+            lambda state: state.update({"head.bias": torch.zeros(2, dtype=torch.int8)}),
+            "head.bias holds I8, expected a floating-point type",
+        ),
+    ],
+)
+def test_a_checkpoint_must_fit_exactly(saved, change, message):
+    state = load_file(saved / "model.safetensors")
+    change(state)
+    save_file(state, saved / "model.safetensors")
+    with pytest.raises(colorzoo.WeightsError, match=message):
+        colorzoo.load(saved)
+    with pytest.raises(colorzoo.WeightsError, match=message):
+        registry.model_info("unet").family.from_pretrained(saved)
+
+
+# Found by tests/fuzzing.
+@pytest.mark.parametrize(
+    ("name", "kind", "size"),
+    [
+        ("head.weight", "F4", 4),  # packed: PyTorch sees half as many numbers
+        ("head.weight", "F6_E2M3", 6),
+        ("head.weight", "F6_E3M2", 6),
+        ("encoder.0.1.num_batches_tracked", "C64", 8),  # the imaginary part would be dropped
+    ],
+)
+def test_types_that_pytorch_packs_or_does_not_know_are_refused(tmp_path, name, kind, size):
+    colorzoo.create_model("unet", width=4).save_pretrained(tmp_path)
+    state = load_file(tmp_path / "model.safetensors")
+    state[name] = torch.zeros(size, dtype=torch.uint8)  # (2, 4, 1, 1) of 4 or 6 bits, or a number
+    shape = "[2,4,1,1]" if name == "head.weight" else "[]"
+    save_file(state, tmp_path / "model.safetensors")
+    data = (tmp_path / "model.safetensors").read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = data[8 : 8 + length].decode()
+    old = f'"{name}":{{"dtype":"U8","shape":[{size}]'
+    assert old in header
+    header = header.replace(old, f'"{name}":{{"dtype":"{kind}","shape":{shape}').encode()
+    (tmp_path / "model.safetensors").write_bytes(
+        len(header).to_bytes(8, "little") + header + data[8 + length :]
+    )
+    with pytest.raises(colorzoo.WeightsError, match=f"{name} holds {kind}, expected"):
+        colorzoo.load(tmp_path)
+
+
+# Found by tests/fuzzing.
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(saved, value):
+    state = load_file(saved / "model.safetensors")
+    state["head.bias"][1] = value
+    save_file(state, saved / "model.safetensors")
+    with pytest.raises(colorzoo.WeightsError, match="NaN or infinity in head.bias: .*diverged"):
+        colorzoo.load(saved)
+
+
+# Found by tests/fuzzing.
+@pytest.mark.parametrize("value", [10**30, 10**400])
+def test_an_integer_beyond_floats_is_no_crash(saved, value, camera):
+    family = registry.model_info("unet-bins").family
+    colorzoo.create_model("unet-bins", width=1).save_pretrained(saved)
+    config = json.loads((saved / "config.json").read_text())
+    (saved / "config.json").write_text(json.dumps({**config, "temperature": value}))
+    for load in (colorzoo.load, family.from_pretrained):
+        if value < 10**300:
+            assert load(saved).colorize(camera).size == (512, 512)
+        else:
+            with pytest.raises(colorzoo.ConfigError, match="temperature must be above 0"):
+                load(saved)
+
+
+# Found by tests/fuzzing.
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"architecture": "x" * 5_000},
+        {"architecture": "unet", "k" * 5_000: 1},
+        {"architecture": "unet", "width": "x" * 5_000},
+        {"architecture": "unet", "\ud800": 1},
+        {"architecture": "unet", "\x1b[2J": 1},
+        {"architecture": "unet", "width": 2, "colorzoo_version": "\ud800"},
+    ],
+)
+def test_what_a_config_says_is_quoted_so_that_it_can_be_read(saved, config):
+    (saved / "config.json").write_text(json.dumps({"depth": 1, **config}))
+    with pytest.raises(colorzoo.ConfigError) as caught:
+        colorzoo.load(saved)
+    text = str(caught.value)
+    assert len(text) < 2_000 and "\x1b" not in text
+    assert text.encode() and text.endswith((f"{colorzoo.__version__}.)", "imported first."))
+
+
+# Found by tests/fuzzing.
+@pytest.mark.parametrize("name", ["x" * 5_000, "\x1b[2J"])
+def test_what_weights_say_is_quoted_so_that_it_can_be_read(saved, name):
+    state = load_file(saved / "model.safetensors")
+    save_file({**state, name: torch.zeros(1)}, saved / "model.safetensors")
+    with pytest.raises(colorzoo.WeightsError, match="not in the architecture|must come from") as e:
+        colorzoo.load(saved)
+    assert len(str(e.value)) < 2_000 and "\x1b" not in str(e.value)
+
+
+def test_weights_of_another_width_name_the_first_few(saved):
+    config = json.loads((saved / "config.json").read_text())
+    (saved / "config.json").write_text(json.dumps({**config, "width": 4}))
+    with pytest.raises(colorzoo.WeightsError, match=r"expected .*; .*; .* and \d+ more"):
+        colorzoo.load(saved)

@@ -1,0 +1,112 @@
+"""Families over colour bins: the annealed mean, samples and rebalancing, against their papers."""
+
+import numpy as np
+import pytest
+import torch
+
+import colorzoo
+from colorzoo.ab_bins import bin_centres
+
+
+def _of_strong_opinions() -> colorzoo.Colorizer:
+    """Logits that differ: those of random weights are nearly the same."""
+    torch.manual_seed(0)
+    model = colorzoo.create_model("unet-bins")
+    torch.nn.init.normal_(model.get_parameter("head.weight"), std=0.5)
+    return model
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4, 8])
+def test_bins_classify_at_the_stride_asked_for(stride):
+    model = colorzoo.create_model("unet-bins", logits_stride=stride, width=8)
+    lightness = torch.rand(1, 1, 64, 32) * 100
+    with torch.inference_mode():
+        assert model(lightness).shape == (1, 313, 64 // stride, 32 // stride)
+        assert model.predict_ab(lightness).shape == (1, 2, 64, 32)
+    with pytest.raises(colorzoo.ConfigError, match="logits_stride must be 1, 2, 4 or 8, got 3"):
+        colorzoo.create_model("unet-bins", logits_stride=3)
+
+
+def test_annealed_mean_goes_from_the_mean_to_the_peak():
+    """Against the paper's formula exp(log(z)/T), normalised, on a worked distribution."""
+    model = colorzoo.create_model("unet-bins", width=8, temperature=0.38)
+    z = torch.full((313,), 1e-9)
+    z[0], z[120], z[312] = 0.5, 0.3, 0.2
+    logits = z.log().reshape(1, 313, 1, 1)
+    for temperature in (1.0, 0.38, 0.05):
+        annealed = (z.log() / temperature).exp()
+        expected = (annealed / annealed.sum()) @ model.get_buffer("centres")
+        found = model.to_ab(logits, temperature=temperature).flatten()
+        assert torch.allclose(found, expected, atol=1e-3)
+    assert torch.allclose(model.to_ab(logits), model.to_ab(logits, temperature=0.38))
+    assert "centres" in model.state_dict()
+
+
+def test_sampled_colours_are_among_the_likely_ones():
+    """Of two equal colours, both get their turn; of a likely and an unlikely one, the first."""
+    model = colorzoo.create_model("mobilenetv2-bins", temperature=1e-3)
+    centres = model.get_buffer("centres")
+    blue, red = (
+        int((centres - torch.tensor(ab)).norm(dim=1).argmin())
+        for ab in ((10.0, -60.0), (70.0, 50.0))
+    )
+
+    def shares_of_blue(lead: float, seeds: int) -> torch.Tensor:
+        logits = torch.full((1, 313, 9, 16), -20.0)
+        logits[:, blue], logits[:, red] = lead, 0.0
+        sampled = torch.cat([model.to_ab(logits, seed=seed) for seed in range(seeds)])
+        is_blue = (sampled[:, 1] + 60).abs() < 1
+        is_red = (sampled[:, 1] - 50).abs() < 1
+        assert (is_blue | is_red).float().mean() > 0.99  # the mean of both only on their border
+        # Near pixels get the same colour.
+        assert (is_blue[..., 1:] == is_blue[..., :-1]).float().mean() > 0.9
+        return is_blue.float().mean(0)
+
+    even = shares_of_blue(0.0, 300)
+    assert even.min() > 0.38 and even.max() < 0.62  # everywhere, on the noise's points and between
+    assert shares_of_blue(6.0, 100).min() > 0.99
+
+
+def test_a_seed_is_an_argument_of_inference(camera):
+    model = _of_strong_opinions()
+    small = camera[::8, ::8]
+    own, *sampled = (
+        np.asarray(model.colorize(small, seed=seed, temperature=0.3)) for seed in (None, 1, 2, 1)
+    )
+    assert (sampled[0] == sampled[2]).all()
+    assert (sampled[0] != sampled[1]).any() and (sampled[0] != own).any()
+    assert (np.asarray(model.colorize(small, temperature=0.3)) == own).all()
+    for wrong in (-1, 1.5, True):
+        with pytest.raises(colorzoo.ConfigError, match="seed must be a whole number from 0"):
+            model.colorize(small, seed=wrong)
+
+
+def test_rebalancing_is_that_of_a_training_with_weights():
+    """Logits of p become logits of p w, with the paper's weights w for the prior."""
+    prior = torch.rand(313) ** 4 + 1e-3
+    prior /= prior.sum()
+    logits, centres = torch.randn(1, 313, 2, 2), bin_centres()
+    for mix in (1.0, 0.5, 0.1):
+        model = colorzoo.create_model("mobilenetv2-bins", temperature=1.0, width=8, mix=mix)
+        model.get_buffer("prior").copy_(prior)
+        weighed = logits.softmax(dim=1) / ((1 - mix) * prior + mix / 313)[:, None, None]
+        weighed /= weighed.sum(dim=1, keepdim=True)
+        expected = torch.einsum("nqhw,qc->nchw", weighed, centres)
+        found = model.to_ab(logits)
+        assert torch.allclose(found, expected, atol=1e-3)
+    for wrong in (0, 1.5):
+        with pytest.raises(colorzoo.ConfigError, match="mix must be above 0 and at most 1"):
+            colorzoo.create_model("mobilenetv2-bins", mix=wrong)
+
+
+def test_temperature_is_an_argument_of_inference(camera):
+    model = _of_strong_opinions()
+    small = camera[::8, ::8]
+    other = colorzoo.create_model("unet-bins", temperature=0.05)
+    other.load_state_dict(model.state_dict())
+    own, cold = np.asarray(model.colorize(small)), np.asarray(other.colorize(small))
+    given = np.asarray(model.colorize(small, temperature=0.05))
+    assert (given == cold).all() and (given != own).any()
+    assert (np.asarray(model.colorize(small)) == own).all()
+    with pytest.raises(colorzoo.ConfigError, match="temperature must be above 0, got 0"):
+        model.colorize(small, temperature=0)

@@ -1,0 +1,75 @@
+"""The U-Net on an encoder of timm's."""
+
+import pytest
+import torch
+
+import colorzoo
+from colorzoo.models.timm_unet import TimmUNetBins
+
+
+@pytest.mark.parametrize("attention", [False, True])
+@pytest.mark.parametrize("output_stride", [2, 4])
+def test_timm_unet_in_all_its_forms(attention, output_stride, tmp_path):
+    model = colorzoo.create_model(
+        "mobilenetv2-huber", attention=attention, output_stride=output_stride, width=16
+    ).train()
+    model(torch.rand(2, 1, 64, 64) * 100).sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+    model.eval().save_pretrained(tmp_path)
+    again = colorzoo.load(tmp_path)
+    lightness = torch.rand(1, 1, 45, 31) * 100
+    with torch.inference_mode():
+        features = again.features(torch.rand(1, 1, 64, 32))  # pyright: ignore
+        assert features.shape[-2:] == (64 // output_stride, 32 // output_stride)
+        # Not to the last bit: what is loaded keeps its channels in another order.
+        assert torch.allclose(again.predict_ab(lightness), model.predict_ab(lightness), atol=1e-3)
+
+
+def test_attention_carries_what_is_far_off():
+    """One corner's picture changes the colour of the other one's only through attention."""
+    lightness = torch.full((1, 1, 640, 64), 50.0)
+    other = lightness.clone()
+    other[:, :, :64] = torch.rand(64, 64) * 100
+    torch.manual_seed(0)
+    model = colorzoo.create_model(
+        "mobilenetv2-huber", attention=True, encoder="resnet18", same_padding=False
+    )
+    with torch.inference_mode():
+        far = slice(576, None)
+        alone = [model(each)[:, :, far] for each in (lightness, other)]
+        torch.nn.init.constant_(model.get_parameter("attention.share"), 1.0)
+        together = [model(each)[:, :, far] for each in (lightness, other)]
+    assert torch.equal(*alone) and not torch.equal(*together)
+
+
+def test_a_mirrored_photo_gets_the_mirrored_answer():
+    torch.manual_seed(0)
+    model = TimmUNetBins(mirror=True).eval()
+    lightness = torch.rand(2, 1, 64, 96) * 100
+
+    def difference() -> float:
+        answer, other = model(lightness), model(lightness.flip(-1)).flip(-1)
+        return float((answer - other).abs().max() / answer.abs().max())
+
+    with torch.inference_mode():
+        assert difference() < 1e-5
+        model.mirror = False
+        assert difference() > 1e-2
+        alone = model(lightness)
+        model.mirror = True
+        assert not torch.allclose(model(lightness), alone)
+    model.train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eval()  # so that training differs in nothing else
+    assert torch.allclose(model(lightness), alone, atol=1e-5)
+
+
+def test_timm_unet_takes_other_encoders():
+    model = colorzoo.create_model("mobilenetv2-huber", encoder="resnet18", same_padding=False)
+    with torch.inference_mode():
+        assert model.predict_ab(torch.rand(1, 1, 40, 50) * 100).shape == (1, 2, 40, 50)
+    with pytest.raises(colorzoo.ConfigError, match="output_stride must be 2 or 4, got 8"):
+        colorzoo.create_model("mobilenetv2-huber", output_stride=8)
+    with pytest.raises(colorzoo.ConfigError, match="no features at stride 2, 4, 8, 16, 32"):
+        colorzoo.create_model("mobilenetv2-huber", encoder="convnext_atto")

@@ -1,0 +1,106 @@
+"""The weights that come with the package: small, half precision, measured, vivid enough."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import colorzoo
+
+TRAINED = colorzoo.list_models(pretrained=True)
+every_trained_model = pytest.mark.parametrize("name", TRAINED)
+
+
+@every_trained_model
+def test_bundled_weights_are_half_precision_and_small(name):
+    folder = colorzoo.model_info(name).weights
+    assert folder is not None
+    state = load_file(folder / "model.safetensors")
+    assert {value.dtype for value in state.values()} <= {torch.float16, torch.int64}
+    assert (folder / "model.safetensors").stat().st_size < 12 * 2**20
+
+
+@every_trained_model
+def test_bundled_weights_load_as_float32_and_colour(name, coffee):
+    model = colorzoo.load(name)
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    result = np.asarray(model.colorize(coffee)).astype(int)
+    assert np.ptp(result, axis=-1).mean() > 3
+
+
+@every_trained_model
+def test_a_batch_of_mixed_sizes_says_the_same(name, camera, coffee):
+    photos = [
+        colorzoo.read_photo(each) for each in (camera, coffee, camera[:, ::2], coffee[::-1].copy())
+    ]
+    model = colorzoo.load(name)
+    together = model.predict_batch(photos)
+    for photo, said in zip(photos, together, strict=True):
+        alone = model.predict(photo)
+        assert torch.equal(said.lightness, alone.lightness)
+        assert (model.ab_of(said) - model.ab_of(alone)).abs().max() < 0.01
+
+
+@every_trained_model
+def test_half_precision_says_nearly_the_same(name, coffee):
+    """What the GPU is asked for; mean and largest difference in ab."""
+    photo = colorzoo.read_photo(coffee)
+    ab = []
+    for dtype in (torch.float32, torch.float16):
+        model = colorzoo.load(name, dtype=dtype)
+        ab.append(model.ab_of(model.predict(photo)))
+    difference = (ab[0] - ab[1]).abs()
+    assert difference.mean() < 0.05 and difference.max() < 1
+
+
+def test_a_compiled_model_says_the_same(coffee):
+    photo = colorzoo.read_photo(coffee)
+    model = colorzoo.load("unet")
+    plain = model.predict(photo).output
+    model.compile(backend="eager")  # traced as for a GPU, but without its minute of compiling
+    assert torch.allclose(model.predict(photo).output, plain, atol=1e-4)
+
+
+@every_trained_model
+def test_metrics_tell_how_they_were_measured(name):
+    report = colorzoo.model_info(name).metrics
+    assert report is not None
+    assert report["model"] == name
+    assert report["photos"] > 0 and report["commit"] and report["data"] == "test.tar"
+    assert report["gray"].keys() == report["scores"].keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "psnr", "auc"),
+    [
+        ("unet", 0.9, 1.2),
+        ("resnet34", 0.8, 1.0),
+        ("autoencoder", 0.5, 0.0),
+        ("mobilenetv2-huber", 1.2, 1.5),
+    ],
+)
+def test_cautious_models_are_nearer_to_the_truth_than_gray(name, psnr, auc):
+    report = colorzoo.model_info(name).metrics
+    assert report is not None
+    assert report["scores"]["psnr"] >= report["gray"]["psnr"] + psnr
+    assert report["scores"]["auc"] >= report["gray"]["auc"] + auc
+
+
+@pytest.mark.parametrize(
+    ("name", "psnr", "cf"), [("unet-gan", -0.5, (25, 50)), ("unet-bins", -1.0, (32, 50))]
+)
+def test_bold_models_are_vivid_at_a_price(name, psnr, cf):
+    report = colorzoo.model_info(name).metrics
+    assert report is not None
+    assert report["scores"]["psnr"] >= report["gray"]["psnr"] + psnr
+    assert cf[0] <= report["scores"]["cf"] <= cf[1]
+
+
+def test_all_bundled_weights_fit_into_40_mib():
+    folders = [folder for name in TRAINED if (folder := colorzoo.model_info(name).weights)]
+    sizes = [file.stat().st_size for folder in folders for file in folder.rglob("*")]
+    assert len(folders) >= 6 and sum(sizes) < 40 * 2**20
+
+
+def test_the_default_model_has_weights():
+    assert colorzoo.DEFAULT_MODEL in TRAINED
