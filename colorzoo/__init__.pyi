@@ -1,6 +1,5 @@
 from ._version import __version__ as __version__
 from .colorizer import Colorizer as Colorizer
-from .colorizer import Prediction as Prediction
 from .defaults import DEFAULT_MODEL as DEFAULT_MODEL
 from .errors import ColorzooError as ColorzooError
 from .errors import ConfigError as ConfigError
@@ -19,6 +18,7 @@ from .loading import colorize as colorize
 from .loading import load as load
 from .options import Hint as Hint
 from .options import Options as Options
+from .prediction import Prediction as Prediction
 from .registry import ModelInfo as ModelInfo
 from .registry import create_model as create_model
 from .registry import list_models as list_models

@@ -10,6 +10,8 @@ from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
+from colorzoo.errors import ImageError
+
 _PREFIX, _LOCK = ".colorzoo-", ".lock"
 
 
@@ -88,3 +90,23 @@ def _claim(folder: Path) -> tuple[Path, FileLock]:
 
 def _lock_of(path: Path) -> FileLock:
     return FileLock(f"{path}{_LOCK}")
+
+
+def check_target(source: Path, target: Path, *, overwrite: bool) -> None:
+    """Refuse a target that is the input itself, or is there already.
+
+    Raises:
+        ImageError: If so.
+    """
+    if not os.path.exists(target):
+        return
+    # The same file under a name in other letters, on disks that do not tell them apart.
+    if source.exists() and target.samefile(source):
+        raise ImageError(f"{source.name}: {is_an_input(target)}")
+    if not overwrite:
+        raise ImageError(f"{source.name}: {target} exists. Pass --overwrite to replace it.")
+
+
+def is_an_input(target: Path) -> str:
+    """Word the refusal of a target that is one of the inputs."""
+    return f"{target} is an input. Choose another output."

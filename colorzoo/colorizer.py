@@ -2,8 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,39 +20,7 @@ from colorzoo.imaging.recombine import lightness_of, merge_ab
 from colorzoo.imaging.working_size import check_work_size, pad, shrink, unpad
 from colorzoo.imaging.write import to_pil
 from colorzoo.options import Options, given
-
-Output = Tensor | dict[str, Tensor]
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """The network's output for a photo: enough to colour it, at any size, without the network.
-
-    Examples:
-        >>> model, photo = colorzoo.load("unet-bins"), colorzoo.read_photo("photo.jpg")
-        >>> said = model.predict(photo)  # the network runs once
-        >>> pictures = [model.render(photo, said, temperature=t) for t in (0.3, 1.0)]
-
-    Attributes:
-        lightness: (1, 1, h, w), L in [0, 100] at the working size.
-        output: What ``infer`` returned for it, padded to the model's stride: a tensor or a flat
-            dict of tensors, each with a batch dimension of 1.
-    """
-
-    lightness: Tensor
-    output: Output
-
-    def to(self, device: str | torch.device) -> "Prediction":
-        """Copy the tensors to a device."""
-        return Prediction(
-            self.lightness.to(device), _each(lambda part: part.to(device), self.output)
-        )
-
-    @property
-    def nbytes(self) -> int:
-        """Memory the tensors take, bytes."""
-        parts = self.output.values() if isinstance(self.output, dict) else (self.output,)
-        return self.lightness.nbytes + sum(part.nbytes for part in parts)
+from colorzoo.prediction import Output, Prediction, each_part
 
 
 class Colorizer(nn.Module, HubMixin):
@@ -312,7 +279,7 @@ class Colorizer(nn.Module, HubMixin):
                     size = photos[group[0]].rgb.shape[1::-1]
                     output = self._infer(torch.cat([small[i] for i in group]), size, asked)
                     for place, i in enumerate(group):
-                        outputs[i] = _each(lambda part, n=place: part[n : n + 1], output)
+                        outputs[i] = each_part(lambda part, n=place: part[n : n + 1], output)
         finally:
             self.train(was_training)
         return [Prediction(lightness, outputs[i]) for i, lightness in enumerate(small)]
@@ -390,12 +357,6 @@ def check_saturation(saturation: float) -> None:
     """
     if not (math.isfinite(saturation) and 0 <= saturation <= 10):
         raise ValueError(f"saturation must be between 0 and 10, got {saturation}")
-
-
-def _each(change: Callable[[Tensor], Tensor], output: Output) -> Output:
-    if isinstance(output, dict):
-        return {name: change(part) for name, part in output.items()}
-    return change(output)
 
 
 def _not_taken(name: str, option: str) -> str:

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from train.module import ColorizerModule, as_float, full_precision
+from colorzoo.prediction import each_part
+from train.module import ColorizerModule, full_precision
 from train.recipe import Adversarial, Recipe
 
 # ab is divided by this for the discriminator and the L1 term, so that both see about [-1, 1].
@@ -135,7 +136,7 @@ class AdversarialModule(ColorizerModule):
             for group in steps.param_groups:
                 group["lr"] = peak * self.rate()
         lightness, truth = lab[:, :1], lab[:, 1:]
-        fake = self.model.to_ab(as_float(self.model(self.seen(lightness))))
+        fake = self.model.to_ab(each_part(Tensor.float, self.model(self.seen(lightness))))
         variant = self.objective.variant
 
         self.toggle_optimizer(discriminator_steps)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from colorzoo.color import lab_to_rgb, to_uint8
-from colorzoo.colorizer import Output
+from colorzoo.prediction import each_part
 from colorzoo.registry import create_model
 from train.data.loaders import MemoryData
 from train.degrade import degrade
@@ -120,7 +120,7 @@ class ColorizerModule(pl.LightningModule):
     def _loss(self, lab: Tensor, lightness: Tensor) -> tuple[Tensor, Tensor]:
         output = self.model(lightness)
         with full_precision(lab):
-            output = as_float(output)
+            output = each_part(Tensor.float, output)
             ab = self.model.to_ab(output)
             if ab.shape[-2:] != lab.shape[-2:]:
                 ab = F.interpolate(ab, lab.shape[-2:], mode="bilinear", align_corners=False)
@@ -161,13 +161,6 @@ class ColorizerModule(pl.LightningModule):
         # The schedule asks for its first rate before the loaders exist.
         running = self._trainer is not None and self.trainer.training and self.global_step > 0
         return self.recipe.rate_at(self.progress if running else 0.0)
-
-
-def as_float(output: Output) -> Output:
-    """Bring what a network said to float32."""
-    if isinstance(output, dict):
-        return {name: part.float() for name, part in output.items()}
-    return output.float()
 
 
 def full_precision(like: Tensor) -> torch.autocast:

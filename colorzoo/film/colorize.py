@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 from typing_extensions import Unpack
 
-from colorzoo.atomic import whole_file
+from colorzoo.atomic import check_target, whole_file
 from colorzoo.colorizer import Colorizer, check_saturation
 from colorzoo.errors import ConfigError, FilmError
 from colorzoo.film.container import check_pyav, container_of
@@ -18,7 +18,6 @@ from colorzoo.film.stabilize import Stabilizer
 from colorzoo.film.writer import FilmWriter
 from colorzoo.imaging.read import Photo
 from colorzoo.imaging.recombine import merge_ab
-from colorzoo.jobs.plan import Job, check_target
 from colorzoo.options import Options
 
 # Called after each frame with how many are done, and how many there are, None if not known.
@@ -98,7 +97,7 @@ def colorize_film(
     from av.error import FFmpegError
 
     container_of(target)
-    check_target(Job(source, target), overwrite=overwrite)
+    check_target(source, target, overwrite=overwrite)
     with open_film(source) as film:
         work = _Frames(
             colorizer, saturation, work_size, options, Stabilizer() if stabilize else None

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from colorzoo._version import __version__
-from colorzoo.atomic import whole_file
+from colorzoo.atomic import remove_leftovers, whole_file
 from colorzoo.errors import ConfigError, WeightsError
 from colorzoo.hub.fetch import Source, pickles_only
 
@@ -121,6 +121,7 @@ def save_files(
         dtype: Floating-point type of the saved tensors; their own if None.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder)
     tensors = {
         name: (value.to(dtype) if dtype and value.is_floating_point() else value).contiguous()
         for name, value in state.items()

@@ -9,7 +9,7 @@ from huggingface_hub import CommitInfo, ModelCard, ModelHubMixin
 from colorzoo.errors import ConfigError
 from colorzoo.hub.checkpoint import Config, load_model, save_files
 from colorzoo.hub.fetch import Folder, HubRepo
-from colorzoo.hub.push import PushOptions, push_files
+from colorzoo.hub.push import CARD_FILE, PushOptions, push_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,8 +83,49 @@ class HubMixin(
         values = {"architecture": self.architecture, "parameters": f"{self.parameter_count:,}"}
         return super().generate_model_card(*args, **{**values, **kwargs})
 
-    def _save_pretrained(self, save_directory: Path) -> None:
-        save_weights(self, save_directory)
+    def save_pretrained(
+        self,
+        save_directory: str | Path,
+        *,
+        config: Any = None,
+        repo_id: str | None = None,
+        push_to_hub: bool = False,
+        model_card_kwargs: dict[str, Any] | None = None,
+        **push_to_hub_kwargs: Any,
+    ) -> str | None:
+        """Save the model: config.json, model.safetensors and, unless there is one, a short card.
+
+        A model that is in the folder already is replaced by a whole one or stays as it was.
+
+        Args:
+            save_directory: The folder; it is created if missing.
+            config: Accepted because ``ModelHubMixin`` has it; must be the model's own if given.
+            repo_id: "user/repo" to push to; the folder's name if None.
+            push_to_hub: Push the model to the Hub too.
+            model_card_kwargs: Passed on to ``generate_model_card``.
+            push_to_hub_kwargs: Passed on to ``push_to_hub``.
+
+        Returns:
+            The commit's address if it was pushed, else None.
+
+        Raises:
+            ConfigError: If ``config`` is not the model's own.
+            HubError: If the Hub refuses.
+        """
+        self._check_config(config)
+        folder = Path(save_directory)
+        save_weights(self, folder)
+        if not (folder / CARD_FILE).exists():
+            self.generate_model_card(**(model_card_kwargs or {})).save(folder / CARD_FILE)
+        if not push_to_hub:
+            return None
+        return self.push_to_hub(
+            repo_id or folder.name, model_card_kwargs=model_card_kwargs, **push_to_hub_kwargs
+        )
+
+    def _check_config(self, config: Any) -> None:
+        if config not in (None, self._hub_mixin_config):
+            raise ConfigError("config.json holds the model's own keywords: leave config out.")
 
     @classmethod
     def from_pretrained(
@@ -192,8 +233,7 @@ class HubMixin(
             ConfigError: If arguments exclude each other.
             HubError: If the Hub refuses, or has another card than ``card``.
         """
-        if config not in (None, self._hub_mixin_config):
-            raise ConfigError("config.json holds the model's own keywords: leave config out.")
+        self._check_config(config)
 
         def write(folder: Path, full_id: str) -> None:
             self.save_pretrained(

@@ -213,8 +213,8 @@ class Colorize:
                 ) from None
         if inside.is_absolute() or ".." in inside.parts or not inside.name:
             raise ImageError(
-                f"{path} names no place in {self._output}; pass root=, the folder of the photos as "
-                "the paths have it"
+                f"{path} can't be mapped into {self._output}; pass root=, the folder of the "
+                "photos as the paths have it"
             )
         return self._output / result_name(Path(inside))
 

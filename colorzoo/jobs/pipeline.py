@@ -17,11 +17,12 @@ from time import perf_counter
 import torch
 
 from colorzoo.atomic import remove_leftovers
-from colorzoo.colorizer import Colorizer, Prediction
+from colorzoo.colorizer import Colorizer
 from colorzoo.errors import FAILURES, ImageError, one_line
 from colorzoo.imaging.read import Photo, read_photo, stored_size
 from colorzoo.imaging.write import save_image
 from colorzoo.jobs.plan import STOPPED, How, Job, Outcome, Status, check_target
+from colorzoo.prediction import Prediction
 
 # Pixels in flight at most: two photos of 50 megapixels, at about 16 bytes a pixel for the photo,
 # its gray, the result and its copies. A photo of more than this is alone in flight.

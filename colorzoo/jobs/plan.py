@@ -1,7 +1,6 @@
 """Which photo goes where: pairs every input with its output before anything is decoded."""
 
 import io
-import os
 import tempfile
 import unicodedata
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from colorzoo import atomic
 from colorzoo.defaults import MAX_PIXELS
 from colorzoo.errors import ImageError
 from colorzoo.film.container import is_film_name, writable_film
@@ -141,12 +141,7 @@ def check_target(job: Job, *, overwrite: bool) -> None:
     """
     if job.clash is not None:
         raise ImageError(f"{job.source.name}: {job.clash}")
-    # The same file under a name in other letters, on disks that do not tell them apart.
-    is_there = os.path.exists(job.target)
-    if is_there and job.source.exists() and job.target.samefile(job.source):
-        raise ImageError(f"{job.source.name}: {is_an_input(job.target)}")
-    if is_there and not overwrite:
-        raise ImageError(f"{job.source.name}: {job.target} exists. Pass --overwrite to replace it.")
+    atomic.check_target(job.source, job.target, overwrite=overwrite)
 
 
 def result_name(path: Path) -> Path:
@@ -170,7 +165,7 @@ def _without_clashes(by_source: dict[Path, Job]) -> list[Job]:
         other = first.setdefault(target, job)
         clash = None
         if target in sources:
-            clash = is_an_input(job.target)
+            clash = atomic.is_an_input(job.target)
         elif other is not job:
             clash = (
                 f"{job.target} is the result of another one, {other.source}. "
@@ -178,11 +173,6 @@ def _without_clashes(by_source: dict[Path, Job]) -> list[Job]:
             )
         checked.append(replace(job, clash=clash))
     return checked
-
-
-def is_an_input(target: Path) -> str:
-    """Word the refusal of a target that is one of the inputs."""
-    return f"{target} is an input. Choose another output."
 
 
 def _alike(path: Path) -> Path:

@@ -9,8 +9,9 @@ from torch.nn import functional as F
 from typing_extensions import Unpack
 
 from colorzoo.ab_bins import COUNT, bin_centres
-from colorzoo.colorizer import Colorizer, Output
+from colorzoo.colorizer import Colorizer
 from colorzoo.options import Options
+from colorzoo.prediction import Output
 
 # The noise of a sampled result, chosen by eye: its standard deviation in logits, how far apart, in
 # L*a*b* units, colours may be to share it, and its independent cells along a photo's short side.

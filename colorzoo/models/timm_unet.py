@@ -15,12 +15,13 @@ from torch.nn import functional as F
 from typing_extensions import Unpack
 
 from colorzoo.ab_bins import COUNT, bin_centres, rebalancing
-from colorzoo.colorizer import Colorizer, Output
+from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError
 from colorzoo.models._bins import BinsColorizer
 from colorzoo.models._blocks import ConvBlock
 from colorzoo.models._timm import Normalization, build_encoder
 from colorzoo.options import Options, check_temperature
+from colorzoo.prediction import Output
 from colorzoo.registry import register_model
 
 _REDUCTIONS = (2, 4, 8, 16, 32)
