@@ -325,7 +325,7 @@ class Colorizer(nn.Module, HubMixin):
             hints = draw_hints(conditions["hints"], size, lightness)
             conditions["hints"] = pad(hints, self.stride).expand(len(lightness), -1, -1, -1)
         if "reference" in conditions:
-            photo = read_and_warn(conditions["reference"], max_pixels=MAX_PIXELS)
+            photo = _read_reference(conditions["reference"])
             lab = pad(draw_reference(photo, self.work_size).to(lightness), self.stride)
             conditions["reference"] = lab.expand(len(lightness), -1, -1, -1)
         return self.infer(pad(lightness, self.stride), **conditions)
@@ -347,6 +347,17 @@ def read_and_warn(image: ImageSource, *, max_pixels: int) -> Photo:
     for note in photo.notes:
         warnings.warn(f"{photo.name}: {note}", stacklevel=3)
     return photo
+
+
+def _read_reference(source: Any) -> Photo:
+    """Read a reference; a stream is put back where it was, for the next photo or model."""
+    if not (hasattr(source, "seekable") and source.seekable()):
+        return read_and_warn(source, max_pixels=MAX_PIXELS)
+    place = source.tell()
+    try:
+        return read_and_warn(source, max_pixels=MAX_PIXELS)
+    finally:
+        source.seek(place)
 
 
 def check_saturation(saturation: float) -> None:

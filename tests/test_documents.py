@@ -10,6 +10,7 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
+from colorzoo import registry
 from colorzoo.cli import app as colorzoo_app
 
 ROOT = Path(__file__).parent.parent
@@ -58,8 +59,10 @@ def commands(page: str) -> list[str]:
 
 @pytest.fixture
 def album(tmp_path, monkeypatch, coffee):
-    """A working folder with everything that the documents name."""
+    """A working folder with everything that the documents name; what they register goes again."""
     monkeypatch.chdir(tmp_path)
+    registry.list_models()
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
     small = Image.fromarray(coffee).resize((96, 64))
     for name in ("photo.jpg", "scan.tif", "coloured.jpg", "colour-photo.jpg", "reference.jpg"):
         small.save(name)

@@ -6,10 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import Unpack
 
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError, WeightsError
 from colorzoo.extras import import_extra
+from colorzoo.options import Options, given
 
 SUFFIX = ".onnx"
 
@@ -52,7 +54,25 @@ class ExportedColorizer(Colorizer):
         """How many numbers training could change in the model that was exported."""
         return self._parameter_count
 
-    def _save_pretrained(self, save_directory: Path) -> None:
+    def check(self, **options: Unpack[Options]) -> None:
+        """Refuse every option: the graph ends in colours.
+
+        Raises:
+            ConfigError: If there is one.
+            TypeError: If there is no such option at all.
+        """
+        for name in given(options):
+            raise ConfigError(
+                f"{self._file.name} is a graph, which does not take {name}. "
+                f"Load {self.architecture} from its weights, or leave {name} out."
+            )
+
+    def save_pretrained(self, save_directory: str | Path, **_: Any) -> str | None:
+        """Refuse: a graph is no weights.
+
+        Raises:
+            ConfigError: Always.
+        """
         raise ConfigError(f"{self._file} holds a graph, no weights: copy the file instead.")
 
 

@@ -208,14 +208,19 @@ def _check_header(shell: "Loadable", path: Path) -> None:
         for name, (_, kind) in header.items()
         if kind not in (_FLOATS if _is_float(expected.get(name)) else _FLOATS | _WHOLE)
     ]
-    found = shell.convert_state(
-        {
-            name: torch.empty(
-                shape, device="meta", dtype=torch.float32 if kind in _FLOATS else torch.int64
-            )
-            for name, (shape, kind) in header.items()
-        }
-    )
+    shapes = {
+        name: torch.empty(
+            shape, device="meta", dtype=torch.float32 if kind in _FLOATS else torch.int64
+        )
+        for name, (shape, kind) in header.items()
+    }
+    try:
+        found = shell.convert_state(shapes)
+    except (LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise WeightsError(
+            f"{path} does not fit {type(shell).__name__}: its tensors cannot be brought to the "
+            f"names of that family ({type(error).__name__}: {error})."
+        ) from error
     problems += [f"{name} is missing" for name in expected.keys() - found.keys()]
     problems += [f"{name} is not in the architecture" for name in found.keys() - expected.keys()]
     problems += [

@@ -14,7 +14,7 @@ import torch
 from PIL import Image, ImageCms, TiffImagePlugin
 
 import colorzoo
-from colorzoo.colorizer import save_weights
+from colorzoo.hub.mixin import save_weights
 
 CORPUS = Path(__file__).parent / "corpus"
 

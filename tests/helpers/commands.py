@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 Name = Literal["colorzoo", "train"]
 # What takes long to import. Not the commands themselves, which look at the environment meanwhile.
-_PRELOADED = ["colorzoo.loading", "colorzoo.evaluation.report", "train.fit", "rich.progress"]
+_PRELOADED = ["pytest", "train.fit", "timm", "colorzoo.evaluation.report", "rich.progress"]
 
 
 def run_colorzoo(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -58,15 +58,9 @@ def run_command(
     name: Name, *arguments: object, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run ``colorzoo ...`` or ``python -m train ...`` and give what it printed."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
     words = list(map(str, arguments))
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = context.Process(
-            target=_run,
-            args=(name, words, str(cwd or Path.cwd()), dict(os.environ), _Sent(out), _Sent(err)),
-        )
-        process.start()
+        process = _start(name, words, cwd or Path.cwd(), _Sent(out), _Sent(err))
         process.join()
         texts = []
         for stream in (out, err):
@@ -74,6 +68,24 @@ def run_command(
             texts.append(stream.read().decode())
     assert process.exitcode is not None
     return subprocess.CompletedProcess([name, *words], process.exitcode, *texts)
+
+
+def start_command(*arguments: object) -> Any:
+    """Start ``colorzoo ...``, whose output is thrown away, and give its process."""
+    with open(os.devnull, "w") as nowhere:
+        return _start(
+            "colorzoo", list(map(str, arguments)), Path.cwd(), _Sent(nowhere), _Sent(nowhere)
+        )
+
+
+def _start(name: Name, words: list[str], folder: Path, out: "_Sent", err: "_Sent") -> Any:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    process = context.Process(
+        target=_run, args=(name, words, str(folder), dict(os.environ), out, err)
+    )
+    process.start()
+    return process
 
 
 class _Sent:

@@ -1,22 +1,38 @@
 """The demo as its visitors meet it: a server in a process of its own, and a browser."""
 
+import atexit
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "demo"
 WAIT = 60  # s; the cores may be shared
 FLAGS = "--no-sandbox --disable-gpu --disable-dev-shm-usage --disable-background-networking"
+
+# Becomes the program that is named after it. On Linux, the kernel kills that when its parent ends,
+# in whatever way: a test run that is killed or times out leaves no server behind.
+_TIED = """
+import ctypes, os, signal, sys
+
+parent, *command = sys.argv[1:]
+if sys.platform == "linux":
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != int(parent):  # it has ended meanwhile
+        sys.exit()
+os.execv(command[0], command)
+"""
 
 
 class DemoServer:
@@ -60,12 +76,14 @@ class DemoServer:
     def __enter__(self) -> "DemoServer":
         with self.log.open("wb") as stream:
             self.process = subprocess.Popen(
-                self._command,
+                [sys.executable, "-c", _TIED, str(os.getpid()), *self._command],
                 cwd=self.log.parent,  # a strange folder
                 env=self._environment,
                 stdout=stream,
                 stderr=stream,
+                start_new_session=True,  # so that its children can be ended with it
             )
+        atexit.register(self.__exit__)
         deadline, reason = time.monotonic() + self._patience, None
         while time.monotonic() < deadline:
             assert self.process.poll() is None, self.log.read_text()
@@ -79,12 +97,13 @@ class DemoServer:
         raise TimeoutError(f"the demo did not start ({reason!r}):\n{self.log.read_text()}")
 
     def __exit__(self, *_: object) -> None:
+        atexit.unregister(self.__exit__)
         self.process.terminate()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self.process.wait(15)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # it and whatever it has started
+        self.process.wait()
 
     def files(self) -> list[Path]:
         """List the temporary files that are there."""

@@ -14,90 +14,19 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import uvicorn
-import yaml
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-ROOT = Path(__file__).parent.parent
+from helpers.hub_repos import Blob, Fault, Repo, is_large, place_of, send, size_of, validate_yaml
+
+ROOT = Path(__file__).parents[2]
 
 USERS = {"hf_ann": "ann", "hf_bob": "bob"}
-
-
-@dataclass(frozen=True)
-class Blob:
-    """A file of a commit."""
-
-    content: bytes
-    lfs: bool
-
-    @property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.content).hexdigest()
-
-    @property
-    def git_oid(self) -> str:
-        return hashlib.sha1(b"blob %d\0" % len(self.content) + self.content).hexdigest()
-
-    @property
-    def oid(self) -> str:
-        return self.sha256 if self.lfs else self.git_oid
-
-
-@dataclass
-class Repo:
-    """A repository: commits, and the names that point at them."""
-
-    owner: str
-    private: bool = False
-    gated: bool = False
-    commits: dict[str, dict[str, Blob]] = field(default_factory=dict)
-    refs: dict[str, str] = field(default_factory=dict)
-    messages: list[str] = field(default_factory=list)
-
-    def commit(self, ref: str, files: dict[str, Blob], message: str) -> str:
-        seed = json.dumps([len(self.commits), sorted(files), message]).encode()
-        sha = hashlib.sha1(seed + b"".join(blob.content for blob in files.values())).hexdigest()
-        self.commits[sha] = files
-        self.refs[ref] = sha
-        self.messages.append(message)
-        return sha
-
-    def put(self, files: dict[str, bytes], *, ref: str = "main") -> str:
-        """Commit files as if by hand, say on the Hub's page."""
-        blobs = {name: Blob(content, _is_large(name)) for name, content in files.items()}
-        return self.commit(ref, {**self.commits[self.refs[ref]], **blobs}, "by hand")
-
-    def files(self, ref: str = "main") -> dict[str, bytes]:
-        return {name: blob.content for name, blob in self.commits[self.refs[ref]].items()}
-
-    def resolve(self, revision: str) -> str | None:
-        return self.refs.get(revision) or (revision if revision in self.commits else None)
-
-
-@dataclass
-class Fault:
-    """What goes wrong with requests whose "METHOD path" contains ``match``.
-
-    Attributes:
-        match: The part of "METHOD path".
-        status: The status to answer with, if it is to be an error.
-        body: Bytes of the body that are sent before the connection drops.
-        claimed: Bytes that the answer to HEAD claims more than there are.
-        times: How often; None is until it is removed.
-    """
-
-    match: str
-    status: int | None = None
-    headers: dict[str, str] = field(default_factory=dict)
-    body: int | None = None
-    claimed: int = 0
-    times: int | None = None
 
 
 class _Refused(Exception):
@@ -160,7 +89,7 @@ class HubServer:
         except _Refused as refused:
             return refused.response
         if fault is not None and fault.claimed:
-            response.headers["X-Linked-Size"] = str(int(_size(response)) + fault.claimed)
+            response.headers["X-Linked-Size"] = str(int(size_of(response)) + fault.claimed)
         if fault is not None and fault.body is not None:
             # Fewer bytes than Content-Length says: the server then cuts the connection.
             length = response.headers["Content-Length"]
@@ -189,7 +118,7 @@ class HubServer:
             case ("POST", "api", "repos", "create"):
                 return self._create(user, json.loads(body))
             case ("POST", "api", "validate-yaml"):
-                return _validate_yaml(json.loads(body)["content"])
+                return validate_yaml(json.loads(body)["content"])
             case ("GET", "api", "models", owner, name):
                 return self._info(user, f"{kind}{owner}/{name}", "main")
             case ("GET", "api", "models", owner, name, "revision", revision):
@@ -233,7 +162,7 @@ class HubServer:
             case ("GET" | "HEAD", "storage", oid):
                 if request.headers.get("authorization"):
                     self.leaked.append(request.url.path)
-                return _send(request, self._large[oid], {"ETag": f'"{oid}"'})
+                return send(request, self._large[oid], {"ETag": f'"{oid}"'})
         raise AssertionError(f"the server does not know {request.method} {segments}")
 
     def _user(self, request: Request) -> str | None:
@@ -311,7 +240,7 @@ class HubServer:
                 "files": [
                     {
                         "path": each["path"],
-                        "uploadMode": "lfs" if _is_large(each["path"]) else "regular",
+                        "uploadMode": "lfs" if is_large(each["path"]) else "regular",
                         "shouldIgnore": False,
                         "oid": there[each["path"]].oid if each["path"] in there else None,
                     }
@@ -327,7 +256,7 @@ class HubServer:
             if each["oid"] not in self._large:
                 row["actions"] = {
                     "upload": {"href": f"{self.storage}/storage/{each['oid']}"},
-                    "verify": {"href": f"{self.url}/api/{_kind(repo_id)}/verify"},
+                    "verify": {"href": f"{self.url}/api/{place_of(repo_id)}/verify"},
                 }
             objects.append(row)
         return JSONResponse({"transfer": "basic", "objects": objects})
@@ -374,7 +303,7 @@ class HubServer:
             raise refused
         headers = {"X-Repo-Commit": sha, "ETag": f'"{blob.git_oid}"'}
         if not blob.lfs:
-            return _send(request, blob.content, headers)
+            return send(request, blob.content, headers)
         self._large[blob.sha256] = blob.content
         headers |= {
             "X-Linked-ETag": f'"{blob.sha256}"',
@@ -382,43 +311,6 @@ class HubServer:
             "Location": f"{self.storage}/storage/{blob.sha256}",
         }
         return Response(status_code=302, headers=headers)
-
-
-def _kind(repo_id: str) -> str:
-    """The repository's place under /api."""
-    return repo_id if repo_id.startswith("spaces/") else f"models/{repo_id}"
-
-
-def _is_large(path: str) -> bool:
-    return path.endswith((".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".whl", ".jpg"))
-
-
-def _size(response: Response) -> str:
-    return response.headers.get("X-Linked-Size") or response.headers["Content-Length"]
-
-
-def _send(request: Request, content: bytes, headers: dict[str, str]) -> Response:
-    status = 200
-    asked = request.headers.get("range")
-    if asked is not None:
-        start, _, end = asked.removeprefix("bytes=").partition("-")
-        last = min(int(end), len(content) - 1) if end else len(content) - 1
-        headers["Content-Range"] = f"bytes {start}-{last}/{len(content)}"
-        content, status = content[int(start) : last + 1], 206
-    if request.method == "HEAD":
-        return Response(status_code=status, headers=headers | {"Content-Length": str(len(content))})
-    return Response(content, status, headers, media_type="application/octet-stream")
-
-
-def _validate_yaml(content: str) -> Response:
-    block = content.split("---")[1] if content.startswith("---") else ""
-    try:
-        data = yaml.safe_load(block) or {}
-        errors = [] if isinstance(data, dict) else [{"message": "metadata must be a mapping"}]
-    except yaml.YAMLError as error:
-        errors = [{"message": str(error)}]
-    warnings = [] if block else [{"message": "empty or missing yaml metadata in repo card"}]
-    return JSONResponse({"errors": errors, "warnings": warnings}, 400 if errors else 200)
 
 
 class Raised(Exception):

@@ -2,8 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
+from helpers import toy_families
 from safetensors.torch import load_file, save_file
 
 import colorzoo
@@ -207,3 +209,63 @@ def test_weights_of_another_width_name_the_first_few(saved):
     (saved / "config.json").write_text(json.dumps({**config, "width": 4}))
     with pytest.raises(colorzoo.WeightsError, match=r"expected .*; .*; .* and \d+ more"):
         colorzoo.load(saved)
+
+
+# Foreign checkpoints ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def foreign(scratch_registry, tmp_path):
+    """A model whose file has a wrapping prefix, in half precision, as others publish them."""
+    toy_families.register()
+    torch.manual_seed(0)
+    model = colorzoo.create_model("toy-foreign")
+    model.save_pretrained(tmp_path)
+    state = {f"params.net.{key}": value.half() for key, value in model.state_dict().items()}
+    save_file(state, tmp_path / "model.safetensors")
+    return model, tmp_path
+
+
+def test_foreign_names_are_converted(foreign, camera):
+    model, folder = foreign
+    small, half = camera[::8, ::8], model.half().float()
+    expected = np.asarray(half.colorize(small))
+    for again in (colorzoo.load(folder), type(model).from_pretrained(folder)):
+        assert again.state_dict().keys() == {"layer.weight", "layer.bias"}
+        assert again.dtype == torch.float32 and not again.training
+        assert (np.asarray(again.colorize(small)) == expected).all()
+    again.save_pretrained(folder / "own")  # from now on, under the names of the family
+    assert load_file(folder / "own" / "model.safetensors").keys() == again.state_dict().keys()
+    assert (np.asarray(colorzoo.load(folder / "own").colorize(small)) == expected).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda state: state.pop("params.net.layer.bias"), "layer.bias is missing"),
+        (lambda state: state.update({"params.net.x": torch.zeros(1)}), "x is not in the arch"),
+        (
+            lambda state: state.update({"params.net.layer.bias": torch.zeros(3)}),
+            r"layer.bias has shape \(3,\), expected \(2,\)",
+        ),
+        (
+            lambda state: state.update({"params.net.layer.bias": torch.tensor([0.0, torch.nan])}),
+            "holds NaN or infinity in layer.bias",
+        ),
+    ],
+)
+def test_a_foreign_checkpoint_must_fit_exactly(foreign, change, message):
+    _, folder = foreign
+    state = load_file(folder / "model.safetensors")
+    change(state)
+    save_file(state, folder / "model.safetensors")
+    with pytest.raises(colorzoo.WeightsError, match=message):
+        colorzoo.load(folder)
+
+
+def test_a_checkpoint_that_cannot_be_converted_is_refused(foreign, monkeypatch):
+    model, folder = foreign
+    wanted = classmethod(lambda cls, state: {"layer.weight": state["generator.weight"]})
+    monkeypatch.setattr(type(model), "convert_state", wanted)
+    with pytest.raises(colorzoo.WeightsError, match="cannot be brought to the names .*generator"):
+        colorzoo.load(folder)

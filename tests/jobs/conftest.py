@@ -42,6 +42,17 @@ def gray(rng) -> np.ndarray:
 
 
 @pytest.fixture
+def nested(tmp_path, gray) -> Path:
+    """Three photos, two of them in a folder below."""
+    folder = tmp_path / "album"
+    (folder / "sub").mkdir(parents=True)
+    Image.fromarray(gray).save(folder / "a.jpg")
+    Image.fromarray(gray).save(folder / "sub" / "b.png")
+    Image.fromarray(gray).save(folder / "sub" / "c.gif")
+    return folder
+
+
+@pytest.fixture
 def many(tmp_path, rng) -> Path:
     """Thirty photos, noisy ones, so that much of the time goes into writing them."""
     folder = tmp_path / "many"

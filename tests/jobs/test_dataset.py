@@ -91,55 +91,45 @@ def test_import_loads_neither_ray_nor_datasets():
     assert not {"ray", "datasets", "pyarrow", "pandas"} & loaded
 
 
-@pytest.fixture
-def album(tmp_path, gray) -> Path:
-    folder = tmp_path / "album"
-    (folder / "sub").mkdir(parents=True)
-    Image.fromarray(gray).save(folder / "a.jpg")
-    Image.fromarray(gray).save(folder / "sub" / "b.png")
-    Image.fromarray(gray).save(folder / "sub" / "c.gif")
-    return folder
-
-
-def test_results_are_named_like_their_photos(model, album, tmp_path):
-    paths = sorted(map(str, album.rglob("*.*")))
+def test_results_are_named_like_their_photos(model, nested, tmp_path):
+    paths = sorted(map(str, nested.rglob("*.*")))
     out = tmp_path / "out"
-    result = Colorize(model, output=out, root=album)({"path": np.array(paths)})
+    result = Colorize(model, output=out, root=nested)({"path": np.array(paths)})
     assert names(out) == ["a.jpg", "sub/b.png", "sub/c.png"]
     assert result["output"] == [str(out / name) for name in names(out)]
     assert result["status"] == ["done"] * 3 and result["error"] == [""] * 3
     assert set(zip(result["width"], result["height"], strict=True)) == {(48, 40)}
-    expected = colorzoo.load(model).colorize(album / "sub" / "b.png")
+    expected = colorzoo.load(model).colorize(nested / "sub" / "b.png")
     assert (np.asarray(Image.open(out / "sub" / "b.png")) == np.asarray(expected)).all()
     # As those write who hold the photos themselves.
     encoded = [Path(path).read_bytes() for path in paths]
     again = tmp_path / "again"
-    Colorize(model, output=again, root=album)({"bytes": encoded, "path": paths})
+    Colorize(model, output=again, root=nested)({"bytes": encoded, "path": paths})
     decoded = {"image": [Image.open(path) for path in paths]}
-    assert Colorize(model, output=again, root=album)(decoded)["status"] == ["skipped"] * 3
+    assert Colorize(model, output=again, root=nested)(decoded)["status"] == ["skipped"] * 3
     assert names(again) == names(out)
     for name in names(out):
         assert (again / name).read_bytes() == (out / name).read_bytes()
 
 
-def test_what_is_there_and_whole_is_not_made_again(model, album, tmp_path):
+def test_what_is_there_and_whole_is_not_made_again(model, nested, tmp_path):
     out = tmp_path / "out"
-    batch = {"path": sorted(map(str, album.rglob("*.*")))}
-    Colorize(model, output=out, root=album)(batch)
+    batch = {"path": sorted(map(str, nested.rglob("*.*")))}
+    Colorize(model, output=out, root=nested)(batch)
     whole = {name: (out / name).read_bytes() for name in names(out)}
     kept = (out / "a.jpg").stat()
     (out / "sub" / "b.png").write_bytes(whole["sub/b.png"][:-100])
     (out / ".colorzoo-0123456789abcdef.tmp").write_bytes(b"half a photo")
-    result = Colorize(model, output=out, root=album)(batch)
+    result = Colorize(model, output=out, root=nested)(batch)
     assert result["status"] == ["skipped", "done", "skipped"] and result["error"] == [""] * 3
     assert {name: (out / name).read_bytes() for name in names(out)} == whole
     assert (out / "a.jpg").stat() == kept
 
-    os.utime(album / "a.jpg", (time.time() + 60,) * 2)
-    result = Colorize(model, output=out, root=album)(batch)
+    os.utime(nested / "a.jpg", (time.time() + 60,) * 2)
+    result = Colorize(model, output=out, root=nested)(batch)
     assert result["status"] == ["failed", "skipped", "skipped"]
     assert "a.jpg is older than the photo" in result["error"][0]
-    result = Colorize(model, output=out, root=album, overwrite=True)(batch)
+    result = Colorize(model, output=out, root=nested, overwrite=True)(batch)
     assert result["status"] == ["done", "skipped", "skipped"]
 
 

@@ -1,43 +1,23 @@
 """Runs that are killed, stopped, or share a folder: only whole files remain."""
 
 import json
-import multiprocessing
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from helpers.commands import entry_point, start_command
 from helpers.jobs import lines_of, names
 
-from colorzoo import cli
 from colorzoo.imaging.read import read_photo
 
 
-@pytest.fixture
-def start(monkeypatch):
-    """Starts the command in a process of its own.
-
-    A server that has imported everything forks it: starting one afresh takes seconds.
-    """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pytest", "colorzoo.cli"])
-
-    def start(*arguments: object):
-        monkeypatch.setattr(sys, "argv", ["colorzoo", *map(str, arguments)])
-        process = context.Process(target=cli.main)
-        process.start()
-        return process
-
-    return start
-
-
-def test_two_runs_share_a_folder(many, model, tmp_path, start):
+def test_two_runs_share_a_folder(many, model, tmp_path):
     out, reports = tmp_path / "out", [tmp_path / "1.jsonl", tmp_path / "2.jsonl"]
     command = ("colorize", many, "-o", out, "--model", model, "--resume", "--report")
-    runs = [start(*command, report) for report in reports]
+    runs = [start_command(*command, report) for report in reports]
     for run in runs:
         run.join()
         assert run.exitcode == 0
@@ -46,7 +26,8 @@ def test_two_runs_share_a_folder(many, model, tmp_path, start):
     assert found.count("done") + found.count("skipped") == 60 and found.count("done") >= 30
 
 
-def test_kill_at_any_moment_leaves_whole_files_only(many, model, tmp_path, rng, start):
+@pytest.mark.parametrize("least", [3, pytest.param(24, marks=pytest.mark.slow)])
+def test_kill_at_any_moment_leaves_whole_files_only(many, model, tmp_path, rng, least):
     out, report = tmp_path / "out", tmp_path / "run.jsonl"
     command = ("colorize", many, "-o", out, "--model", model, "--report", report, "--resume")
 
@@ -54,9 +35,9 @@ def test_kill_at_any_moment_leaves_whole_files_only(many, model, tmp_path, rng, 
         return list(out.glob(".colorzoo-*.tmp"))
 
     kills = torn = 0
-    while kills < 24:
+    while kills < least or not torn:  # some come while a photo is being written
         there = len(names(out)) if out.is_dir() else 0
-        process, begun = start(*command), time.monotonic()
+        process, begun = start_command(*command), time.monotonic()
         # At any time from the start on, soon after a photo was done, while one is written.
         at, left = float(rng.uniform(0, 0.5)), partial()
         while process.is_alive() and not (
@@ -77,8 +58,7 @@ def test_kill_at_any_moment_leaves_whole_files_only(many, model, tmp_path, rng, 
             assert all(json.loads(line) for line in report.read_bytes().split(b"\n")[:-1])
         if process.exitcode == 0:
             shutil.rmtree(out)
-    assert torn > 0  # some came while a photo was being written
-    process = start(*command)
+    process = start_command(*command)
     process.join()
     assert process.exitcode == 0
     assert names(out) == names(many)  # and no leftovers
@@ -91,8 +71,7 @@ def test_kill_at_any_moment_leaves_whole_files_only(many, model, tmp_path, rng, 
 def test_a_run_that_is_stopped_ends_with_a_line(many, model, tmp_path, number, code):
     out, report = tmp_path / "out", tmp_path / "run.jsonl"
     process = subprocess.Popen(
-        [sys.executable, "-c", "from colorzoo.cli import main; main()", "colorize", many]
-        + ["-o", out, "--model", model, "--report", report],
+        entry_point("colorize", many, "-o", out, "--model", model, "--report", report),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

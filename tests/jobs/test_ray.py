@@ -155,10 +155,10 @@ def test_only_a_folder_of_this_disk_is_made_absolute(model, monkeypatch):
     assert for_workers("user/repo") == "user/repo"
 
 
-def test_jobs_that_only_the_whole_shows_to_be_wrong(album, tmp_path, gray):
-    Image.fromarray(gray).save(album / "sub" / "c.png")
+def test_jobs_that_only_the_whole_shows_to_be_wrong(nested, tmp_path, gray):
+    Image.fromarray(gray).save(nested / "sub" / "c.png")
     out, report = tmp_path / "out", tmp_path / "run.jsonl"
-    jobs = plan([album], out)
+    jobs = plan([nested], out)
     old = RunReport(report, {"model": "unet"}, append=False, overwrite=False)
     old.add(Outcome(jobs[0], "done", None))
     old.finish()

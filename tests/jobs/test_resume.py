@@ -2,10 +2,12 @@
 
 import os
 import time
+from pathlib import Path
 
 from helpers.jobs import Tint, colorize, names, statuses
 from PIL import Image
 
+from colorzoo.atomic import whole_file
 from colorzoo.imaging.read import read_photo
 from colorzoo.jobs.pipeline import colorize_jobs
 from colorzoo.jobs.plan import How, plan
@@ -52,3 +54,17 @@ def test_resume_knows_a_turned_photo(tmp_path):
 def test_resume_never_takes_an_input_for_a_result(album):
     result = colorize(album / "00.png", "-o", album, "--resume", "--overwrite")
     assert result.code == 1 and "is an input" in result.err[0]
+
+
+def test_leftovers_of_killed_runs_go_and_those_in_use_stay(album, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".colorzoo-0123456789abcdef.tmp").write_bytes(b"half a photo")
+    with whole_file(out / "x.png") as stream:
+        list(colorize_jobs(Tint(), plan([album], out), How()))
+        hidden = Path(stream.name).name
+        in_use = [name for name in names(out) if name.startswith(".")]
+        assert in_use == [hidden, f"{hidden}.lock"]
+        stream.write(b"whole")
+    assert (out / "x.png").read_bytes() == b"whole"
+    assert names(out) == [*names(album), "x.png"]

@@ -10,13 +10,13 @@ from PIL import Image
 
 import colorzoo
 from colorzoo.evaluation import benchmark as bench
-from colorzoo.evaluation.benchmark import FLOOR, benchmark, draw_photo
+from colorzoo.evaluation.benchmark import FLOOR, draw_photo, measure
 
 COMMAND = Path(sys.executable).with_name("colorzoo")
 
 
 def test_floor_and_model_are_measured(tmp_path):
-    floor, model = benchmark(["unet"], [0.1])
+    floor, model = measure(["unet"], [0.1])
     assert (floor.model, model.model) == (FLOOR, "unet")
     assert (floor.width, floor.height) == (model.width, model.height) == (365, 274)
     assert floor.ratio == 1 and model.ratio == pytest.approx(model.milliseconds / model.floor)
@@ -36,9 +36,9 @@ def test_the_photo_is_as_large_as_asked_for(tmp_path):
 def test_wrong_wishes_cost_no_time(monkeypatch):
     monkeypatch.setattr(bench, "draw_photo", lambda *_: pytest.fail("it began"))
     with pytest.raises(colorzoo.ConfigError, match="megapixels must be from 0.01 to 500, got 900"):
-        list(benchmark(["unet"], [900]))
+        list(measure(["unet"], [900]))
     with pytest.raises(colorzoo.ColorzooError, match="No colorizer is called 'no-such'"):
-        list(benchmark(["no-such"], [1]))
+        list(measure(["no-such"], [1]))
 
 
 def test_the_command(tmp_path):

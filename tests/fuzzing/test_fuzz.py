@@ -7,6 +7,7 @@ import os
 import sys
 
 import pytest
+
 from fuzzing.cases import TARGETS, Planted
 from fuzzing.make_corpus import CORPUS
 from fuzzing.watchdog import fuzz

@@ -1,3 +1,5 @@
+"""The numbers of the protocol, each against its formula or another implementation."""
+
 import numpy as np
 import pytest
 import torch

@@ -1,0 +1,108 @@
+"""Graphs run by onnxruntime: options are kept, and files of others are refused."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper
+
+import colorzoo
+from colorzoo.exporting.graph import export
+
+
+def test_bins_keep_temperature_and_seed(bins, coffee):
+    running, _ = bins
+    model = colorzoo.load("unet-bins")
+    small = coffee[::4, ::4]
+    for choice in ({}, {"temperature": 0.2}, {"seed": 3}, {"work_size": 64, "saturation": 0.5}):
+        expected = np.asarray(model.colorize(small, **choice)).astype(int)
+        assert np.abs(np.asarray(running.colorize(small, **choice)) - expected).max() <= 1, choice
+
+
+def test_the_graph_serves_others(bins):
+    """What the file says of itself is enough to use it without colorzoo."""
+    _, file = bins
+    session = onnxruntime.InferenceSession(file)
+    (given,) = session.get_inputs()
+    assert given.name == "lightness" and given.shape == ["N", 1, "H", "W"]
+    assert [(each.name, each.shape[:2]) for each in session.get_outputs()] == [
+        ("ab", ["N", 2]),
+        ("output", ["N", 313]),
+    ]
+    ab, output = session.run(None, {"lightness": np.zeros((1, 1, 33, 20), np.float32)})
+    assert ab.shape == (1, 2, 33, 20) and output.shape == (1, 313, 12, 8)
+    text = str(onnx.load(file, load_external_data=False).graph.node)
+    assert ".py" not in text  # where on a disk it was exported
+
+
+def add_weights(path, *, location=None, metadata=None):
+    """Write a graph that adds weights to its input; not one of colorzoo's."""
+    weights = helper.make_tensor("weights", TensorProto.FLOAT, [2], [1.0, 2.0])
+    if location:
+        weights.ClearField("float_data")
+        weights.data_location = TensorProto.EXTERNAL
+        weights.external_data.add(key="location", value=location)
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["lightness", "weights"], ["ab"])],
+        "graph",
+        [helper.make_tensor_value_info("lightness", TensorProto.FLOAT, [2])],
+        [helper.make_tensor_value_info("ab", TensorProto.FLOAT, [2])],
+        [weights],
+    )
+    opset = [helper.make_opsetid("", 18)]
+    model = helper.make_model(graph, opset_imports=opset, ir_version=10)
+    helper.set_model_props(model, metadata or {})
+    path.write_bytes(model.SerializeToString())
+
+
+OURS = {"config": '{"architecture": "unet"}', "work_size": "64", "parameters": "2"}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "reason"),
+    [
+        ({}, "no graph of"),
+        (OURS | {"config": "[]"}, "no graph of"),
+        (OURS | {"config": "{}"}, "no graph of"),
+        (OURS | {"work_size": "many"}, "no graph of"),
+        (OURS | {"work_size": "99999"}, "work_size must be"),
+    ],
+)
+def test_files_of_others_are_refused(tmp_path, metadata, reason):
+    add_weights(tmp_path / "a.onnx", metadata=metadata)
+    with pytest.raises(colorzoo.ColorzooError, match=reason):
+        colorzoo.load(tmp_path / "a.onnx")
+
+
+def test_a_file_reads_no_other_file(tmp_path, monkeypatch, capfd):
+    (tmp_path / "secret.bin").write_bytes(bytes(8))
+    monkeypatch.chdir(tmp_path)
+    for location in ("secret.bin", str(tmp_path / "secret.bin")):
+        add_weights(tmp_path / "a.onnx", location=location, metadata=OURS)
+        with pytest.raises(colorzoo.WeightsError, match="onnxruntime cannot run"):
+            colorzoo.load("a.onnx")
+    assert capfd.readouterr() == ("", "")  # it is told once
+
+
+def test_missing_and_damaged_files_are_explained(tmp_path):
+    with pytest.raises(colorzoo.WeightsError, match="There is no file"):
+        colorzoo.load("nowhere.onnx")
+    (tmp_path / "letter.onnx").write_text("Dear aunt,")
+    with pytest.raises(colorzoo.WeightsError, match="cannot run .*letter.onnx"):
+        colorzoo.load(tmp_path / "letter.onnx")
+
+
+def test_a_file_is_no_weights(bins, tmp_path):
+    running, file = bins
+    exported = colorzoo.load(file)
+    with pytest.raises(colorzoo.ConfigError, match="copy the file"):
+        exported.save_pretrained(tmp_path / "weights")
+    for model in (exported, running):
+        with pytest.raises(colorzoo.ConfigError, match="graph already"):
+            export(model, tmp_path / "b.onnx")
+    with pytest.raises(colorzoo.ConfigError, match="are for weights"):
+        colorzoo.load(file, source="hub")
+    with pytest.raises(colorzoo.ConfigError, match="must end in .onnx"):
+        export(colorzoo.create_model("unet", width=2), tmp_path / "b.pt")
+    with pytest.raises(colorzoo.ConfigError, match="backend must be"):
+        colorzoo.load("unet", backend="tensorflow")  # pyright: ignore

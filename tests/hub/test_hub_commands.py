@@ -1,0 +1,76 @@
+"""The command line against the Hub."""
+
+import colorzoo
+
+CARD = b"---\nlicense: mit\n---\n\n# Written by hand\n"
+
+
+def test_push_of_bundled_weights_from_the_command_line(hub, cli, repo_id):
+    code, out, err = cli("unet", repo_id, "--private", "--message", "Release")
+    repo = hub.repos[repo_id]
+    assert (code, err) == (0, ""), err
+    assert repo.private and repo.messages[-1] == "Release"
+    assert f"commit: {repo.refs['main']}\n" in out
+    assert f'colorzoo.load("{repo_id}", revision="{repo.refs["main"]}")' in out
+    bundled = colorzoo.model_info("unet").weights
+    assert bundled is not None
+    for name in ("config.json", "model.safetensors", "metrics.json"):
+        assert repo.files()[name] == (bundled / name).read_bytes(), name
+    assert f'load("{repo_id}")' in repo.files()["README.md"].decode()
+
+
+def test_push_of_a_folder_from_the_command_line(hub, cli, repo_id, files, tmp_path):
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "last.ckpt").write_bytes(b"not for everyone")
+    code, _, err = cli(tmp_path, repo_id)
+    repo = hub.repos[repo_id]
+    assert (code, err) == (0, ""), err
+    assert set(repo.files()) == {".gitattributes", *files}
+    assert f'load("{repo_id}")' in repo.files()["README.md"].decode()
+
+    (tmp_path / "README.md").write_bytes(CARD)  # edited here; the one on the Hub may be too
+    code, out, err = cli(tmp_path, repo_id)
+    assert code == 0 and "note: kept the card on the Hub; --overwrite-card" in err
+    assert f"commit: {repo.refs['main']}\n" in out
+    assert repo.files()["README.md"] != CARD
+    assert cli(tmp_path, repo_id, "--overwrite-card")[0] == 0
+    assert repo.files()["README.md"] == CARD
+
+    other = tmp_path / "other.md"
+    other.write_bytes(CARD + b"More.\n")
+    code, _, err = cli(tmp_path, repo_id, "--card", other)
+    assert code == 1 and err.startswith("error: ") and "--overwrite-card" in err
+    code, _, err = cli(tmp_path, repo_id, "--card", other, "--branch", "v2", "--overwrite-card")
+    assert code == 0 and repo.files("v2")["README.md"] == other.read_bytes()
+    assert repo.files()["README.md"] == CARD
+    code, out, _ = cli(tmp_path, repo_id, "--create-pr")
+    assert code == 0 and "commit: " in out
+
+
+def test_colorize_takes_a_revision(hub, cli, repo_id, files, tmp_path, jpeg):
+    repo = hub.add(repo_id, files)
+    first = repo.refs["main"]
+    repo.put({"config.json": b"{}"})  # main is broken now
+    (tmp_path / "photo.jpg").write_bytes(jpeg)
+    asked = (tmp_path / "photo.jpg", "-o", tmp_path / "out.png", "--model", repo_id)
+    code, _, err = cli(*asked, command="colorize")
+    assert code == 1 and err.startswith("error: ")
+    code, _, err = cli(*asked, "--revision", first, command="colorize")
+    assert (code, err.strip()) == (0, "") and (tmp_path / "out.png").is_file()
+
+
+def test_errors_of_push_are_one_line(hub, cli, repo_id, tmp_path, files):
+    def fails(*arguments, **options):
+        code, out, err = cli(*arguments, **options)
+        assert (code, out) == (1, "") and err.startswith("error: ") and err.count("\n") == 1, err
+        return err
+
+    assert "does not accept the token" in fails("unet", repo_id, token="hf_nobody")
+    assert "Did you mean unet" in fails("unte", repo_id)
+    assert "There is no folder" in fails("./nowhere", repo_id)
+    assert "no Hub repository id" in fails("unet", "a/b/c")
+    (tmp_path / "config.json").write_bytes(files["config.json"])
+    (tmp_path / "model.safetensors").write_bytes(files["model.safetensors"][:-9])
+    assert "not a whole safetensors file" in fails(tmp_path, repo_id)
+    assert repo_id not in hub.repos
