@@ -1,6 +1,6 @@
 """colorzoo: a zoo of neural networks that colour black-and-white photos.
 
-What is public is listed in ``__init__.pyi``; each name is imported when it is first used.
+``__init__.pyi`` lists the public names. Each is imported when it is first used.
 """
 
 import lazy_loader

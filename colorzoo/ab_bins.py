@@ -1,8 +1,8 @@
 """The 313 ab bins of Zhang et al. 2016, "Colorful Image Colorization", and how often each occurs.
 
-The ab plane is cut into squares of 10 units; the bins are those that hold colours of sRGB at some
-lightness. The published set is a table, not a formula, so it is written out here: for every a, the
-bins are one contiguous range of b. Paper: https://arxiv.org/abs/1603.08511
+The ab plane is divided into squares of 10 units. The bins are the squares that contain sRGB colours
+at some lightness. The paper publishes them as a table, not a formula, so they are written out here:
+for every a, the bins form one contiguous range of b. Paper: https://arxiv.org/abs/1603.08511
 """
 
 import torch
@@ -35,12 +35,12 @@ _RANGES = {
 }
 COUNT = 313
 
-# The tables cover -_REACH..+_REACH squares of the grid each way.
+# The tables cover -_REACH..+_REACH squares of the grid in each direction.
 _REACH = 13
 
 
 def bin_centres() -> Tensor:
-    """Return the centres of the bins: (313, 2) float32 ab in L*a*b* units, by a, then by b."""
+    """Return the centres of the bins: (313, 2) float32 ab in L*a*b* units, sorted by a, then b."""
     return torch.tensor(
         [(a, b) for a, (low, high) in _RANGES.items() for b in range(low, high + GRID, GRID)],
         dtype=torch.float32,
@@ -50,7 +50,7 @@ def bin_centres() -> Tensor:
 def nearest_bin(ab: Tensor) -> Tensor:
     """Find the bin of every pixel.
 
-    A colour in a square that is no bin gets the bin nearest to that square's centre.
+    A colour in a square that is not a bin gets the bin nearest to the centre of that square.
 
     Args:
         ab: (N, 2, H, W), L*a*b* units.
@@ -65,10 +65,10 @@ def near_squares(count: int) -> Tensor:
     """List the bins nearest to the centre of every square of the grid.
 
     Args:
-        count: How many for each square.
+        count: Number of bins to list for each square.
 
     Returns:
-        (729, count) int64, nearest first, for the squares that ``square`` numbers.
+        (729, count) int64, nearest first; row i belongs to the square that ``square`` numbers i.
     """
     steps = torch.arange(-_REACH, _REACH + 1, dtype=torch.float32) * GRID
     distance = torch.cdist(torch.cartesian_prod(steps, steps), bin_centres())
@@ -76,16 +76,16 @@ def near_squares(count: int) -> Tensor:
 
 
 def square(ab: Tensor) -> Tensor:
-    """Number the square of the grid that each (..., 2) ab lies in, L*a*b* units: (...) int64."""
+    """Return the number of the grid square that contains each (..., 2) ab: (...) int64."""
     place = (ab.float() / GRID).round().clamp(-_REACH, _REACH).long() + _REACH
     return place[..., 0] * (2 * _REACH + 1) + place[..., 1]
 
 
 def smoothed_prior(counts: Tensor, *, sigma: float = 5.0) -> Tensor:
-    """Turn how often the bins occur into the smoothed distribution of the paper, section 2.2.
+    """Compute the smoothed distribution of colours (section 2.2 of the paper) from bin counts.
 
     Args:
-        counts: (313,), pixels in each bin, not all of them 0.
+        counts: (313,), pixels in each bin; at least one must be above 0.
         sigma: Standard deviation of the Gaussian in the ab plane, L*a*b* units.
 
     Returns:
@@ -99,11 +99,11 @@ def smoothed_prior(counts: Tensor, *, sigma: float = 5.0) -> Tensor:
 
 
 def rebalancing(prior: Tensor, mix: float) -> Tensor:
-    """Say how much each bin counts, so that rare colours are heard (section 2.2 of the paper).
+    """Compute the weight of each bin, higher for rare colours (section 2.2 of the paper).
 
     Args:
-        prior: (313,), how often the bins occur, with the sum 1.
-        mix: Lambda in [0, 1]: share of the uniform distribution; 1 is no rebalancing at all.
+        prior: (313,), relative frequency of each bin, with the sum 1.
+        mix: Lambda in [0, 1]: share of the uniform distribution; 1 means no rebalancing.
 
     Returns:
         (313,), ``1 / ((1 - mix) prior + mix / 313)``, scaled so that its mean over the prior is 1.

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and what killed runs leave behind."""
+"""Write files atomically, and clean up the temporary files of runs that were killed."""
 
 import os
 import secrets
@@ -17,14 +17,14 @@ _PREFIX, _LOCK = ".colorzoo-", ".lock"
 
 @contextmanager
 def whole_file(target: Path) -> Iterator[BinaryIO]:
-    """Open a hidden file that takes the target's place once the block has ended without an error.
+    """Open a hidden file, which replaces the target when the block ends without an error.
 
     Args:
-        target: The name to appear; a file of that name is replaced and its permissions are kept.
+        target: The file to write. If it exists, it is replaced and its permissions are kept.
 
     Yields:
-        A binary stream to write to, and to read back. Its ``name`` is the hidden file's path, for
-        libraries that want to write to a path.
+        A binary stream to write to and read from. Its ``name`` is the path of the hidden file, for
+        libraries that only write to paths.
     """
     path, lock = _claim(target.parent)
     try:
@@ -32,7 +32,7 @@ def whole_file(target: Path) -> Iterator[BinaryIO]:
         try:
             yield stream
             stream.flush()
-            # Some network disks report only now that they are full.
+            # Some network disks report that they are full only when a file is closed.
             os.close(os.dup(stream.fileno()))
             if target.exists():
                 shutil.copymode(target, path)
@@ -50,17 +50,17 @@ def whole_file(target: Path) -> Iterator[BinaryIO]:
 
 
 def write_whole(target: Path, data: bytes) -> None:
-    """Write a file whole or not at all; a file of that name is replaced.
+    """Write a file atomically; an existing file is replaced.
 
     Raises:
-        OSError: If it cannot be written. What was there before is then still there.
+        OSError: If the file cannot be written. An existing file is then left unchanged.
     """
     with whole_file(target) as stream:
         stream.write(data)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete the hidden files of runs that were killed; those that are being written stay."""
+    """Delete hidden files of runs that were killed, but not those that are still being written."""
     files = [*folder.glob(f"{_PREFIX}*.tmp"), *folder.glob(f"{_PREFIX}*.tmp{_LOCK}")]
     for path in {path.with_name(path.name.removesuffix(_LOCK)) for path in files}:
         with suppress(OSError, Timeout, NotImplementedError), _lock_of(path).acquire(timeout=0):
@@ -69,23 +69,23 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def _claim(folder: Path) -> tuple[Path, FileLock]:
-    """Choose a hidden file in the folder and lock it, so that ``remove_leftovers`` leaves it alone.
+    """Choose a hidden file in the folder and lock it, so that ``remove_leftovers`` keeps it.
 
-    The lock comes before the file: there is never a file without one.
+    The lock is taken before the file is created, so there is never an unlocked file.
     """
-    folder.stat()  # FileLock would make a missing folder
+    folder.stat()  # fails if the folder is missing; FileLock would create it
     while True:
         path = folder / f"{_PREFIX}{secrets.token_hex(8)}.tmp"
         lock = _lock_of(path)
         try:
             lock.acquire(timeout=0)
-        except Timeout:  # another run is tidying up, and takes it for a leftover
+        except Timeout:  # another run is cleaning up and has locked it
             continue
-        except NotImplementedError:  # on a disk without locks, leftovers stay
+        except NotImplementedError:  # the disk has no locks, so leftovers are never removed
             return path, lock
         if os.path.exists(lock.lock_file):
             return path, lock
-        lock.release()  # it was tidied up before it was locked
+        lock.release()  # another run removed the lock file before it was locked
 
 
 def _lock_of(path: Path) -> FileLock:
@@ -93,14 +93,14 @@ def _lock_of(path: Path) -> FileLock:
 
 
 def check_target(source: Path, target: Path, *, overwrite: bool) -> None:
-    """Refuse a target that is the input itself, or is there already.
+    """Check that an output is not the input itself and does not exist.
 
     Raises:
-        ImageError: If so.
+        ImageError: If it is the input, or exists and ``overwrite`` is false.
     """
     if not os.path.exists(target):
         return
-    # The same file under a name in other letters, on disks that do not tell them apart.
+    # Not a comparison of names: on some disks, names that differ in case are the same file.
     if source.exists() and target.samefile(source):
         raise ImageError(f"{source.name}: {is_an_input(target)}")
     if not overwrite:
@@ -108,5 +108,5 @@ def check_target(source: Path, target: Path, *, overwrite: bool) -> None:
 
 
 def is_an_input(target: Path) -> str:
-    """Word the refusal of a target that is one of the inputs."""
+    """Return the error message for an output that is one of the inputs."""
     return f"{target} is an input. Choose another output."

@@ -1,8 +1,8 @@
 """sRGB and CIE L*a*b* in pure, differentiable PyTorch.
 
-Ranges, stated once: RGB is gamma-encoded sRGB in [0, 1]; L is in [0, 100]; a and b lie within
-about [-110, 110]. The white point is D65 with the 2 degree observer. The constants are those of
-scikit-image, the referee in the tests. Sources: IEC 61966-2-1 (sRGB), CIE 15:2004 (L*a*b*).
+Ranges: RGB is gamma-encoded sRGB in [0, 1]; L is in [0, 100]; a and b are within about
+[-110, 110]. The white point is D65 with the 2 degree observer. The constants are those of
+scikit-image, which the tests compare with. Sources: IEC 61966-2-1 (sRGB), CIE 15:2004 (L*a*b*).
 """
 
 from typing import Literal
@@ -17,7 +17,7 @@ _XYZ_FROM_RGB = (
 )
 LUMINANCE = _XYZ_FROM_RGB[1]  # weights of linear R, G and B; they add up to 1
 _WHITE = (0.95047, 1.0, 1.08883)
-_DELTA = 0.008856  # below this ratio to white, L*a*b* is linear
+_DELTA = 0.008856  # below this ratio to the white point, L*a*b* is linear
 _SLOPE = 7.787
 _OFFSET = 16.0 / 116.0
 _LINEAR_KNEE = _SLOPE * _DELTA + _OFFSET
@@ -44,7 +44,7 @@ def _check(image: Tensor, what: str) -> None:
 
 def rgb_to_linear(rgb: Tensor) -> Tensor:
     """Undo the sRGB transfer curve, elementwise: encoded [0, 1] to linear light [0, 1]."""
-    # The clamp keeps the unused branch of torch.where free of NaN gradients.
+    # The clamp avoids NaN gradients in the unused branch of torch.where.
     curve = ((rgb.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4
     return torch.where(rgb > 0.04045, curve, rgb / 12.92)
 
@@ -78,17 +78,17 @@ def lab_to_rgb(lab: Tensor, *, gamut: Gamut = "clip") -> Tensor:
 
     Args:
         lab: (..., 3, H, W), floating point: L in [0, 100], a and b in L*a*b* units.
-        gamut: What to do with colours that sRGB cannot show. "clip" cuts each channel at 0 and 1,
-            as scikit-image does, which shifts lightness and hue; "desaturate" mixes them with the
-            gray of the same luminance just until they fit, which keeps L exactly; "none" returns
-            values outside [0, 1].
+        gamut: What to do with colours outside sRGB. "clip" clips each channel to [0, 1], as
+            scikit-image does, which shifts lightness and hue; "desaturate" mixes them with gray of
+            the same luminance until they just fit, which keeps L exactly; "none" returns values
+            outside [0, 1].
 
     Returns:
         (..., 3, H, W) sRGB, in [0, 1] unless ``gamut="none"``.
 
     Raises:
-        ValueError: If the tensor is not floating point or has no channel axis of 3, or the gamut
-            is none of the three.
+        ValueError: If the tensor is not floating point or has no channel axis of 3, or ``gamut``
+            is not one of the three.
     """
     _check(lab, "lab")
     if gamut not in ("clip", "desaturate", "none"):
@@ -106,10 +106,10 @@ def lab_to_rgb(lab: Tensor, *, gamut: Gamut = "clip") -> Tensor:
 
 
 def lightness_to_rgb(lightness: Tensor) -> Tensor:
-    """Convert L to a neutral gray, with three equal channels.
+    """Convert L to neutral gray, with three equal channels.
 
-    ``lab_to_rgb`` with ab = 0 differs from it by up to one 8-bit level, because the rounded
-    constants above put white at ab = (-0.002, 0.005).
+    ``lab_to_rgb`` with ab = 0 differs from this by up to one 8-bit level, because the rounded
+    constants above place white at ab = (-0.002, 0.005).
 
     Args:
         lightness: (..., 1, H, W), L in [0, 100].
@@ -132,21 +132,21 @@ def to_uint8(rgb: Tensor) -> Tensor:
 
 
 def _cube_root(ratio: Tensor) -> Tensor:
-    """Take the cube root of a ratio to white, with the linear part of L*a*b* near black."""
+    """Apply the cube root of L*a*b* to a ratio to the white point; linear near black."""
     return torch.where(ratio > _DELTA, ratio.clamp(min=_DELTA) ** (1 / 3), _SLOPE * ratio + _OFFSET)
 
 
 def _ratio_to_white(f: Tensor) -> Tensor:
-    """Undo the cube root of L*a*b* with its linear part near black."""
+    """Undo ``_cube_root``."""
     return torch.where(f > _LINEAR_KNEE, f.clamp(min=_LINEAR_KNEE) ** 3, (f - _OFFSET) / _SLOPE)
 
 
 def _desaturate(linear: Tensor, luminance: Tensor) -> Tensor:
-    """Mix out-of-gamut colours with their own gray; luminance is linear, so it does not move."""
+    """Mix out-of-gamut colours with gray of their luminance, which therefore stays the same."""
     luminance = luminance.clamp(0, 1)
     chroma = linear - luminance
     tiny = torch.finfo(linear.dtype).tiny
     room = torch.where(chroma > 0, 1 - luminance, luminance)
     keep = (room / chroma.abs().clamp(min=tiny)).amin(dim=-3, keepdim=True)
-    # Colours on the gamut's surface are out of it by rounding only: leave those to the clamp.
+    # Colours on the surface of the gamut are only outside it by rounding: clamping is enough.
     return torch.where(keep > 1 - 1e-4, linear, luminance + keep * chroma)

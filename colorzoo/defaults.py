@@ -1,6 +1,6 @@
-"""What colorzoo assumes where the caller does not say otherwise. Imports nothing heavy."""
+"""Default values. Must not import anything slow."""
 
-# WebP's and progressive JPEG's decoders hold a picture twice, 12 bytes a pixel: under 1 GB.
+# Decoding WebP or progressive JPEG takes two copies, 12 bytes per pixel: here, less than 1 GB.
 MAX_PIXELS: int = 80_000_000
 
 

@@ -1,21 +1,21 @@
-"""Every error colorzoo raises on purpose: one base class, one subclass for each kind of cause."""
+"""The errors that colorzoo raises on purpose: one base class, one subclass per kind of cause."""
 
 import re
 
 _LONGEST = 1_500  # characters
-# Control characters could drive a terminal, and half of a surrogate pair cannot be printed.
+# Control characters could control a terminal; half of a surrogate pair cannot be printed.
 _UNPRINTABLE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class ColorzooError(Exception):
-    """Base class: its message says what came in, what was expected and what to do.
+    """Base class. Messages say what was wrong, what was expected and what you can do.
 
-    Messages quote names and values of files that may be damaged or hostile: what cannot be
-    printed is escaped, and what is too long to read loses its middle.
+    Messages quote names and values from files that may be damaged or malicious, so unprintable
+    characters are escaped and the middle of very long messages is removed.
     """
 
     def __init__(self, message: object) -> None:
-        """Make the message fit to be shown."""
+        """Escape and shorten the message."""
         text = _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], str(message))
         if len(text) > _LONGEST:
             text = f"{text[: _LONGEST * 2 // 3]} [...] {text[-_LONGEST // 3 :]}"
@@ -31,15 +31,15 @@ class FilmError(ColorzooError, ValueError):
 
 
 class UnknownModelError(ColorzooError, KeyError):
-    """No colorizer is registered under that name."""
+    """No model is registered under that name."""
 
     def __str__(self) -> str:  # KeyError would show the repr of the message
-        """Return the message as it was given."""
+        """Return the message itself."""
         return str(self.args[0])
 
 
 class ConfigError(ColorzooError, ValueError):
-    """A model's keywords or its config.json do not fit the architecture."""
+    """An option, an argument or a config.json is not valid for the model."""
 
 
 class WeightsError(ColorzooError, RuntimeError):
@@ -47,13 +47,13 @@ class WeightsError(ColorzooError, RuntimeError):
 
 
 class HubError(ColorzooError, OSError):
-    """The Hugging Face Hub did not deliver a model."""
+    """A model could not be downloaded from, or pushed to, the Hugging Face Hub."""
 
 
-# What can go wrong with one photo, memory on the CPU and the GPU included.
+# What can go wrong with one photo, including running out of CPU or GPU memory.
 FAILURES = (ColorzooError, OSError, ValueError, RuntimeError, MemoryError)
 
 
 def one_line(error: BaseException) -> str:
-    """Give an error's message without line breaks, or its name if it has none."""
+    """Return an error's message without line breaks, or its class name if it has no message."""
     return " ".join(str(error).split()) or type(error).__name__

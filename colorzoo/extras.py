@@ -7,7 +7,11 @@ from colorzoo.errors import ConfigError
 
 
 def import_extra(name: str, *, extra: str = "onnx") -> Any:
-    """Import one of the packages of an extra, such as colorzoo[onnx], or say how to install it."""
+    """Import a package of an extra such as colorzoo[onnx], or raise an error with the command.
+
+    Raises:
+        ConfigError: If it is not installed; the message has the pip command.
+    """
     try:
         return importlib.import_module(name)
     except ImportError as error:

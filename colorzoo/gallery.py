@@ -1,14 +1,15 @@
-"""Models side by side: the same photo through the zoo, and labelled sheets of the results."""
+"""Compare models: one photo coloured by several, and sheets of labelled results."""
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from typing_extensions import Unpack
 
-from colorzoo.colorizer import read_and_warn
+from colorzoo.conditions import read_and_warn
 from colorzoo.defaults import MAX_PIXELS
 from colorzoo.imaging.read import ImageSource, Photo
 from colorzoo.loading import load
@@ -37,19 +38,18 @@ def compare(
 
     Args:
         image: A path, bytes, a binary file object, a PIL image or a NumPy array.
-        models: What :func:`colorzoo.load` takes; every model with weights if None.
+        models: Names that :func:`colorzoo.load` accepts; every model with weights if None.
         saturation: Factor on ab.
-        work_size: Short side, in pixels, at which the networks look; each model's own if None.
+        work_size: Short side of the networks' input, pixels; each model's default if None.
         max_pixels: Largest width * height to accept.
-        device: Where they run.
-        options: See :class:`colorzoo.Options`. Each goes to the models that take it; the others
-            colour as they do without.
+        device: Device on which the models run.
+        options: See :class:`colorzoo.Options`. Models that do not support an option ignore it.
 
     Returns:
         Each model's name and its result, in the order of ``models``.
 
     Raises:
-        ConfigError: If none of the models takes an option.
+        ConfigError: If none of the models supports an option.
         ColorzooError: If the image cannot be read or a model cannot be loaded.
         ValueError: If saturation, work_size or an option is out of range.
     """
@@ -72,12 +72,13 @@ def compare_photo(
     device: str | torch.device = "cpu",
     **options: Unpack[Options],
 ) -> dict[str, Image.Image]:
-    """Colour a photo that :func:`colorzoo.read_photo` has read; see ``compare``."""
+    """Colour a photo that :func:`colorzoo.read_photo` returned; see ``compare``."""
     names = list_models(pretrained=True) if models is None else list(models)
     loaded = {name: load(name, device=device) for name in names}
-    for option in given(options):
+    for option, value in given(options).items():
         if loaded and not any(option in model.options for model in loaded.values()):
-            next(iter(loaded.values())).check(**options)  # raises: it says which models take it
+            refused: Any = {option: value}
+            next(iter(loaded.values())).check(**refused)  # raises: its message names models that do
     return {
         name: model.colorize_photo(
             photo, saturation=saturation, work_size=work_size, **model.taken(**options)
@@ -93,7 +94,7 @@ def contact_sheet(
     tile: int = 256,
     letters: int | None = None,
 ) -> Image.Image:
-    """Lay pictures out in a grid, each over its label.
+    """Arrange pictures in a grid, each above its label.
 
     Examples:
         >>> photo = colorzoo.read_photo("photo.jpg").rgb
@@ -102,11 +103,11 @@ def contact_sheet(
         'RGB'
 
     Args:
-        tiles: Labels and pictures: PIL images or (H, W, 3) uint8 arrays, of any sizes. An empty
-            label takes no room when all of its row are empty.
-        columns: Pictures a row.
+        tiles: Labels and pictures: PIL images or (H, W, 3) uint8 arrays, of any sizes. A row
+            without any labels has no space for them.
+        columns: Pictures per row.
         tile: Longest side of a picture on the sheet, pixels; smaller ones are enlarged.
-        letters: Height of the labels, pixels; as suits the pictures if None.
+        letters: Font size of the labels, pixels; in proportion to ``tile`` if None.
 
     Returns:
         An RGB image.

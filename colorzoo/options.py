@@ -1,7 +1,7 @@
-"""What a caller may ask of a colorizer: seed, temperature, steps, hints and reference.
+"""The options that some models support: seed, temperature, steps, hints and reference.
 
-Every method that colours takes these as keywords. A family declares which of them it takes
-(``Colorizer.network_options``, ``Colorizer.render_options``); nobody asks for its type.
+Every method that colours takes them as keywords. A model declares which of them it supports in
+``network_options`` and ``render_options``; callers must not check the class of the model.
 """
 
 import math
@@ -30,14 +30,14 @@ class Hint:
         True
 
     Attributes:
-        x: Column in the photo, pixels from the left, with its EXIF orientation applied.
-        y: Row, pixels from the top.
-        color: "#rrggbb", a CSS name, (red, green, blue) from 0 to 255, or None for "stays gray".
-        radius: Half the side of the square around the point that the hint is about, pixels of the
+        x: Column, in pixels from the left of the upright photo (EXIF orientation applied).
+        y: Row, in pixels from the top.
+        color: "#rrggbb", a CSS name, (red, green, blue) from 0 to 255, or None for gray.
+        radius: Half the side of the square around the point that gets the colour, in pixels of the
             photo. At the network's working size it covers at least one pixel.
 
     Raises:
-        ConfigError: If the colour is none of these, or a number is out of range.
+        ConfigError: If the colour is invalid or a number is out of range.
     """
 
     x: float
@@ -56,7 +56,7 @@ class Hint:
 
     @property
     def rgb(self) -> tuple[int, int, int] | None:
-        """The colour as (red, green, blue) from 0 to 255; None for "stays gray"."""
+        """The colour as (red, green, blue) from 0 to 255; None for gray."""
         color = self.color
         if color is None:
             return None
@@ -78,18 +78,18 @@ class Hint:
 
 
 class Options(TypedDict, total=False):
-    """What a caller may ask; None means "the model's default" for each.
+    """Options of the methods that colour. None means the model's default.
 
     Examples:
         >>> options: colorzoo.Options = {"seed": 3, "temperature": 0.4}
         >>> image = colorzoo.colorize("photo.jpg", model="unet-bins", **options)
 
     Attributes:
-        seed: Which of several plausible results to give, 0 to 2**63 - 1; the same seed gives the
-            same colours.
+        seed: Selects one of several plausible results, 0 to 2**63 - 1; the same seed always gives
+            the same colours.
         temperature: T of the annealed mean over colour bins, above 0: low is vivid but blotchy, 1
             is smooth but muted.
-        steps: Steps of a sampler, 1 to 1000.
+        steps: Number of sampling steps, 1 to 1000; more take longer.
         hints: Points of the photo and their colours.
         reference: A colour photo whose colours to use: a path, bytes, a binary file object, a PIL
             image or a NumPy array.
@@ -106,13 +106,13 @@ OPTIONS = frozenset(Options.__annotations__)
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out the options that are None, and check the values of the others.
+    """Remove options that are None, and check the names of all and the values of the others.
 
     Args:
-        options: Keywords of a call, of :class:`Options` or not.
+        options: Keywords of a call; they may contain names that are not in :class:`Options`.
 
     Returns:
-        The options that ask for something.
+        The options that are not None.
 
     Raises:
         TypeError: If there is no such option.
@@ -137,10 +137,10 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_temperature(temperature: float) -> float:
-    """Give T as a float if it is above 0 and finite.
+    """Return T as a float.
 
     Raises:
-        ConfigError: If it is not.
+        ConfigError: If it is not a finite number above 0.
     """
     if not _is_number(temperature) or not temperature > 0:
         raise ConfigError(f"temperature must be above 0, got {temperature!r}")
@@ -150,7 +150,7 @@ def check_temperature(temperature: float) -> float:
 def _is_number(value: Any) -> bool:
     try:
         return not isinstance(value, bool | str | bytes) and math.isfinite(value)
-    except (TypeError, OverflowError):  # whole numbers can be too large for a float
+    except (TypeError, OverflowError):  # a whole number can be too large for a float
         return False
 
 

@@ -1,4 +1,4 @@
-"""What a network predicts for a photo, before it is turned into colour."""
+"""The output of a network for a photo, before it is converted to colour."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,42 +6,46 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from colorzoo.imaging.border import WHOLE, Box
+
 Output = Tensor | dict[str, Tensor]
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """The network's output for a photo: enough to colour it, at any size, without the network.
+    """The network's output for a photo: all that is needed to colour the photo at any size.
 
     Examples:
         >>> model, photo = colorzoo.load("unet-bins"), colorzoo.read_photo("photo.jpg")
-        >>> said = model.predict(photo)  # the network runs once
-        >>> pictures = [model.render(photo, said, temperature=t) for t in (0.3, 1.0)]
+        >>> prediction = model.predict(photo)  # the network runs once
+        >>> images = [model.render(photo, prediction, temperature=t) for t in (0.3, 1.0)]
 
     Attributes:
         lightness: (1, 1, h, w), L in [0, 100] at the working size.
-        output: What ``infer`` returned for it, padded to the model's stride: a tensor or a flat
-            dict of tensors, each with a batch dimension of 1.
+        output: The return value of ``infer`` for ``lightness`` padded to the model's stride: a
+            tensor or a flat dict of tensors, each with a batch dimension of 1.
+        box: The part of the photo that the network was given: left, top, right and bottom as
+            fractions of width and height. A flat border outside it stays gray.
     """
 
     lightness: Tensor
     output: Output
+    box: Box = WHOLE
 
     def to(self, device: str | torch.device) -> "Prediction":
         """Copy the tensors to a device."""
-        return Prediction(
-            self.lightness.to(device), each_part(lambda part: part.to(device), self.output)
-        )
+        output = each_part(lambda part: part.to(device), self.output)
+        return Prediction(self.lightness.to(device), output, self.box)
 
     @property
     def nbytes(self) -> int:
-        """Memory the tensors take, bytes."""
+        """Memory used by the tensors, bytes."""
         parts = self.output.values() if isinstance(self.output, dict) else (self.output,)
         return self.lightness.nbytes + sum(part.nbytes for part in parts)
 
 
 def each_part(change: Callable[[Tensor], Tensor], output: Output) -> Output:
-    """Change every tensor of a network's output."""
+    """Apply a function to every tensor of a network's output."""
     if isinstance(output, dict):
         return {name: change(part) for name, part in output.items()}
     return change(output)

@@ -1,6 +1,6 @@
-"""The registry: which colorizers there are, by name.
+"""The registry of models by name.
 
-The families of ``colorzoo.models``, and those of other packages, are imported when a name is first
+The modules in ``colorzoo.models``, and those of other packages, are imported when a name is first
 looked up.
 """
 
@@ -38,21 +38,21 @@ Family = TypeVar("Family", bound=type[Colorizer])
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What the registry knows about a name.
+    """A registered model.
 
     Examples:
         >>> colorzoo.model_info("unet").metrics["photos"]
         500
 
     Attributes:
-        name: The name.
-        family: The class that builds it.
-        summary: One line for people: the network and its objective.
-        year: When the recipe was published.
-        config: Constructor keywords that differ from the class's defaults.
-        repo_id: Hub repository of its published weights, if there is one.
-        revision: Commit of that repository, pinned.
-        folder: Where its weights, metrics.json and card lie if they are on this machine.
+        name: The registered name.
+        family: The class of the model.
+        summary: One line for users: the network and how it was trained.
+        year: When the method was published.
+        config: Constructor keywords that differ from the defaults of the class.
+        repo_id: Hub repository with the published weights, if there is one.
+        revision: Hash of the commit to use from that repository.
+        folder: Where the weights, metrics.json and card are if they are on this machine.
     """
 
     name: str
@@ -66,18 +66,18 @@ class ModelInfo:
 
     @property
     def weights(self) -> Path | None:
-        """The folder with the weights that come with the package, or None."""
+        """The folder with the bundled weights, or None."""
         return self.folder if self._bundled(WEIGHTS_FILE) else None
 
     @property
     def metrics(self) -> dict[str, Any] | None:
-        """What was measured on those weights (metrics.json), or None."""
+        """The measurements of the bundled weights (metrics.json), or None."""
         path = self._bundled(METRICS_FILE)
         return json.loads(path.read_text(encoding="utf-8")) if path else None
 
     @property
     def card(self) -> str | None:
-        """The model card of those weights, Markdown with front matter, or None."""
+        """The model card of the bundled weights, Markdown with front matter, or None."""
         path = self._bundled(BUNDLED_CARD_FILE)
         return path.read_text(encoding="utf-8") if path else None
 
@@ -87,7 +87,7 @@ class ModelInfo:
 
 
 _REGISTRY: dict[str, ModelInfo] = {}
-_ALIASES: dict[str, tuple[str, str]] = {}  # former name -> name, version in which it goes
+_ALIASES: dict[str, tuple[str, str]] = {}  # former name -> name, version that removes it
 
 
 def register_model(
@@ -101,9 +101,9 @@ def register_model(
     folder: str | Path | None = None,
     aliases: Mapping[str, str] | None = None,
 ) -> Callable[[Family], Family]:
-    """Register a Colorizer class under a name; used as a decorator, as often as it has names.
+    """Register a Colorizer class under a name. Use it as a decorator, once for each name.
 
-    Several weights of one recipe are registered as "name.tag"; "name" then stands for the first.
+    Several weights of one model are registered as "name.tag"; "name" then means the first of them.
 
     Examples:
         >>> @colorzoo.register_model("gray", summary="No colour at all", year=2026)
@@ -118,22 +118,22 @@ def register_model(
 
     Args:
         name: The name: lower-case letters, digits, "-", "_" and "." only.
-        summary: One line for people: the network and its objective.
-        year: When the recipe was published.
-        config: Constructor keywords that differ from the class's defaults.
-        repo_id: Hub repository of its published weights.
+        summary: One line for users: the network and how it was trained.
+        year: When the method was published.
+        config: Constructor keywords that differ from the defaults of the class.
+        repo_id: Hub repository with the published weights.
         revision: Full hash of a commit of that repository; required with ``repo_id``.
-        folder: Holds config.json, model.safetensors, metrics.json and card.md, of a package that
-            brings its own; colorzoo/weights/NAME if None.
-        aliases: Former names of the model, which still work but warn, and the version of its
-            package in which each will be removed, as in ``{"old-name": "1.0"}``.
+        folder: Folder with config.json, model.safetensors, metrics.json and card.md, for packages
+            that include weights; colorzoo/weights/NAME if None.
+        aliases: Former names of the model, which still work but give a warning, and the version of
+            its package in which each will be removed, as in ``{"old-name": "1.0"}``.
 
     Returns:
         A decorator that returns the class unchanged.
 
     Raises:
-        ValueError: If the name is taken or not allowed, or a repository has no pinned revision.
-        TypeError: If what is decorated is not a Colorizer.
+        ValueError: If the name is taken or not allowed, or ``repo_id`` has no pinned revision.
+        TypeError: If the decorated object is not a subclass of Colorizer.
     """
     for each in (name, *(aliases or {})):
         if not _NAME.fullmatch(each):
@@ -152,7 +152,7 @@ def register_model(
         if not (isinstance(family, type) and issubclass(family, Colorizer)):
             raise TypeError(f"{name}: only subclasses of Colorizer can be registered, got {family}")
         if not family.__module__.startswith(_OWN):
-            _import_own()  # so that a name that is taken is refused here, not later
+            _import_own()  # so that a taken name fails here, not later
         for each in (name, *(aliases or {})):
             taken = _REGISTRY.get(each) or _REGISTRY.get(_ALIASES.get(each, ("", ""))[0])
             if taken is not None:
@@ -161,7 +161,7 @@ def register_model(
                     f"{family.__module__}; rename one"
                 )
         if not family.__dict__.get("architecture"):
-            family.architecture = name  # what an instance built without the registry is saved as
+            family.architecture = name  # saved to config.json if built without create_model()
         place = _WEIGHTS / name if folder is None else Path(folder)
         _REGISTRY[name] = ModelInfo(
             name, family, summary, year, config or {}, repo_id, revision, place
@@ -174,7 +174,7 @@ def register_model(
 
 @cache
 def _import_families() -> None:
-    """Import everything that registers models."""
+    """Import all modules that register models."""
     _import_own()
     for entry in entry_points(group=ENTRY_POINTS):
         try:
@@ -190,14 +190,14 @@ def _import_families() -> None:
 
 @cache
 def _import_own() -> None:
-    """Import colorzoo's own families: every file of colorzoo/models without an underscore."""
+    """Import colorzoo's own models: every file in colorzoo/models without an underscore."""
     for module in pkgutil.iter_modules([str(_MODELS)]):
         if not module.name.startswith("_"):
             importlib.import_module(f"{_OWN}{module.name}")
 
 
 def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
-    """Name the registered colorizers.
+    """List the registered models.
 
     Examples:
         >>> colorzoo.list_models("unet*")
@@ -205,10 +205,10 @@ def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
 
     Args:
         pattern: Shell-style pattern that names must match, such as ``"unet*"``.
-        pretrained: Only those with weights, bundled or on the Hub.
+        pretrained: List only models with weights, bundled or on the Hub.
 
     Returns:
-        Sorted names.
+        The names, sorted.
     """
     _import_families()
     return sorted(
@@ -220,7 +220,7 @@ def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
 
 
 def find_model(name: str) -> ModelInfo | None:
-    """Look a name, a former name, or a name without its tag up; None if there is no such model."""
+    """Look up a name, a former name, or a name without its tag; None if there is no such model."""
     _import_families()
     name = _ALIASES[name][0] if name in _ALIASES else name
     tagged = (info for info in _REGISTRY.values() if info.name.startswith(f"{name}."))
@@ -228,7 +228,7 @@ def find_model(name: str) -> ModelInfo | None:
 
 
 def model_info(name: str) -> ModelInfo:
-    """Look a name up; a former name works too, with a warning.
+    """Look up a name; a former name also works, with a warning.
 
     Examples:
         >>> info = colorzoo.model_info("unet")
@@ -239,10 +239,10 @@ def model_info(name: str) -> ModelInfo:
         name: A registered name.
 
     Returns:
-        What the registry knows about it.
+        The registered model.
 
     Raises:
-        UnknownModelError: If it is not registered; the closest names are given.
+        UnknownModelError: If it is not registered; the message suggests the closest names.
     """
     info = find_model(name)
     if info is None:
@@ -263,7 +263,7 @@ def model_info(name: str) -> ModelInfo:
 
 
 def _levels_to_caller() -> int:
-    """Give the ``stacklevel`` with which a warning names the line that called colorzoo."""
+    """Return the ``stacklevel`` at which a warning points to the line that called colorzoo."""
     frame, level = sys._getframe(1), 1
     while frame.f_back is not None and frame.f_globals["__name__"].startswith("colorzoo."):
         frame, level = frame.f_back, level + 1
@@ -271,7 +271,7 @@ def _levels_to_caller() -> int:
 
 
 def create_model(name: str, /, **config: Any) -> Colorizer:
-    """Build an untrained colorizer; never touches the network.
+    """Build an untrained model; never accesses the network.
 
     Examples:
         >>> colorzoo.create_model("unet", width=8).parameter_count
@@ -279,14 +279,14 @@ def create_model(name: str, /, **config: Any) -> Colorizer:
 
     Args:
         name: A registered name.
-        config: Keywords of the family's constructor, such as ``width=32``.
+        config: Keywords of the constructor, such as ``width=32``.
 
     Returns:
         The model with random weights, in eval mode, on the CPU.
 
     Raises:
         UnknownModelError: If the name is not registered.
-        ConfigError: If the family does not take a keyword, or not with that value.
+        ConfigError: If the constructor does not accept a keyword or its value.
     """
     info = model_info(name)
     accepted = list(inspect.signature(info.family).parameters)
@@ -298,7 +298,7 @@ def create_model(name: str, /, **config: Any) -> Colorizer:
     try:
         model = info.family(**{**info.config, **config})
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-        reason = str(error).partition("\n")[0]  # the rest is PyTorch's own stack
+        reason = str(error).partition("\n")[0]  # the rest is PyTorch's stack trace
         raise ConfigError(f"{name} cannot be built with {config}: {reason}") from error
     model.architecture = info.name
     return model.eval()

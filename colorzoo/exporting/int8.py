@@ -73,7 +73,7 @@ def export_int8(model: Colorizer, path: str | Path, photos: Sequence[np.ndarray]
         )
         if not before - after <= MAX_LOSS:
             raise ConfigError(
-                f"{model.architecture} does not bear int8: PSNR falls from {before:.2f} to "
+                f"{model.architecture} loses too much in int8: PSNR falls from {before:.2f} to "
                 f"{after:.2f} dB on these photos, by more than {MAX_LOSS}. Export it without."
             )
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -159,7 +159,9 @@ class _Frames:
     def _predict(self, frame: Frame) -> tuple[Tensor, Tensor]:
         """Give a frame as the network sees it, and the stabilised colours for it."""
         photo = Photo(frame.rgb, None, "frame", None, None, ())
-        prediction = self._colorizer.predict(photo, work_size=self._work_size, **self._options)
+        prediction = self._colorizer.predict(
+            photo, work_size=self._work_size, find_border=False, **self._options
+        )
         small = prediction.lightness.float()
         ab = self._colorizer.ab_of(prediction, **self._options)
         if self.stabilizer is not None:

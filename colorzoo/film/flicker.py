@@ -110,7 +110,7 @@ def measure_flicker(colorizer: Colorizer, photos: Iterable[np.ndarray]) -> Flick
         alone, stable, stabilizer = [], [], Stabilizer()
         for shot in pan(photo):
             frame = Photo(shot.rgb, None, "frame", None, None, ())
-            prediction = colorizer.predict(frame)
+            prediction = colorizer.predict(frame, find_border=False)
             small, ab = prediction.lightness.float().cpu(), colorizer.ab_of(prediction).cpu()
             alone.append((merge_ab(shot.rgb, small, ab), shot.place))
             stable.append((merge_ab(shot.rgb, small, stabilizer(small, ab)), shot.place))

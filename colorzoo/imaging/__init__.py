@@ -1,1 +1,1 @@
-"""Pictures in and out: decoding, encoding, resizing and merging colour."""
+"""Decode, encode and resize pictures, and merge colour with lightness."""

@@ -1,4 +1,4 @@
-"""What travels with a picture: orientation, descriptive EXIF tags and resolution."""
+"""Read a picture's metadata: orientation, descriptive EXIF tags and resolution."""
 
 from PIL import Image
 
@@ -8,7 +8,7 @@ _EXIF_LIMIT = 65_533  # bytes; what fits in a JPEG segment
 _ORIENTATION, _EXIF_IFD, _GPS_IFD = 0x0112, 0x8769, 0x8825
 
 
-# The descriptive tags of a picture. The others say how its old file was laid out.
+# The tags that describe the picture. All others describe the layout of the original file.
 _EXIF_KEPT = {0x010D, 0x010E, 0x010F, 0x0110, 0x011A, 0x011B, 0x0128, 0x0131, 0x0132, 0x013B}
 
 
@@ -16,7 +16,7 @@ _EXIF_KEPT |= {0x013C, 0x4746, 0x4749, 0x8298, *range(0x9C9B, 0x9CA0)}
 
 
 def read_exif(image: Image.Image, notes: list[str]) -> tuple[int, bytes | None]:
-    """Read the orientation, 1 to 8, and the EXIF to keep; damage costs the EXIF, not the photo."""
+    """Read the orientation, 1 to 8, and the EXIF to keep. Damaged EXIF only adds a note."""
     orientation = 1
     try:
         source = image.getexif()
@@ -32,16 +32,17 @@ def read_exif(image: Image.Image, notes: list[str]) -> tuple[int, bytes | None]:
 
 
 def _kept_exif(source: Image.Exif, width: int, height: int, *, is_turned: bool) -> bytes | None:
-    """Copy the descriptive tags; those about colour and size are set to what the photo is now."""
+    """Copy the descriptive tags, and update those about colour and size for the new picture."""
     kept = Image.Exif()
     for tag in _EXIF_KEPT.intersection(source):
         kept[tag] = source[tag]
     if is_turned:
         width, height = height, width
-        if 0x011A in kept and 0x011B in kept:  # the resolutions across and down
+        if 0x011A in kept and 0x011B in kept:  # the horizontal and vertical resolution
             kept[0x011A], kept[0x011B] = kept[0x011B], kept[0x011A]
     details, place = dict(source.get_ifd(_EXIF_IFD)), dict(source.get_ifd(_GPS_IFD))
-    for tag in (_ORIENTATION, 0xA005):  # some put it here too; interoperability may say Adobe RGB
+    # Some files have the orientation here too. The interoperability IFD may declare Adobe RGB.
+    for tag in (_ORIENTATION, 0xA005):
         details.pop(tag, None)
     for tag, value in ((0xA001, 1), (0xA002, width), (0xA003, height)):
         if tag in details:
@@ -53,10 +54,10 @@ def _kept_exif(source: Image.Exif, width: int, height: int, *, is_turned: bool) 
 
 
 def read_dpi(image: Image.Image) -> tuple[float, float] | None:
-    """Give the horizontal and vertical dots per inch; None where there are none to trust."""
+    """Return the horizontal and vertical dots per inch; None if missing or implausible."""
     try:
         across, down = (float(value) for value in image.info["dpi"])
     except (KeyError, TypeError, ValueError, ArithmeticError):
         return None
-    # 1 is what Pillow says of a TIFF without a resolution.
+    # Pillow reports 1 for a TIFF without a resolution.
     return (across, down) if 1 < across < 65536 and 1 < down < 65536 else None

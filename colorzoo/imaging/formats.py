@@ -1,9 +1,9 @@
-"""Which files are photos, by their names, and what colorzoo can write."""
+"""The file formats that colorzoo reads and writes, by suffix, and the search for photos."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 
-# Suffix -> format to write; None where colorzoo reads the format but does not write it.
+# Suffix -> format to write; None if colorzoo only reads the format.
 FORMATS: dict[str, str | None] = {
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
     **{".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"},
@@ -18,7 +18,7 @@ WRITABLE: frozenset[str] = frozenset(suffix for suffix, kind in FORMATS.items() 
 
 
 def is_photo_name(path: PurePath) -> bool:
-    """Tell whether a file is named like a photo, and neither it nor a folder above it is hidden."""
+    """Tell whether a path has the suffix of a photo, and no part of it is hidden."""
     return path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.parts)
 
 
@@ -28,12 +28,12 @@ def photos_below(
     skip: Path | None = None,
     is_named: Callable[[PurePath], bool] = is_photo_name,
 ) -> Iterator[Path]:
-    """Yield the files in a folder, and in those below it, that are named like photos.
+    """Yield the photos, judged by their names, in a folder and its subfolders.
 
     Args:
-        folder: The folder; hidden ones inside it are passed over.
-        skip: A folder inside it to leave out, such as the one that results are written to.
-        is_named: Asked of paths in the folder instead, to find other files.
+        folder: The folder; hidden files and subfolders are skipped.
+        skip: A subfolder to skip, such as the output folder.
+        is_named: Test for paths relative to the folder, to find other kinds of files.
     """
     left_out = skip.resolve() if skip else None
     inside = left_out is not None and folder.resolve() in left_out.parents

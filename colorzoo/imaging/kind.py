@@ -1,4 +1,4 @@
-"""What kind of photo it is: black and white, toned, or in colour. One definition for everything."""
+"""Tell whether a photo is black and white, toned, or in colour. Everything uses this definition."""
 
 import math
 from typing import Literal
@@ -13,18 +13,18 @@ from colorzoo.color import rgb_to_lab
 Kind = Literal["gray", "toned", "colour"]
 
 # On 500 colour photos and their gray and toned copies (noise, JPEG of quality 75), these limits
-# take 3.6 % of the colour photos for toned and at most 0.6 % of the toned ones for colour.
-_SIDE = 128  # px; enough to judge what kind of photo it is
-_GRAY_CHROMA = 6.0  # L*a*b* units; what the JPEG of a gray scan stays below
-_GRAY_SHARE = 0.99  # of its pixels
-_TONE, _TONE_ACROSS = 4.0, 2.0  # L*a*b* units; how far colours stray from the tone, and its hue
+# mistake 3.6 % of the colour photos for toned and at most 0.6 % of the toned ones for colour.
+_SIDE = 128  # px; photos are reduced to this size to classify them
+_GRAY_CHROMA = 6.0  # L*a*b* units; the chroma of gray scans stays below it after JPEG compression
+_GRAY_SHARE = 0.99  # share of the pixels for which it does
+_TONE, _TONE_ACROSS = 4.0, 2.0  # L*a*b* units; largest deviation from the tone, and from its hue
 
 
 def is_gray(ab: Tensor) -> Tensor:
-    """Tell photos with next to no chroma, up to JPEG artefacts, from others.
+    """Tell whether photos have almost no chroma, apart from JPEG artefacts.
 
     Args:
-        ab: (N, 2, H, W), L*a*b* units, at about 128 pixels.
+        ab: (N, 2, H, W), L*a*b* units, with sides of about 128 pixels.
 
     Returns:
         (N,) bool.
@@ -35,10 +35,10 @@ def is_gray(ab: Tensor) -> Tensor:
 
 
 def kind_of(rgb: np.ndarray) -> Kind:
-    """Tell a gray photo from a toned one (sepia, cyanotype) and from one in colour.
+    """Tell whether a photo is gray, toned (sepia, cyanotype) or in colour.
 
-    In a toned photo chroma follows lightness: pixels of one lightness have one colour, apart from
-    grain and compression.
+    In a toned photo, all pixels of the same lightness have the same colour, apart from grain and
+    compression.
 
     Args:
         rgb: (H, W, 3) uint8 sRGB.

@@ -1,7 +1,7 @@
-"""Decoded pixels of any mode to upright 8-bit sRGB: what is behind ``read_photo``.
+"""Convert decoded pixels of any mode to upright 8-bit sRGB, for ``read_photo``.
 
-Pixels are converted tile by tile straight into the result, so a photo costs its decoded self plus
-the result and no float copy of either.
+Pixels are converted tile by tile, directly into the result. So memory is needed for the decoded
+photo and the result, but not for a float copy of either.
 """
 
 import io
@@ -22,9 +22,9 @@ def read_pixels(
     """Convert a loaded image.
 
     Args:
-        image: An image of any mode, its pixels as stored.
-        orientation: How they are stored, as in EXIF: 1 (upright) to 8.
-        notes: What the reader should know is added to it.
+        image: An image of any mode, with pixels as stored.
+        orientation: EXIF orientation of the stored pixels: 1 (upright) to 8.
+        notes: Notes for the user are appended to it.
 
     Returns:
         (H, W, 3) uint8 sRGB, upright, and (H, W) uint8 alpha or None.
@@ -33,7 +33,7 @@ def read_pixels(
     upright = (width, height) if orientation >= 5 else (height, width)
     rgb = np.empty((*upright, 3), np.uint8)
     alpha = np.empty(upright, np.uint8) if _has_alpha(image) else None
-    # Tiles are written through views that lie as the source does: turning costs no memory.
+    # Tiles are written through views with the orientation of the source: rotating needs no memory.
     rgb_as_stored = _as_stored(rgb, orientation)
     alpha_as_stored = None if alpha is None else _as_stored(alpha, orientation)
     to_rgb = _colour_converter(image, notes)
@@ -46,7 +46,7 @@ def read_pixels(
 
 
 def tiles(width: int, height: int) -> Iterator[tuple[int, int, int, int]]:
-    """Yield the boxes (left, top, right, bottom) that a picture is converted in."""
+    """Yield the boxes (left, top, right, bottom) of the tiles of a picture."""
     columns = min(width, _TILE)
     rows = max(1, _TILE // columns)
     for top in range(0, height, rows):
@@ -61,7 +61,7 @@ def _cut(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
 
 
 def _as_stored(upright: np.ndarray, orientation: int) -> np.ndarray:
-    """View an upright array in the order in which an EXIF orientation stores it."""
+    """Return a view of an upright array in the pixel order of an EXIF orientation."""
     turn: dict[int, Callable[[np.ndarray], np.ndarray]] = {
         2: lambda a: a[:, ::-1],
         3: lambda a: a[::-1, ::-1],
@@ -75,12 +75,12 @@ def _as_stored(upright: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _has_alpha(image: Image.Image) -> bool:
-    # A transparent colour in info means nothing in the modes that cannot have one.
+    # In modes without transparency, a transparent colour in info has no meaning.
     return image.has_transparency_data and image.mode not in ("CMYK", "YCbCr", "LAB", "HSV", "F")
 
 
 def _split_alpha(tile: Image.Image) -> tuple[Image.Image, np.ndarray]:
-    """Separate a tile that has transparency into colour, not premultiplied, and alpha."""
+    """Split a tile with transparency into colour, not premultiplied, and alpha."""
     if _is_deep(tile):
         opaque = np.asarray(tile) != tile.info["transparency"]
         return tile, opaque * np.uint8(255)
@@ -98,7 +98,7 @@ def _is_deep(image: Image.Image) -> bool:
 
 
 def _colour_converter(image: Image.Image, notes: list[str]) -> Callable[[Image.Image], np.ndarray]:
-    """Choose the way from tiles of this image, alpha split off, to uint8 sRGB."""
+    """Return a function that converts tiles of this image, without alpha, to uint8 sRGB."""
     deep_range = _deep_range(image, notes) if _is_deep(image) else None
     icc = image.info.get("icc_profile")
     if icc and image.mode != "LAB":
@@ -128,14 +128,14 @@ def _converter(
 
 
 def _in_mode(tile: Image.Image, mode: str) -> Image.Image:
-    return tile if tile.mode == mode else tile.convert(mode)  # convert() copies all the same
+    return tile if tile.mode == mode else tile.convert(mode)  # convert() always copies
 
 
 def _to_srgb(icc: bytes | None, mode: str) -> ImageCms.ImageCmsTransform:
-    """Build the transform from pixels of a mode; without a profile, from standard L*a*b*."""
+    """Build the transform to sRGB from a profile, or from standard L*a*b* if there is none."""
     flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
     if mode in ("L", "I;16", "LAB"):
-        # Optimised, LittleCMS samples gray curves and Lab so coarsely that shadows are off.
+        # Optimisation makes LittleCMS sample gray curves and Lab too coarsely in the shadows.
         flags |= ImageCms.Flags.NOOPTIMIZE
     source = io.BytesIO(icc) if icc else ImageCms.createProfile("LAB")
     srgb = ImageCms.createProfile("sRGB")
@@ -146,7 +146,7 @@ def _to_srgb(icc: bytes | None, mode: str) -> ImageCms.ImageCmsTransform:
 
 
 def _is_identity(transform: ImageCms.ImageCmsTransform) -> bool:
-    """Tell whether the profile is sRGB under some name, so that pixels can stay as they are."""
+    """Tell whether the profile is sRGB under any name, so that pixels need no conversion."""
     levels = np.arange(0, 256, 15, dtype=np.uint8)
     grid = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(1, -1, 3)
     moved = np.asarray(transform.apply(Image.fromarray(grid)))
@@ -182,11 +182,12 @@ def _deep_codes(values: np.ndarray, black: float, white: float) -> np.ndarray:
 
 
 def _deep_range(image: Image.Image, notes: list[str]) -> tuple[float, float]:
-    """Find the values that mean black and white; the rule is in read_photo's docstring."""
+    """Find the values of black and white; the docstring of read_photo states the rule."""
     tags = getattr(image, "tag_v2", {})
     low, high = _extremes(image)
     if image.mode.startswith("I;16"):
-        # TIFF's MaxSampleValue is a statistic; only a full scale of fewer bits is believed.
+        # MaxSampleValue of TIFF is only a statistic, so it is used only if it is the full scale of
+        # fewer bits.
         declared = (top for top in (1023, 4095, 16383) if tags.get(281) in (top, (top,)))
         tops = (4095 if tags.get(258) == (12,) else next(declared, 0), 65535)
         if 0 < high < 4096 and high > tops[0]:
@@ -224,7 +225,7 @@ def to_uint8(values: np.ndarray) -> np.ndarray:
         return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if values.dtype.kind == "f":
         low, high = float(values.min()), float(values.max())
-        # Resampling and half precision overshoot a little, and rounding takes that back. NaN fails.
+        # Resampling and half precision overshoot slightly, which rounding corrects. NaN is refused.
         if not (low >= -1e-3 and high <= 1 + 1e-3):
             raise ImageError(
                 f"array: has float values from {low:g} to {high:g}, expected 0 to 1 and no NaN; "

@@ -1,4 +1,4 @@
-"""Image files, PIL images and arrays to upright sRGB: the one place that decodes."""
+"""Read image files, PIL images and arrays as upright sRGB. All decoding is done here."""
 
 import io
 import os
@@ -33,7 +33,7 @@ MAX_SIDE: int = 65_535
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """A decoded photo, upright and in sRGB; it owns its arrays.
+    """A decoded photo, upright and in sRGB. Its arrays share no memory with the source.
 
     Examples:
         >>> colorzoo.read_photo("photo.jpg").rgb.dtype
@@ -41,11 +41,11 @@ class Photo:
 
     Attributes:
         rgb: (H, W, 3) uint8, gamma-encoded sRGB, not premultiplied.
-        alpha: (H, W) uint8, 255 is opaque; None when the source has none.
-        name: File name for messages; "image", "array" or "bytes" where there is none.
-        exif: EXIF block without orientation and thumbnail, at most 65,533 bytes; None when none.
-        dpi: Horizontal and vertical dots per inch; None when none.
-        notes: What the reader should know, for example that only the first frame is used.
+        alpha: (H, W) uint8, 255 is opaque; None if the source has none.
+        name: File name for messages; "image", "array" or "bytes" if there is none.
+        exif: EXIF block without orientation and thumbnail, at most 65,533 bytes; None if missing.
+        dpi: Horizontal and vertical dots per inch; None if missing.
+        notes: Notes for the user, for example that only the first frame is used.
     """
 
     rgb: np.ndarray
@@ -59,12 +59,12 @@ class Photo:
 def read_photo(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Photo:
     """Read a picture of any supported kind as upright 8-bit sRGB.
 
-    Files may be JPEG (MPO included), PNG, WebP, TIFF, BMP or GIF; of several frames or pages the
-    first is read. Embedded colour profiles are converted to sRGB; without one the values are taken
-    as sRGB. Gray deeper than 8 bits is scaled, never clipped: 16-bit from 0..65535, or from fewer
-    bits where the file declares them; 32-bit integers and floats from the narrowest of 0..1 (for
-    floats), 0..255 and 0..65535 that holds every finite value, otherwise from their own
-    minimum..maximum. NaN is black.
+    Files may be JPEG (including MPO), PNG, WebP, TIFF, BMP or GIF. If there are several frames or
+    pages, the first is read. Embedded colour profiles are converted to sRGB; pixels without a
+    profile are assumed to be sRGB. Gray with more than 8 bits is scaled, never clipped: 16-bit from
+    0..65535, or from fewer bits if the file declares them; 32-bit integers and floats from the
+    narrowest of 0..1 (for floats), 0..255 and 0..65535 that contains every finite value, otherwise
+    from their own minimum..maximum. NaN is black.
 
     Examples:
         >>> photo = colorzoo.read_photo("photo.jpg")
@@ -72,19 +72,19 @@ def read_photo(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Photo:
         ((400, 600, 3), 'photo.jpg', ())
 
     Args:
-        source: A path (``~`` is expanded), encoded bytes, a binary file object (read from where it
-            stands, left open), a PIL image (its current frame), or an array of shape (H, W),
-            (H, W, 1), (H, W, 2) gray and alpha, (H, W, 3) or (H, W, 4), with dtype bool, uint8,
-            uint16 or float in [0, 1]. Sources are never modified.
+        source: A path (``~`` is expanded), encoded bytes, a binary file object (read from its
+            current position, left open), a PIL image (its current frame), or an array of shape
+            (H, W), (H, W, 1), (H, W, 2) gray and alpha, (H, W, 3) or (H, W, 4), with dtype bool,
+            uint8, uint16 or float in [0, 1]. The source is never modified.
         max_pixels: Largest width * height to accept, checked before the pixels are decoded.
 
     Returns:
         The photo; its arrays share no memory with the source.
 
     Raises:
-        ImageError: If there is no such file, it may not be read, it is no supported or intact
-            picture, it has too many pixels or more than 65,535 on a side, or the array has another
-            shape, dtype or range.
+        ImageError: If the file is missing or not readable, the format is not supported, the picture
+            is damaged, has too many pixels or more than 65,535 on a side, or the shape, dtype or
+            range of an array is wrong.
     """
     if isinstance(source, np.ndarray):
         return _from_array(np.asarray(source), max_pixels)
@@ -104,13 +104,13 @@ def read_photo(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Photo:
 
 
 def stored_size(source: Path | bytes) -> tuple[int, int] | None:
-    """Give the width and height that a file says it has, as stored; no pixels are decoded.
+    """Read the width and height from a file's header, as stored, without decoding pixels.
 
     Args:
-        source: The file, or what is in it.
+        source: The file, or its content.
 
     Returns:
-        None where that cannot be told; :func:`read_photo` says why.
+        Width and height, or None if they cannot be read; :func:`read_photo` then raises the reason.
     """
     with suppress(ImageError, OSError, ValueError), _decoding("photo"):
         if isinstance(source, bytes):
@@ -122,7 +122,7 @@ def stored_size(source: Path | bytes) -> tuple[int, int] | None:
 
 
 class _Tiff(TiffImagePlugin.TiffImageFile):
-    """A TIFF without Pillow's pixel limit, and left as stored: turning it is done here."""
+    """A TIFF reader without Pillow's pixel limit that does not rotate: ``read_pixels`` does."""
 
     def load_prepare(self) -> None:
         if self._im is None:
@@ -132,11 +132,11 @@ class _Tiff(TiffImagePlugin.TiffImageFile):
     def load_end(self) -> None:
         self._size = self._tile_size
         with suppress(Exception):
-            self.getexif()  # load() lets go of the file next
+            self.getexif()  # before load() closes the file
 
 
 class _WebP(WebPImagePlugin.WebPImageFile):
-    """A WebP that gives back the decoder's two canvases (8 bytes a pixel) after the first frame."""
+    """A WebP reader that frees the decoder's two canvases (8 bytes a pixel) after one frame."""
 
     def _get_next(self) -> tuple[bytes, int, int]:
         frame = super()._get_next()
@@ -144,8 +144,8 @@ class _WebP(WebPImagePlugin.WebPImageFile):
         return frame
 
 
-# Image.open() enforces a process-wide pixel limit that no thread can lift for itself, so the
-# readers are called directly. That of JPEG takes the first picture of an MPO and ignores the rest.
+# Image.open() enforces a pixel limit that can only be changed for the whole process, so the readers
+# are called directly. The JPEG reader returns the first picture of an MPO and ignores the rest.
 _READERS: tuple[tuple[tuple[bytes, ...], type[ImageFile.ImageFile]], ...] = (
     ((b"\xff\xd8\xff",), JpegImagePlugin.JpegImageFile),
     ((b"\x89PNG\r\n\x1a\n",), PngImagePlugin.PngImageFile),
@@ -177,7 +177,7 @@ def _from_path(source: str | os.PathLike[str], max_pixels: int) -> Photo:
 
 
 def _buffered(stream: BinaryIO) -> tuple[io.BytesIO, str]:
-    """Read a caller's stream to its end: what is left of it, and its name."""
+    """Read a caller's stream to its end; return the content and a name for messages."""
     label = getattr(stream, "name", None)
     name = Path(label).name if isinstance(label, str) and label else "image"
     try:
@@ -195,7 +195,7 @@ def _from_stream(stream: BinaryIO, name: str, max_pixels: int) -> Photo:
         image = _open(stream, name)
         try:
             photo = _from_image(image, name, max_pixels, notes)
-            # Counting moves through the file, so it comes after the pixels are out.
+            # Counting frames seeks in the file, so it comes after decoding.
             notes += _frames(image)
         finally:
             image.close()
@@ -221,14 +221,14 @@ def _open(stream: BinaryIO, name: str) -> ImageFile.ImageFile:
 
 
 def _reject_raw(image: _Tiff, name: str) -> None:
-    """Refuse camera raw files, whose first TIFF page is only a thumbnail."""
+    """Reject camera raw files, whose first TIFF page is only a thumbnail."""
     is_reduced = image.tag_v2.get(254) == 1 and 330 in image.tag_v2
     if is_reduced or 50706 in image.tag_v2:
         raise ImageError(f"{name}: is a camera raw file; export it as JPEG, PNG or TIFF first")
 
 
 def _match_transparency(image: ImageFile.ImageFile) -> None:
-    """Bring a PNG's transparent colour to the depth that Pillow decodes to."""
+    """Scale a PNG's transparent colour to the bit depth that Pillow decodes to."""
     colour = image.info.get("transparency")
     raw_mode = image.tile[0].args if image.tile else None
     if isinstance(colour, tuple) and raw_mode == "RGB;16B":
@@ -252,7 +252,7 @@ def _frames(image: ImageFile.ImageFile) -> list[str]:
 
 @contextmanager
 def _decoding(name: str) -> Iterator[None]:
-    """Turn whatever a decoder raises into an ImageError."""
+    """Turn any exception of a decoder into an ImageError."""
     try:
         yield
     except ImageError:
@@ -265,7 +265,7 @@ def _decoding(name: str) -> Iterator[None]:
 
 
 def reason(exc: BaseException) -> str:
-    """Give what an exception says in a line of at most 200 characters, or its name."""
+    """Return an exception's message in one line of at most 200 characters, or its class name."""
     text = " ".join(str(getattr(exc, "strerror", None) or exc).split())[:200]
     return text if any(map(str.isalpha, text)) else type(exc).__name__
 

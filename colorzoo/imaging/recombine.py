@@ -1,10 +1,10 @@
-"""A photo's own lightness and the network's colour, merged at full size.
+"""Merge a photo's own lightness with the network's colour at full size.
 
-Small photos, and those on a GPU, go through L*a*b* in float32, strip by strip. On the CPU that
-costs many times what decoding does, so large photos take a shorter way: edges are followed at four
-times the network's resolution, from where colour is enlarged linearly in steps of half a unit, and
-L*a*b* is looked up as sRGB in a table that is made for each photo's own colours. The results differ
-by less than one sees: by 0.3 to 0.5 in the mean (CIE 1976 colour difference), by 0.5 in L at most.
+Small photos, and photos on a GPU, are merged in float32 L*a*b*, strip by strip. On the CPU this
+takes many times as long as decoding, so large photos use a faster method: ab is first enlarged
+along edges to four times the network's resolution, then linearly to full size, in steps of half a
+unit; and L*a*b* is converted to sRGB by a table that is computed for the colours of each photo. The
+difference is not visible: 0.3 to 0.5 on average (CIE 1976 colour difference), at most 0.5 in L.
 """
 
 from collections.abc import Callable
@@ -25,34 +25,35 @@ from colorzoo.color import (
     rgb_to_linear,
     to_uint8,
 )
+from colorzoo.imaging.border import WHOLE, Box, pixels_of
 from colorzoo.imaging.upsample import GuidedUpsampler
 
-# Pixels merged at a time: about 100 MB of float32 work, whatever the size of the photo.
+# Pixels merged at a time: about 100 MB of float32 tensors, whatever the size of the photo.
 _STRIP_PIXELS = 1_000_000
-# The short way: how often the network's resolution edges are followed at, ...
+# The faster method: factor by which ab is enlarged along edges
 _ZOOM = 4
-# ... how many pixels are taken at a time, few enough for a processor's cache, ...
+# pixels processed at a time, few enough for the processor's cache
 _CACHED_PIXELS = 250_000
-# ... the table's points along gray, a and b, linear between them, ...
+# grid points of the table along gray, a and b; linear between them
 _POINTS = (65, 33, 33)
-# ... and the steps that a and b are told apart by, in their own units; 255 of them at most.
+# smallest quantisation step of a and b, L*a*b* units; at most 255 steps
 _AB_STEP = 0.5
 
 
 def merge_ab(rgb: np.ndarray, small: Tensor, ab: Tensor) -> np.ndarray:
-    """Give a photo new colour and leave its lightness alone.
+    """Give a photo new colour and keep its lightness.
 
-    Memory does not grow with the photo beyond the two 8-bit pictures and a byte a pixel.
+    Memory that grows with the photo: the two 8-bit pictures and one byte per pixel.
 
     Args:
         rgb: (H, W, 3) uint8 sRGB, the photo.
-        small: (1, 1, h, w), the lightness that the network saw.
-        ab: (1, 2, h, w), the colour for it, in L*a*b* units.
+        small: (1, 1, h, w), the lightness at the working size.
+        ab: (1, 2, h, w), the predicted colour, in L*a*b* units.
 
     Returns:
         (H, W, 3) uint8 sRGB. Colours outside sRGB are desaturated until they fit.
     """
-    if not ab.any():  # as with saturation=0: all channels equal, to the last bit
+    if not ab.any():  # for example with saturation=0: all channels must be exactly equal
         return _gray(rgb)[..., None].repeat(3, axis=2)
     with torch.inference_mode():
         is_large = min(rgb.shape[:2]) > _ZOOM * min(small.shape[-2:])
@@ -61,8 +62,29 @@ def merge_ab(rgb: np.ndarray, small: Tensor, ab: Tensor) -> np.ndarray:
         return merge_exactly(rgb, small.float(), ab.float())
 
 
+def merge_in_box(rgb: np.ndarray, small: Tensor, ab: Tensor, box: Box) -> np.ndarray:
+    """Colour only a part of a photo, as ``merge_ab`` does; the rest becomes gray.
+
+    Args:
+        rgb: (H, W, 3) uint8, the photo.
+        small: (1, 1, h, w), L of that part at the working size.
+        ab: (1, 2, h, w), its colour.
+        box: The part, as fractions of width and height.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    if box == WHOLE:
+        return merge_ab(rgb, small, ab)
+    nothing = torch.zeros(1, 3, 4, 4, device=small.device)
+    merged = merge_ab(rgb, nothing[:, :1], nothing[:, 1:])
+    inside = pixels_of(box, rgb.shape)
+    merged[inside] = merge_ab(np.ascontiguousarray(rgb[inside]), small, ab)
+    return merged
+
+
 def merge_exactly(rgb: np.ndarray, small: Tensor, ab: Tensor) -> np.ndarray:
-    """Do what ``merge_ab`` does, at every size in float32 L*a*b*."""
+    """Merge as ``merge_ab`` does, but in float32 L*a*b* at every size."""
     height, width = rgb.shape[:2]
     out = np.empty_like(rgb)
     step = max(1, _STRIP_PIXELS // width)
@@ -76,8 +98,8 @@ def merge_exactly(rgb: np.ndarray, small: Tensor, ab: Tensor) -> np.ndarray:
 
 
 def lightness_of(rgb: np.ndarray, device: torch.device) -> Tensor:
-    """Turn (H, W, 3) uint8 sRGB into (1, 1, H, W) L in [0, 100]."""
-    # 256 levels a channel: looking their luminance up is several times faster than computing it.
+    """Convert (H, W, 3) uint8 sRGB to (1, 1, H, W) L in [0, 100]."""
+    # With 256 levels per channel, a lookup table is several times faster than computing luminance.
     linear = rgb_to_linear(torch.arange(256) / 255)
     red, green, blue = (torch.tensor(LUMINANCE)[:, None] * linear).numpy()
     luminance = red[rgb[..., 0]] + green[rgb[..., 1]] + blue[rgb[..., 2]]
@@ -89,7 +111,7 @@ def _merge_by_table(rgb: np.ndarray, small: Tensor, ab: Tensor) -> np.ndarray:
     step = max(1, _CACHED_PIXELS // width)
     gray = _gray(rgb)
     coded, low, scale = _code(gray, small, ab)
-    # Antialiasing does nothing when enlarging, but has the faster code.
+    # Antialiasing has no effect when enlarging, but its implementation is faster.
     coded = F.interpolate(coded, (height, width), mode="bilinear", antialias=True)
     pixels = coded[0].permute(1, 2, 0).numpy()
     packed = pixels.view("<u4")[..., 0]  # gray + 256 a + 65536 b; gray is still 0
@@ -113,14 +135,14 @@ def _merge_by_table(rgb: np.ndarray, small: Tensor, ab: Tensor) -> np.ndarray:
 
 
 def _in_strips(work: Callable[[slice], None], height: int, step: int) -> None:
-    """Do work on the rows of a picture in threads: NumPy and Pillow let go of the interpreter."""
+    """Process the rows of a picture in threads: NumPy and Pillow release the GIL."""
     strips = [slice(start, min(start + step, height)) for start in range(0, height, step)]
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         list(pool.map(work, strips))
 
 
 def _gray(rgb: np.ndarray) -> np.ndarray:
-    """Give the 8-bit gray of the same lightness: (H, W, 3) uint8 to (H, W) uint8."""
+    """Convert (H, W, 3) uint8 to (H, W) uint8 gray of the same lightness."""
     height, width = rgb.shape[:2]
     gray = np.empty((height, width), np.uint8)
 
@@ -132,12 +154,12 @@ def _gray(rgb: np.ndarray) -> np.ndarray:
 
 
 def _code(gray: np.ndarray, small: Tensor, ab: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Bring ab to the middle resolution as bytes.
+    """Enlarge ab by ``_ZOOM`` along edges, and quantise it to bytes.
 
     Returns:
-        (1, 4, h, w) uint8, channels last in memory, as torch enlarges it fastest: zero (a place for
-        the gray level), a, b and zero; and what a and b are where the byte is 0, and how much they
-        grow with each step of it: (2,) each.
+        (1, 4, h, w) uint8, channels last in memory, which torch enlarges fastest: zero (replaced by
+        the gray level later), a, b and zero. Then (2,) the values of a and b at byte 0, and (2,)
+        their step per byte.
     """
     height, width = (_ZOOM * side for side in small.shape[-2:])
     middle = Image.fromarray(gray).resize((width, height), Image.Resampling.BOX)
@@ -153,17 +175,17 @@ def _code(gray: np.ndarray, small: Tensor, ab: Tensor) -> tuple[Tensor, Tensor, 
 
 
 def _table(codes: np.ndarray, low: Tensor, scale: Tensor) -> np.ndarray:
-    """Tabulate every gray level in some colours.
+    """Tabulate sRGB for every gray level and the given colours.
 
     Args:
-        codes: (n,) the colours, as a + 256 b in the steps of ``scale`` from ``low``.
-        low: (2,) a and b at code 0.
-        scale: (2,) how much they grow with each step.
+        codes: (n,) the colours, as a + 256 b, where a and b are bytes of ``_code``.
+        low: (2,) a and b at byte 0.
+        scale: (2,) their step per byte.
 
     Returns:
-        (2**24,) uint32, RGBX bytes at gray + 256 code; not set for other codes.
+        (2**24,) uint32, RGBX bytes at index gray + 256 code; not set for other codes.
     """
-    # Computed at some points. Pillow interpolates between them: gray runs fastest in its tables.
+    # Computed at grid points; Pillow interpolates between them. Gray varies fastest in its tables.
     b, a, level = torch.meshgrid(
         *(torch.linspace(0, 1, points) for points in reversed(_POINTS)), indexing="ij"
     )
@@ -186,7 +208,7 @@ def _table(codes: np.ndarray, low: Tensor, scale: Tensor) -> np.ndarray:
         rgbx = Image.fromarray(lines).filter(points).tobytes("raw", "RGBX")
         table[codes[part]] = np.frombuffer(rgbx, "<u4").reshape(-1, 256)
 
-    # Pillow reads all points anew for each part, so they are as large as can be.
+    # Pillow copies all grid points again for each part, so there is only one part per thread.
     _in_strips(fill, len(codes), -(-len(codes) // torch.get_num_threads()))
     return table.ravel()
 
@@ -204,7 +226,7 @@ def _gray_levels(rgb: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _luminance_tables() -> tuple[np.ndarray, np.ndarray]:
-    """Tabulate each channel's share of luminance in 65,535ths, and the gray level of that sum."""
+    """Tabulate each channel's share of luminance, times 65,535, and the gray level of the sum."""
     linear = rgb_to_linear(torch.arange(256, dtype=torch.float64) / 255)
     shares = torch.tensor(LUMINANCE, dtype=torch.float64)[:, None] * linear * 65535
     whole = torch.arange(65536, dtype=torch.float64) / 65535

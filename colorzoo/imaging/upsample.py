@@ -1,14 +1,14 @@
-"""Low-resolution ab and full-resolution L in, full-resolution ab out, with edges kept.
+"""Enlarge low-resolution ab to full size along the edges of the full-resolution L.
 
-Bicubic interpolation alone lets colour bleed over edges. Here what L gains in detail from low to
-full resolution is passed on to ab through the local linear relation of the two, the model of the
-guided filter (He, Sun & Tang 2013, "Guided Image Filtering"; He & Sun 2015, "Fast Guided Filter",
-https://arxiv.org/abs/1505.00996), applied to the residual only, so that flat areas keep the
-network's colour exactly. The result stays within the range of ab in the 3x3 neighbourhood: no
-colour appears that the network did not put there.
+Bicubic interpolation alone makes colour bleed over edges. Here, the detail that full-resolution L
+has and low-resolution L has not is added to ab, scaled by the local linear relation of ab and L.
+This is the model of the guided filter (He, Sun & Tang 2013, "Guided Image Filtering"; He & Sun
+2015, "Fast Guided Filter", https://arxiv.org/abs/1505.00996), applied to the residual only, so flat
+areas keep the network's colour exactly. The result is clamped to the range of ab in the 3x3
+neighbourhood, so it has no colours that the network did not predict nearby.
 
-Measured on four photos of scikit-image's gallery with their true ab reduced to 64 px and brought
-back: 36.6 dB, against 35.8 for bicubic, 35.6 for joint bilateral and 34.8 for the fast guided
+Measured on four photos of scikit-image's gallery, with their true ab reduced to 64 px and enlarged
+again: 36.6 dB, against 35.8 for bicubic, 35.6 for joint bilateral and 34.8 for the fast guided
 filter itself.
 """
 
@@ -21,7 +21,7 @@ _EPSILON = 10.0  # L variance below which a window counts as flat
 
 
 class GuidedUpsampler:
-    """Brings ab to full size strip by strip, so that a strip costs memory, not the photo.
+    """Enlarges ab to full size strip by strip, so memory does not grow with the photo.
 
     Args:
         lightness: (N, 1, h, w), L in [0, 100] at low resolution.
@@ -30,7 +30,7 @@ class GuidedUpsampler:
     """
 
     def __init__(self, lightness: Tensor, ab: Tensor, *, size: tuple[int, int]) -> None:
-        """Fit the local relations of ab and L once, at low resolution."""
+        """Fit the local linear relations of ab and L at low resolution."""
         mean_l, mean_ab = _box(lightness), _box(ab)
         covariance = _box(lightness * ab) - mean_l * mean_ab
         variance = _box(lightness**2) - mean_l**2
@@ -45,7 +45,7 @@ class GuidedUpsampler:
         ]
 
     def rows(self, start: int, lightness: Tensor) -> Tensor:
-        """Bring some rows to full size.
+        """Compute some rows of the full-size ab.
 
         Args:
             start: First row.
@@ -69,7 +69,7 @@ def _box(x: Tensor) -> Tensor:
 
 
 def _weights(inputs: int, outputs: int, mode: str, like: Tensor) -> Tensor:
-    """One-dimensional interpolation as an (outputs, inputs) matrix: any rows of it can be used."""
+    """Return 1-D interpolation as an (outputs, inputs) matrix, so that any rows can be computed."""
     identity = torch.eye(inputs, device=like.device, dtype=like.dtype)[None, None]
     size = (outputs, inputs)
     return F.interpolate(identity, size, mode=mode, align_corners=False, antialias=True)[0, 0]

@@ -1,4 +1,4 @@
-"""The size at which a network looks at a photo, and padding to a multiple of its stride."""
+"""Resize photos to the working size of a network, and pad them to a multiple of its stride."""
 
 import operator
 
@@ -9,17 +9,17 @@ from torch.nn import functional as F
 
 from colorzoo.errors import ConfigError
 
-# A strip of a panorama beyond this aspect ratio is squeezed for the network, so that its cost
-# stays bounded; the colours are stretched back afterwards.
+# Photos with a larger aspect ratio are squeezed for the network, to limit its computation; the
+# colours are stretched back afterwards.
 _MAX_ASPECT = 4
 _LARGEST = 4096
 
 
 def check_work_size(work_size: int, stride: int) -> int:
-    """Give a working size as a whole number of pixels.
+    """Return a working size as an int.
 
     Raises:
-        ConfigError: If it is not one from ``stride`` to 4096.
+        ConfigError: If it is not a whole number of pixels from ``stride`` to 4096.
     """
     try:
         pixels = operator.index(work_size)
@@ -34,7 +34,7 @@ def check_work_size(work_size: int, stride: int) -> int:
 
 
 def shrink(rgb: np.ndarray, work_size: int) -> np.ndarray:
-    """Bring (H, W, 3) uint8 to the working size: the short side at it, the long one bounded."""
+    """Resize (H, W, 3) uint8 so that the short side is ``work_size``; the long side is limited."""
     height, width = rgb.shape[:2]
     longest = _MAX_ASPECT * work_size
     scale = work_size / min(height, width)
@@ -45,12 +45,12 @@ def shrink(rgb: np.ndarray, work_size: int) -> np.ndarray:
 
 
 def pad(picture: Tensor, stride: int) -> Tensor:
-    """Pad (N, C, H, W) with its border so that H and W are multiples of the stride."""
+    """Pad (N, C, H, W) by replicating its border, so that H and W are multiples of the stride."""
     return F.pad(picture, _margins(picture, stride), mode="replicate")
 
 
 def unpad(ab: Tensor, picture: Tensor, stride: int) -> Tensor:
-    """Bring what was made of a padded picture, at any scale, to the size of the picture itself."""
+    """Resize and crop the ab of a padded picture, at any scale, to the size of the picture."""
     height, width = picture.shape[-2:]
     left, right, top, bottom = _margins(picture, stride)
     padded = (top + height + bottom, left + width + right)
@@ -60,7 +60,7 @@ def unpad(ab: Tensor, picture: Tensor, stride: int) -> Tensor:
 
 
 def _margins(picture: Tensor, stride: int) -> tuple[int, int, int, int]:
-    """Pixels to add at the left, right, top and bottom for multiples of the stride."""
+    """Compute the padding at the left, right, top and bottom for multiples of the stride."""
     more_h, more_w = (-side % stride for side in picture.shape[-2:])
     left, top = more_w // 2, more_h // 2
     return left, more_w - left, top, more_h - top

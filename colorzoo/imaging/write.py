@@ -1,4 +1,4 @@
-"""Pictures to files and bytes: the one place that encodes."""
+"""Write pictures to files and bytes. All encoding is done here."""
 
 import io
 import os
@@ -24,14 +24,14 @@ def to_pil(rgb: np.ndarray, like: Photo) -> Image.Image:
 
     Args:
         rgb: (H, W, 3) uint8, sRGB, of the size of ``like``.
-        like: The photo the pixels were made from.
+        like: The photo that the pixels were made from.
 
     Returns:
-        An image of mode RGB, or RGBA where ``like`` has alpha; its ``info`` carries the sRGB
-        ``icc_profile`` and, where ``like`` has them, ``exif`` and ``dpi``.
+        An image of mode RGB, or RGBA if ``like`` has alpha. Its ``info`` contains the sRGB
+        ``icc_profile`` and, if ``like`` has them, ``exif`` and ``dpi``.
 
     Raises:
-        ImageError: If ``rgb`` has another shape or dtype.
+        ImageError: If the shape or dtype of ``rgb`` is wrong.
     """
     if rgb.shape != like.rgb.shape or rgb.dtype != np.uint8:
         raise ImageError(
@@ -47,11 +47,11 @@ def to_pil(rgb: np.ndarray, like: Photo) -> Image.Image:
 
 
 def save_image(image: Image.Image, path: str | os.PathLike[str], *, quality: int = 95) -> None:
-    """Write an image in the format its suffix names, whole or not at all.
+    """Write an image atomically, in the format of the file's suffix.
 
-    The EXIF, DPI and colour profile in ``image.info`` are written where the format has them.
-    Transparent pixels are laid over white where it has no alpha (JPEG, BMP). Modes other than RGB,
-    RGBA and plain L go through :func:`read_photo` first.
+    The EXIF, DPI and colour profile in ``image.info`` are written if the format supports them. In
+    formats without alpha (JPEG, BMP), transparent pixels are placed on white. Modes other than RGB,
+    RGBA and plain L are converted with :func:`read_photo` first.
 
     Examples:
         >>> image = colorzoo.colorize("photo.jpg")
@@ -60,24 +60,25 @@ def save_image(image: Image.Image, path: str | os.PathLike[str], *, quality: int
     Args:
         image: The picture.
         path: Where to write; ``~`` is expanded, an existing file is replaced. The suffix is one of
-            .jpg, .jpeg, .jpe, .jfif, .png, .webp, .tif, .tiff and .bmp, in either case.
+            .jpg, .jpeg, .jpe, .jfif, .png, .webp, .tif, .tiff and .bmp, in upper or lower case.
         quality: 1 to 100, for JPEG and WebP.
 
     Raises:
-        ImageError: If the suffix or the quality is unknown, or the file cannot be encoded or
-            written. What was at ``path`` before is then still there.
+        ImageError: If the suffix is unknown, the quality is out of range, or the file cannot be
+            encoded or written. An existing file is then left unchanged.
     """
     with _encoding(Path(path).name, quality) as file_format:
-        # Through a link, the file it points to is replaced and not the link.
+        # If the path is a link, replace the file that it points to.
         with whole_file(Path(os.path.realpath(Path(path).expanduser()))) as stream:
             _encode(image, stream, file_format, quality)
 
 
 def image_bytes(image: Image.Image, suffix: str, *, quality: int = 95) -> bytes:
-    """Give what :func:`save_image` would write to a file of that suffix, such as ".png".
+    """Return what :func:`save_image` would write to a file with that suffix, such as ".png".
 
     Raises:
-        ImageError: If the suffix or the quality is unknown, or the picture cannot be encoded.
+        ImageError: If the suffix is unknown, the quality is out of range, or the picture cannot be
+            encoded.
     """
     stream = io.BytesIO()
     with _encoding(f"image{suffix}", quality) as file_format:
@@ -87,7 +88,7 @@ def image_bytes(image: Image.Image, suffix: str, *, quality: int = 95) -> bytes:
 
 @contextmanager
 def _encoding(name: str, quality: int) -> Iterator[str]:
-    """Give the format for a file's name, and turn whatever an encoder raises into an ImageError."""
+    """Yield the format of a file's name, and turn any exception of an encoder into an ImageError."""
     suffix = Path(name).suffix.lower()
     file_format = FORMATS.get(suffix)
     if file_format is None:
@@ -112,7 +113,7 @@ def _encoding(name: str, quality: int) -> Iterator[str]:
 @lru_cache(maxsize=1)
 def _srgb_bytes() -> bytes:
     data = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    # A fixed date of creation, so that the same picture gives the same file.
+    # A fixed creation date, so that the same picture always gives the same file.
     return data[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + data[36:]
 
 
@@ -121,16 +122,19 @@ def _encode(image: Image.Image, stream: BinaryIO, file_format: str, quality: int
     info = {key: image.info[key] for key in ("exif", "icc_profile") if image.info.get(key)}
     dpi = read_dpi(image)
     options = {
-        "JPEG": {"quality": quality, "subsampling": 0},  # colour is the product: keep all of it
+        "JPEG": {
+            "quality": quality,
+            "subsampling": 0,
+        },  # no chroma subsampling: colour is what matters here
         "WEBP": {"quality": quality},
-        "PNG": {"compress_level": 4},  # less than half the time of Pillow's 6, for 3 % more bytes
+        "PNG": {"compress_level": 4},  # under half the time of Pillow's default 6, and 3 % larger
         "TIFF": {"compression": "raw"},  # Pillow loses the EXIF of a compressed TIFF
     }.get(file_format, {})
     image.save(stream, file_format, **info, **({"dpi": dpi} if dpi else {}), **options)
 
 
 def _encodable(image: Image.Image, *, has_alpha: bool) -> Image.Image:
-    """Bring an image to a mode that every writer has: RGB, L or, where it may be, RGBA."""
+    """Convert an image to a mode that its format can write: RGB, L or, with alpha, RGBA."""
     is_plain = image.mode in ("RGB", "RGBA", "L") and "transparency" not in image.info
     if not is_plain or (image.mode == "L" and "icc_profile" in image.info):
         photo = read_photo(image, max_pixels=image.width * image.height)

@@ -1,4 +1,4 @@
-"""The families: one file each. The registry imports them when a name is first looked up.
+"""The models, one file per family. The registry imports them when a name is first looked up.
 
-A file whose name starts with an underscore is machinery, not a family.
+Files whose names start with an underscore are shared code, not models.
 """

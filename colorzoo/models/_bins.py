@@ -1,4 +1,4 @@
-"""Machinery of the families that classify pixels into the 313 ab bins of Zhang et al. 2016."""
+"""Shared code of the models that classify pixels into the 313 ab bins of Zhang et al. 2016."""
 
 from functools import lru_cache
 from typing import ClassVar
@@ -13,22 +13,22 @@ from colorzoo.colorizer import Colorizer
 from colorzoo.options import Options
 from colorzoo.prediction import Output
 
-# The noise of a sampled result, chosen by eye: its standard deviation in logits, how far apart, in
-# L*a*b* units, colours may be to share it, and its independent cells along a photo's short side.
+# The noise of a sampled result, chosen by eye: its standard deviation in logits, its correlation
+# length between colours in L*a*b* units, and its independent cells along a photo's short side.
 _STRENGTH, _ALIKE, _CELLS = 1.0, 40.0, 2
 
 
 class BinsColorizer(Colorizer):
-    """A Colorizer whose ``forward`` gives logits of the bins; a family adds the network.
+    """A Colorizer whose ``forward`` returns logits of the bins; subclasses add the network.
 
-    It takes two options. ``temperature`` is T of the annealed mean. ``seed`` samples one of the
+    It supports two options. ``temperature`` is T of the annealed mean. ``seed`` samples one of the
     results that the network considers plausible, by perturb-and-MAP (Papandreou & Yuille 2011,
     https://doi.org/10.1109/ICCV.2011.6126242): noise is added to the logits before the annealed
     mean is taken. The noise is Gaussian, and correlated between similar colours and nearby pixels,
-    so that a car is red or blue as a whole. Where the network is sure, the result stays the same.
+    so that a car is red or blue as a whole. Where the network is sure, the result hardly changes.
 
     Attributes:
-        temperature: T of the annealed mean where the caller gives none, above 0.
+        temperature: Default T of the annealed mean, above 0.
         centres: (313, 2), ab of the bins, a buffer that is saved with the weights.
     """
 
@@ -37,7 +37,7 @@ class BinsColorizer(Colorizer):
     centres: Tensor
 
     def to_ab(self, output: Output, **options: Unpack[Options]) -> Tensor:
-        """Take the annealed mean of every distribution (section 2.3 of the paper).
+        """Compute the annealed mean of every distribution (section 2.3 of the paper).
 
         Args:
             output: (N, 313, h, w), logits.
@@ -57,7 +57,7 @@ class BinsColorizer(Colorizer):
 
 
 def _perturbation(seed: int, height: int, width: int) -> Tensor:
-    """Draw (313, height, width) Gaussian noise that changes slowly over colours and the picture."""
+    """Draw (313, height, width) Gaussian noise, smooth over both colours and pixels."""
     generator = torch.Generator().manual_seed(seed)
     cell = min(height, width) / _CELLS
     cells = [max(1, round(side / cell)) for side in (height, width)]
@@ -72,14 +72,14 @@ def _perturbation(seed: int, height: int, width: int) -> Tensor:
         )[0, 0]
         for inputs, outputs in zip(cells, (height, width), strict=True)
     )
-    # Between its points, interpolated noise would be weaker.
+    # Interpolation makes noise weaker between the grid points; this undoes that.
     deviation = (down.square().sum(dim=1)[:, None] * across.square().sum(dim=1)).sqrt()
     return (_STRENGTH * (down @ coarse @ across.T) / deviation).float()
 
 
 @lru_cache(maxsize=1)
 def _alike_bins() -> Tensor:
-    """Give the matrix that makes independent noise of bins alike where their colours are."""
+    """Return the (313, 313) matrix that correlates independent noise of bins of similar colour."""
     centres = bin_centres().double()
     covariance = torch.exp(-torch.cdist(centres, centres).square() / (2 * _ALIKE**2))
     return torch.linalg.cholesky(covariance + 1e-6 * torch.eye(COUNT, dtype=torch.float64))

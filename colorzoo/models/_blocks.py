@@ -1,16 +1,16 @@
-"""Blocks that two or more families use."""
+"""Blocks that two or more models use."""
 
 from torch import nn
 
 
 class ConvBlock(nn.Sequential):
-    """Convolutions of 3x3, each with batch norm and ReLU; the first may halve the resolution.
+    """3x3 convolutions, each with batch norm and ReLU; the first may reduce the resolution.
 
     Args:
-        inputs: Channels in.
-        outputs: Channels out.
-        convs: How many convolutions, at least 1.
-        stride: Stride of the first one.
+        inputs: Input channels.
+        outputs: Output channels.
+        convs: Number of convolutions, at least 1.
+        stride: Stride of the first convolution.
     """
 
     def __init__(self, inputs: int, outputs: int, *, convs: int = 2, stride: int = 1) -> None:

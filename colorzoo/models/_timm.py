@@ -1,4 +1,4 @@
-"""Machinery of the families whose encoder is one of timm's."""
+"""Shared code of the models with a timm encoder."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,21 +13,21 @@ from colorzoo.errors import ConfigError
 def build_encoder(
     name: str, reductions: Sequence[int], *, same_padding: bool = False
 ) -> tuple[nn.Module, list[int]]:
-    """Build a timm encoder with random weights; stages that nobody asks for are left out.
+    """Build a timm encoder with random weights, without the stages that are not needed.
 
     Args:
         name: A timm model that supports ``features_only``.
-        reductions: Strides of the feature maps to give, ascending.
-        same_padding: Pad as TensorFlow does, for weights that come from there; MobileNet and
-            EfficientNet families only.
+        reductions: Strides of the feature maps to return, ascending.
+        same_padding: Pad as TensorFlow does, for weights that were trained there; MobileNet and
+            EfficientNet only.
 
     Returns:
         The encoder, which maps (N, 3, H, W) to a list of feature maps, and their channels.
 
     Raises:
-        ConfigError: If timm has no such model, or it does not give such features.
+        ConfigError: If timm has no such model, or it has no features at these strides.
     """
-    # They cost over a second, so only those who need them pay.
+    # These imports take over a second, so they are only done when needed.
     import timm
     from timm.layers.conv2d_same import Conv2dSame
 
@@ -40,7 +40,7 @@ def build_encoder(
         with torch.device("meta"):
             whole: Any = timm.create_model(name, features_only=True, **padding)
         found = whole.feature_info.reduction()
-        # "getter" drops the stages below the last one asked for; the default keeps some of them.
+        # "getter" drops the stages after the last one needed; the default keeps some of them.
         encoder: Any = timm.create_model(
             name,
             features_only=True,
@@ -61,38 +61,39 @@ def build_encoder(
 
 
 class Normalization(nn.Module):
-    """Lightness as an encoder expects its pictures: gray in three channels, normalised.
+    """Converts lightness to the input of an encoder: gray in three channels, normalised.
 
-    Mean and standard deviation are buffers, so they are saved with the weights: other ImageNet
-    weights of the same encoder may want others.
+    Mean and standard deviation are buffers, so they are saved with the weights: different ImageNet
+    weights of the same encoder may need different values.
 
     Args:
-        name: The encoder's name in timm, whose configuration gives the values.
+        name: The encoder's name in timm, whose configuration contains the values.
     """
 
     mean: Tensor
     std: Tensor
 
     def __init__(self, name: str) -> None:
-        """Look the values up."""
+        """Look up the values."""
         from timm.models import get_pretrained_cfg
 
         super().__init__()
-        known = get_pretrained_cfg(name)  # None is an encoder that timm has no weights for
+        known = get_pretrained_cfg(name)  # None: timm has no weights for this encoder
         mean, std = (known.mean, known.std) if known else ((0.5,) * 3, (0.5,) * 3)
         self.register_buffer("mean", torch.tensor(mean).reshape(3, 1, 1))
         self.register_buffer("std", torch.tensor(std).reshape(3, 1, 1))
 
     def forward(self, lightness: Tensor) -> Tensor:
-        """Turn (N, 1, H, W), L in [0, 100], into (N, 3, H, W)."""
+        """Convert (N, 1, H, W), L in [0, 100], to (N, 3, H, W)."""
         return (lightness / 100 - self.mean) / self.std
 
 
 class _SamePadding(nn.Conv2d):
-    """TensorFlow's padding of a picture that the stride divides, as those of a Colorizer are.
+    """A convolution with TensorFlow's padding, for inputs with sides that the stride divides.
 
-    timm works the padding out from the size of each picture. PyTorch's exporter does not get to
-    the end of that for pictures of any size; here it is known beforehand, and the same.
+    The inputs of a Colorizer are padded to such sizes. timm computes the padding from the size of
+    each input, which PyTorch's exporter cannot do for dynamic sizes. Here it is a constant with the
+    same value.
     """
 
     def __init__(self, layer: nn.Conv2d) -> None:

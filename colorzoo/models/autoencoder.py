@@ -1,9 +1,9 @@
-"""Convolutional encoder-decoder that predicts ab from L, the oldest recipe of the field.
+"""Convolutional encoder-decoder that predicts ab from L, one of the oldest designs in the field.
 
-The picture is squeezed to 1/8 of its side and unfolded again, with nothing passed around the
-bottleneck, so the network decides what is where before it decides on colour. ``skips=True`` adds
-U-Net-like skip connections. The output goes through tanh, as in Baldassarre et al. 2017, "Deep
-Koalarization" (https://arxiv.org/abs/1712.03400), which bounds ab to [-128, 128].
+The encoder reduces the resolution to 1/8 and the decoder restores it. Everything passes through the
+bottleneck, so the network has to recognise what is where before it predicts colour. ``skips=True``
+adds U-Net-like skip connections. The output goes through tanh, as in Baldassarre et al. 2017, "Deep
+Koalarization" (https://arxiv.org/abs/1712.03400), which limits ab to [-128, 128].
 """
 
 from typing import ClassVar
@@ -29,8 +29,8 @@ class Autoencoder(Colorizer, paper_url="https://arxiv.org/abs/1712.03400"):
 
     Args:
         width: Channels of the first stage; each further halving of the resolution doubles them.
-        skips: Whether each decoder stage also sees the encoder stage of its resolution.
-        work_size: Short side, in pixels, at which the network looks at a photo.
+        skips: Whether each decoder stage also gets the encoder stage of the same resolution.
+        work_size: Short side of the network's input, pixels.
     """
 
     stride: ClassVar[int] = 8
@@ -47,7 +47,7 @@ class Autoencoder(Colorizer, paper_url="https://arxiv.org/abs/1712.03400"):
         self.bottleneck = nn.Sequential(
             ConvBlock(eighth, deep, convs=3), ConvBlock(deep, eighth, convs=1)
         )
-        # What a skip brings to each decoder stage: the encoder one level up, then L itself.
+        # Channels that the skip adds to each decoder stage: encoder stages, and L for the last.
         brought = (quarter, half, 1) if skips else (0, 0, 0)
         stages = ((eighth, quarter), (quarter, half), (half, half // 2))
         self.decoder = nn.ModuleList(

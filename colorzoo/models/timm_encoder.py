@@ -1,9 +1,9 @@
-"""An encoder of timm under a small decoder that predicts ab from L.
+"""A timm encoder and a small decoder that predicts ab from L.
 
-The recipe is a classic of colorization tutorials: the first six children of a ResNet (stem and two
+The design is common in colorization tutorials: the first six children of a ResNet (stem and two
 stages, stride 8, 128 channels in ResNet-34) recognise what is in the picture, and convolutions with
 batch norm, ReLU and upsampling turn that into two channels. The gray input is repeated over the
-encoder's three channels. ``encoder`` names any timm model that gives out features
+three channels of the encoder. ``encoder`` can be any timm model that supports feature extraction
 (https://huggingface.co/docs/timm/feature_extraction); ResNet: He et al. 2015,
 https://arxiv.org/abs/1512.03385.
 """
@@ -27,7 +27,7 @@ class TimmEncoder(Colorizer, paper_url="https://arxiv.org/abs/1512.03385"):
         encoder: Name of a timm model that supports ``features_only``, such as "resnet18",
             "mobilenetv2_100" or "convnext_atto". Its weights are random until loaded or trained.
         width: Channels of the decoder's first stage; each doubling of the resolution halves them.
-        work_size: Short side, in pixels, at which the network looks at a photo.
+        work_size: Short side of the network's input, pixels.
     """
 
     stride: ClassVar[int] = 8

@@ -1,10 +1,10 @@
-"""A U-Net whose encoder is one of timm's, trained on ImageNet before it saw a colour.
+"""A U-Net with a timm encoder, which was pretrained on ImageNet.
 
-The encoder knows what is in the picture; a light decoder takes its five feature maps, from stride
-32 up to stride 2 or 4, joined by skip connections (Ronneberger et al. 2015,
+The encoder recognises what is in the picture. A light decoder combines its feature maps, from
+stride 32 up to stride 4 or 2, through skip connections (Ronneberger et al. 2015,
 https://arxiv.org/abs/1505.04597). Colour is smoother than lightness, so it is predicted at that
-stride and enlarged: a quarter of the work of a decoder to full size. MobileNetV2: Sandler et al.
-2018, https://arxiv.org/abs/1801.04381.
+stride and enlarged, for a quarter of the computation of a decoder to full size. MobileNetV2:
+Sandler et al. 2018, https://arxiv.org/abs/1801.04381.
 """
 
 from typing import ClassVar
@@ -34,18 +34,18 @@ class TimmUNet(Colorizer, paper_url="https://arxiv.org/abs/1801.04381"):
     """Features of a timm encoder from stride 32 up, and a decoder with skip connections.
 
     Args:
-        encoder: Name of a timm model that gives out features at strides 2 to 32, such as
-            "mobilenetv2_100" or "resnet18". Its weights are random until loaded or trained.
-        same_padding: Whether the encoder pads as TensorFlow does; the ImageNet weights that the
-            zoo's own models started from want it.
+        encoder: Name of a timm model with features at strides 2 to 32, such as "mobilenetv2_100" or
+            "resnet18". Its weights are random until loaded or trained.
+        same_padding: Whether the encoder pads as TensorFlow does. The ImageNet weights from which
+            the zoo's own models were trained need it.
         width: Channels of the decoder at stride 4; twice as many at 16, half as many at 2.
         output_stride: Stride at which colour is predicted, 4 or 2.
-        attention: Whether features at stride 16 attend to each other, so that far-apart parts of
-            one object get the same colour.
-        mirror: Whether, outside training, the prediction is the mean of those for the photo and for
-            its mirror image: slightly closer to the truth (0.05 dB and 0.1 % of AuC on validation
-            photos) for twice the work.
-        work_size: Short side, in pixels, at which the network looks at a photo.
+        attention: Whether to add self-attention at stride 16, so that distant parts of one object
+            get the same colour.
+        mirror: Whether to average the predictions for the photo and its mirror image, except in
+            training: slightly closer to the truth (0.05 dB and 0.1 % of AuC on validation photos)
+            for twice the computation.
+        work_size: Short side of the network's input, pixels.
     """
 
     stride: ClassVar[int] = 32
@@ -97,7 +97,7 @@ class TimmUNet(Colorizer, paper_url="https://arxiv.org/abs/1801.04381"):
         return F.interpolate(ab, lightness.shape[-2:], mode="bilinear", align_corners=False)
 
     def features(self, lightness: Tensor) -> Tensor:
-        """Compute what the head gets: (N, C, h, w) at the output stride."""
+        """Compute the input of the head: (N, C, h, w) at the output stride."""
         x, *skips = reversed(self.encoder(self.normalize(lightness)))
         for i, block in enumerate(self.decoder):
             x = F.interpolate(x, scale_factor=2, mode="nearest")
@@ -114,23 +114,23 @@ class TimmUNet(Colorizer, paper_url="https://arxiv.org/abs/1801.04381"):
 class TimmUNetBins(BinsColorizer, TimmUNet, paper_url="https://arxiv.org/abs/1603.08511"):
     """The same network with a distribution over ab bins (Zhang et al. 2016) at every pixel.
 
-    It is trained without class rebalancing, so that its distribution is calibrated. Rebalancing is
-    applied when it colours, by raising the logits of rare colours (Menon et al. 2021,
-    https://arxiv.org/abs/2007.07314), so one network can be cautious or bold.
+    It is trained without class rebalancing, so its distribution is calibrated. Rebalancing is
+    applied later, in ``to_ab``, by raising the logits of rare colours (Menon et al. 2021,
+    https://arxiv.org/abs/2007.07314), so the same network can be cautious or bold.
 
     Args:
-        encoder: See ``TimmUNet``, as for the next four.
+        encoder: See ``TimmUNet``, also for the next five.
         same_padding: Whether the encoder pads as TensorFlow does.
         width: Channels of the decoder at stride 4.
-        output_stride: Distance of the classified pixels, 4 or 2.
-        attention: Whether features at stride 16 attend to each other.
-        mirror: Whether the prediction is the mean of those for the photo and its mirror image.
+        output_stride: Stride of the classified pixels, 4 or 2.
+        attention: Whether to add self-attention at stride 16.
+        mirror: Whether to average the predictions for the photo and its mirror image.
         temperature: T of the annealed mean, above 0.
-        mix: Lambda of the paper's rebalancing, above 0: 1 leaves the distribution as it is, small
-            values favour rare colours. The defaults of both are the boldest that are still closer
-            to the truth than gray, by 0.2 dB and 0.5 % of AuC, on validation photos:
-            ``python -m train choose``.
-        work_size: Short side, in pixels, at which the network looks at a photo.
+        mix: Lambda of the paper's rebalancing, above 0 and at most 1: 1 leaves the distribution
+            unchanged, small values favour rare colours. The defaults of ``temperature`` and ``mix``
+            are the boldest that are still closer to the truth than gray, by 0.2 dB and 0.5 % of
+            AuC, on validation photos. ``python -m train choose`` found them.
+        work_size: Short side of the network's input, pixels.
     """
 
     prior: Tensor
@@ -165,7 +165,7 @@ class TimmUNetBins(BinsColorizer, TimmUNet, paper_url="https://arxiv.org/abs/160
         self.mix = _checked_mix(mix)
 
     def to_ab(self, output: Output, **options: Unpack[Options]) -> Tensor:
-        """Rebalance every distribution, then take its annealed mean; see ``BinsColorizer``."""
+        """Rebalance every distribution, then compute its annealed mean; see ``BinsColorizer``."""
         assert isinstance(output, Tensor)
         raised = rebalancing(self.prior.float(), self.mix).log()
         return super().to_ab(output.float() + raised[:, None, None], **options)
@@ -192,12 +192,12 @@ def _checked_mix(mix: float) -> float:
 
 
 class SelfAttention(nn.Module):
-    """Every position looks at all others (Zhang et al. 2019, https://arxiv.org/abs/1805.08318).
+    """Self-attention over all positions (Zhang et al. 2019, https://arxiv.org/abs/1805.08318).
 
-    Its contribution starts at 0, so that an encoder that was trained without it is not disturbed.
+    Its output is scaled by a factor that starts at 0, so it does not disturb a trained encoder.
 
     Args:
-        channels: Channels in and out, a multiple of 4.
+        channels: Input and output channels, a multiple of 4.
     """
 
     def __init__(self, channels: int) -> None:
@@ -207,7 +207,7 @@ class SelfAttention(nn.Module):
         self.share = nn.Parameter(torch.zeros(1))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Mix (N, C, H, W) features over positions; the shape stays."""
+        """Mix (N, C, H, W) features across positions, without changing the shape."""
         sequence = features.flatten(2).transpose(1, 2)
         mixed = self.attend(sequence, sequence, sequence, need_weights=False)[0]
         return features + self.share * mixed.transpose(1, 2).reshape(features.shape)

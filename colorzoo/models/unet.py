@@ -1,8 +1,9 @@
 """U-Net (Ronneberger et al. 2015, https://arxiv.org/abs/1505.04597) that predicts ab from L.
 
-Four halvings, a bottleneck of two convolutions, four doublings, each joined by a skip connection
-to the encoder stage of its resolution. Differences from the paper: padded convolutions, so the
-output has the input's size; batch norm after each convolution; a quarter of the width.
+Four downsampling stages, a bottleneck of two convolutions, and four upsampling stages, each joined
+by a skip connection to the encoder stage of the same resolution. Differences from the paper: padded
+convolutions, so the output has the input's size; batch norm after each convolution; a quarter of
+the width.
 """
 
 from typing import ClassVar
@@ -23,7 +24,7 @@ class UNet(Colorizer, paper_url="https://arxiv.org/abs/1505.04597"):
 
     Args:
         width: Channels of the first stage; each halving of the resolution doubles them.
-        work_size: Short side, in pixels, at which the network looks at a photo.
+        work_size: Short side of the network's input, pixels.
     """
 
     stride: ClassVar[int] = 16

@@ -1,9 +1,10 @@
 """U-Net that classifies every pixel into the 313 ab bins of Zhang et al. 2016.
 
-"Colorful Image Colorization", https://arxiv.org/abs/1603.08511. Where regression answers with the
-mean of all colours a thing can have, which is nearly gray, a distribution keeps them apart; the
-annealed mean then takes a colour from near its peak. Differences from the paper: the U-Net of this
-zoo instead of a VGG-like stack. The class rebalancing that makes rare colours count is training's.
+"Colorful Image Colorization", https://arxiv.org/abs/1603.08511. Regression predicts the mean of all
+colours that an object can have, which is nearly gray. A distribution keeps these colours apart, and
+the annealed mean then picks a colour near its peak. Difference from the paper: the U-Net of this
+zoo instead of a VGG-like network. Class rebalancing, which gives rare colours more weight, is part
+of the training loss.
 """
 
 import math
@@ -29,12 +30,12 @@ class UNetBins(BinsColorizer, UNet, paper_url="https://arxiv.org/abs/1603.08511"
 
     Args:
         width: Channels of the first stage; each halving of the resolution doubles them.
-        logits_stride: Distance of the classified pixels: 4 as in the paper, or 1, 2, 8. With 1
-            every pixel is classified, for 16 times the memory of 4.
-        temperature: T of the annealed mean, above 0: towards 0 the most likely colour, which is
-            vivid but blotchy; 1 is the mean, which is smooth but muted. The paper's is 0.38; the
-            default was chosen on validation photos.
-        work_size: Short side, in pixels, at which the network looks at a photo.
+        logits_stride: Stride of the classified pixels: 4 as in the paper, or 1, 2, 8. With 1, every
+            pixel is classified, for 16 times the memory of 4.
+        temperature: T of the annealed mean, above 0: near 0 it gives the most likely colour, which
+            is vivid but blotchy; 1 gives the mean, which is smooth but muted. The paper uses 0.38;
+            the default was chosen on validation photos.
+        work_size: Short side of the network's input, pixels.
     """
 
     stride: ClassVar[int] = 16

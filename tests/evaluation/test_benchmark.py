@@ -1,20 +1,15 @@
 """Colouring beside decoding and encoding: what is reported is what was measured."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
+import torch
 from PIL import Image
 
 import colorzoo
 from colorzoo.evaluation import benchmark as bench
 from colorzoo.evaluation.benchmark import FLOOR, draw_photo, measure
 
-COMMAND = Path(sys.executable).with_name("colorzoo")
 
-
+@pytest.mark.slow
 def test_floor_and_model_are_measured(tmp_path):
     floor, model = measure(["unet"], [0.1])
     assert (floor.model, model.model) == (FLOOR, "unet")
@@ -23,6 +18,22 @@ def test_floor_and_model_are_measured(tmp_path):
     assert model.milliseconds > model.floor > 0.5
     assert model.photos_per_second == pytest.approx(1000 / model.milliseconds)
     assert 50 < floor.peak_mb < model.peak_mb < 3000
+
+
+def test_a_model_is_measured_in_turn_with_the_floor(tmp_path, monkeypatch):
+    """As ``measure`` does it in a process of its own, which takes seconds to start."""
+    monkeypatch.setattr(bench, "_SECONDS", 0.0)
+    runs = []
+    seconds = bench._seconds
+    monkeypatch.setattr(
+        bench, "_seconds", lambda model, *paths: runs.append(model) or seconds(model, *paths)
+    )
+    draw_photo(0.1, tmp_path / "photo.jpg")
+    threads = torch.get_num_threads()
+    milliseconds, floor, peak = bench._measure_one("unet", str(tmp_path / "photo.jpg"), "cpu", 1)
+    torch.set_num_threads(threads)
+    assert milliseconds > floor > 0.5 and peak > 50
+    assert [model is None for model in runs] == [True, False] * 4  # the first pair is not counted
 
 
 def test_the_photo_is_as_large_as_asked_for(tmp_path):
@@ -39,21 +50,3 @@ def test_wrong_wishes_cost_no_time(monkeypatch):
         list(measure(["unet"], [900]))
     with pytest.raises(colorzoo.ColorzooError, match="No colorizer is called 'no-such'"):
         list(measure(["no-such"], [1]))
-
-
-def test_the_command(tmp_path):
-    def run(*arguments):
-        return subprocess.run(
-            [COMMAND, "benchmark", "--model", "unet", "-o", tmp_path,
-             "--megapixels", "0.05", *arguments], capture_output=True, text=True,
-        )  # fmt: skip
-
-    done = run()
-    assert done.returncode == 0, done.stderr
-    assert FLOOR in done.stdout and "times the floor" in done.stdout
-    report = json.loads((tmp_path / "benchmark.json").read_text())
-    assert [each["model"] for each in report["timings"]] == [FLOOR, "unet"]
-    assert report["hardware"] and "grain" in report["photo"]
-    assert Image.open(tmp_path / "benchmark.png").width > 500
-    again = run()
-    assert again.returncode == 1 and "--overwrite" in again.stderr

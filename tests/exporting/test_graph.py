@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from helpers.toy_families import ToyExemplar, ToyFlow, ToyHints
 from torch import nn
 
 import colorzoo
@@ -13,14 +14,21 @@ from colorzoo.colorizer import Colorizer
 from colorzoo.exporting.graph import export
 
 TRAINED = colorzoo.list_models(pretrained=True)
+# The default model, and one that is built without timm.
+QUICK = (colorzoo.DEFAULT_MODEL, "unet-bins")
 
 
 def refuse(*_):
     raise AssertionError("PyTorch runs the network")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", colorzoo.list_models())
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+        for name in colorzoo.list_models()
+    ],
+)
 def test_every_model_runs_as_a_graph(name, tmp_path, monkeypatch, camera):
     torch.manual_seed(0)
     model = colorzoo.load(name) if name in TRAINED else colorzoo.create_model(name)
@@ -76,10 +84,44 @@ class Strange(Colorizer):
         return self.head(lightness) + noise
 
 
+class SeveralTensors(Strange):
+    def forward(self, lightness):
+        ab = self.head(lightness)
+        return {"ab": ab, "weight": ab}
+
+    def to_ab(self, output, **options):
+        return output["ab"] * output["weight"]
+
+
+class Sampler(Strange):
+    def infer(self, lightness, **conditions):
+        return self(lightness) + self(lightness)
+
+
 @pytest.mark.parametrize("by", ["value", "noise"])
 def test_what_a_graph_cannot_do_is_refused(by, tmp_path):
     with pytest.raises(colorzoo.ConfigError, match="cannot be exported"):
         export(Strange(by=by), tmp_path / "strange.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("family", "reason"),
+    [
+        (ToyHints, "its network takes hints beside lightness"),
+        (ToyExemplar, "its network takes reference beside lightness"),
+        (ToyFlow, "its network takes seed, steps beside lightness"),
+        (SeveralTensors, "its network gives several tensors (ab, weight)"),
+        (Sampler, "its network runs several times for one picture"),
+    ],
+)
+def test_what_more_than_one_pass_needs_is_refused_in_a_line(family, reason, tmp_path):
+    model = family()
+    model.architecture = "mine"
+    with pytest.raises(colorzoo.ConfigError) as caught:
+        export(model, tmp_path / "mine.onnx")
+    told = str(caught.value)
+    assert told == f"mine cannot be exported to ONNX: {reason}. Use it with PyTorch."
     assert not list(tmp_path.iterdir())
 
 

@@ -92,11 +92,22 @@ def test_missing_and_damaged_files_are_explained(tmp_path):
         colorzoo.load(tmp_path / "letter.onnx")
 
 
+def test_a_file_takes_no_options(bins, coffee):
+    _, file = bins
+    exported = colorzoo.load(file)
+    assert not exported.options
+    with pytest.raises(colorzoo.ConfigError) as caught:
+        exported.colorize(coffee, seed=3)
+    told = f"{file.name} is a graph, which does not take seed. Load unet-bins from its weights, or"
+    assert str(caught.value) == f"{told} leave seed out."
+
+
 def test_a_file_is_no_weights(bins, tmp_path):
     running, file = bins
     exported = colorzoo.load(file)
     with pytest.raises(colorzoo.ConfigError, match="copy the file"):
         exported.save_pretrained(tmp_path / "weights")
+    assert not (tmp_path / "weights").exists()
     for model in (exported, running):
         with pytest.raises(colorzoo.ConfigError, match="graph already"):
             export(model, tmp_path / "b.onnx")

@@ -16,9 +16,17 @@ from fuzzing.worker import make_case
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="measures memory in /proc")
 
 
+# A tenth of the cases, and all of them in the slow tier.
+CASES = [("pictures", 16_000), ("weights", 2_000), ("configs", 2_000)]
+
+
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    ("target", "cases"), [("pictures", 16_000), ("weights", 2_000), ("configs", 2_000)]
+    ("target", "cases"),
+    [
+        *((target, cases // 10) for target, cases in CASES),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in CASES),
+    ],
 )
 def test_nothing_but_our_own_errors(target, cases, root):
     report = fuzz(target, 0, 0, cases, root / "runs" / "fuzz")

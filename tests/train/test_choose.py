@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from helpers.commands import run_command
 from helpers.synthetic import photo
+from helpers.training import train
 from PIL import Image
 
 import colorzoo
 from colorzoo.errors import ConfigError, ImageError
 from colorzoo.evaluation import metrics
+from colorzoo.evaluation.report import evaluate_model
 from train.choose import Answer, age, choose, combine
 
 
@@ -25,7 +26,7 @@ def album(tmp_path_factory):
 def test_the_model_as_it_is_measures_as_in_the_evaluation(album):
     model = colorzoo.load("unet")
     (outcome,) = choose(model, album, combine())
-    report = colorzoo.evaluation.evaluate_model(model, "unet", album).evaluation
+    report = evaluate_model(model, "unet", album).evaluation
     assert outcome.psnr == pytest.approx(report.scores.psnr - report.gray.psnr)
     assert outcome.auc == pytest.approx(report.scores.auc - report.gray.auc, abs=1e-4)
     assert outcome.cf == pytest.approx(report.scores.cf)
@@ -63,7 +64,7 @@ def test_an_old_photo_keeps_its_colours_and_is_always_the_same_one(coffee):
 
 
 def test_what_does_not_suit_the_model_is_told(album, tmp_path):
-    with pytest.raises(ConfigError, match="unet has no temperature"):
+    with pytest.raises(ConfigError, match="unet does not take temperature; mobilenetv2-bins"):
         choose(colorzoo.load("unet"), album, combine(temperatures=[1.0]))
     with pytest.raises(ConfigError, match="unet-bins has no lambda"):
         choose(colorzoo.load("unet-bins"), album, combine(mixes=[0.5]))
@@ -73,10 +74,10 @@ def test_what_does_not_suit_the_model_is_told(album, tmp_path):
 
 def test_the_command(album):
     def run(*arguments):
-        return run_command("train", "choose", "unet", album, *arguments)
+        return train("choose", "unet", album, *arguments)
 
     done = run("--saturation", "1", "--saturation", "1.5", "--aged")
     assert done.returncode == 0, done.stderr
     assert "saturation 1.5" in done.stdout and "as it is" in done.stdout
     wrong = run("--temperature", "1")
-    assert wrong.returncode == 1 and wrong.stderr.startswith("error: unet has no temperature")
+    assert wrong.returncode == 1 and wrong.stderr.startswith("error: unet does not take temp")

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers.commands import run_command
 from helpers.synthetic import photo
+from helpers.training import train
 from PIL import Image
 
 import colorzoo
@@ -43,10 +43,10 @@ def test_a_place_without_photos_is_told(tmp_path):
 
 def test_the_command(album, tmp_path):
     sheet = tmp_path / "a.jpg"
-    run = run_command("train", "look", album, "-o", sheet, "--photos", 2, "--model", "unet")
+    run = train("look", album, "-o", sheet, "--photos", 2, "--model", "unet")
     assert run.returncode == 0, run.stderr
     assert "skipped: " in run.stdout and Image.open(sheet).width > 3 * 192
-    run = run_command("train", "look", album, "-o", sheet, "--model", "no")
+    run = train("look", album, "-o", sheet, "--model", "no")
     assert run.returncode == 1 and run.stderr.startswith("error: No colorizer is called 'no'")
 
 

@@ -1,0 +1,111 @@
+"""Options of models on the command line: some models take them, others refuse in a line."""
+
+import numpy as np
+import pytest
+from helpers.commands import run_colorzoo
+from PIL import Image
+
+import colorzoo
+
+
+def test_a_sample_of_a_model_over_bins(album, tmp_path):
+    photo, out = album / "sub" / "camera.png", tmp_path / "sample.png"
+    result = run_colorzoo(
+        "colorize", photo, "-o", out, "--model", "unet-bins", "--seed", "3", "--temperature", "0.5",
+        "--device", "cpu",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    model = colorzoo.load("unet-bins")
+    assert model.options == {"seed", "temperature"}
+    expected = np.asarray(model.colorize(photo, seed=3, temperature=0.5)).astype(int)
+    assert np.abs(np.asarray(Image.open(out)) - expected).max() <= 1
+    assert np.abs(np.asarray(model.colorize(photo)) - expected).max() > 20
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--model", "unte"), "Did you mean unet"),
+        (("--model", "./nowhere"), "There is no folder"),
+        (("--device", "abacus"), "there is no device 'abacus'"),
+        (("--model", "unet", "--seed", "1"), "unet does not take seed; "),
+        (("--model", "unet-bins", "--seed", "-1"), "seed must be a whole number from 0"),
+        (("--work-size", "20", "--max-pixels", "100"), "(on the command line, --max-pixels"),
+    ],
+)
+def test_bad_options_are_explained_in_a_line(album, tmp_path, options, message):
+    result = run_colorzoo("colorize", album / "coffee.jpg", "-o", tmp_path / "out", *options)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert result.stderr.count("error: ") + result.stderr.count("failed: ") == 1
+    assert not (tmp_path / "out").exists()
+
+
+ASKED = {
+    "seed": ("--seed", "3"),
+    "temperature": ("--temperature", "0.5"),
+    "steps": ("--steps", "5"),
+    "hints": ("--hint", "20,10,#c03020"),
+    "reference": ("--reference", "red.png"),
+}
+
+
+@pytest.mark.parametrize("option", ASKED)
+@pytest.mark.parametrize("command", ["colorize", "compare"])
+def test_what_a_model_does_not_take_is_refused_in_a_line(album, tmp_path, command, option):
+    Image.new("RGB", (40, 30), (200, 40, 30)).save(tmp_path / "red.png")
+    out = tmp_path / "out.png"
+    words = (command, album / "coffee.jpg", "-o", out, "--model", "unet", *ASKED[option])
+    result = run_colorzoo(*words, cwd=tmp_path)
+    assert result.returncode == 1 and not result.stdout and not out.exists()
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"error: unet does not take {option}; ")
+    able = [name for name in colorzoo.list_models() if takes(name, option)]
+    # Families that are not registered, of other tests, may be named too.
+    told = line.partition("; ")[2].partition(". ")[0]
+    if able:
+        assert set(able) <= set(told.removesuffix(" do").split(", "))
+    else:
+        assert told == "no registered model does" or told.endswith((" do", " does"))
+    assert line.endswith(f"Choose another model or leave {option} out.")
+
+
+def takes(name: str, option: str) -> bool:
+    family = colorzoo.model_info(name).family
+    return option in family.network_options | family.render_options
+
+
+def test_batch_refuses_what_a_model_does_not_take(album, tmp_path):
+    result = run_colorzoo("batch", album, tmp_path / "out", "--model", "unet", "--steps", "5")
+    assert result.returncode == 1 and not (tmp_path / "out").exists()
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: unet does not take steps; ")
+
+
+@pytest.mark.parametrize("hint", ["20,10", "20,ten,red", "1,2,red,3,4", ""])
+def test_a_hint_that_cannot_be_read_is_explained_in_a_line(album, tmp_path, hint):
+    result = run_colorzoo(
+        "colorize", album / "coffee.jpg", "-o", tmp_path / "a.png", "--hint", hint
+    )
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: --hint is X,Y,COLOR or X,Y,COLOR,RADIUS, such as 120,80,#b03020")
+    assert line.endswith(f"got {hint!r}")
+
+
+@pytest.mark.parametrize(
+    ("hint", "message"),
+    [
+        ("20,10,beige-ish", "'beige-ish' is not a colour"),
+        ("-1,10,red", "a hint's x must be"),
+        ("1,nan,red", "a hint's y must be"),
+        ("1,2,red,-3", "a hint's radius must be"),
+    ],
+)
+def test_a_hint_that_means_nothing_is_explained_in_a_line(album, tmp_path, hint, message):
+    result = run_colorzoo(
+        "colorize", album / "coffee.jpg", "-o", tmp_path / "a.png", "--hint", hint
+    )
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ") and message in line

@@ -1,0 +1,177 @@
+"""The running demo refuses what is not for it, in words, and gives away nothing."""
+
+import json
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import quote
+
+import gradio_client
+import pytest
+from helpers.demo_server import ROOT, WAIT, DemoServer
+from PIL import Image
+
+import colorzoo
+
+NAMES = colorzoo.list_models(pretrained=True)
+
+
+@pytest.fixture
+def text_as_jpeg(tmp_path: Path) -> Path:
+    path = tmp_path / "letter.jpg"
+    path.write_text("Dear visitor, this is not a photo.\n" * 50)
+    return path
+
+
+def call(server: DemoServer, endpoint: str, *data: object) -> str:
+    """Call an endpoint without the client's politeness; the events as text."""
+    request = urllib.request.Request(
+        server.url + f"gradio_api/call/{endpoint}",
+        data=json.dumps({"data": data}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=WAIT) as answer:
+        event = json.load(answer)["event_id"]
+    with urllib.request.urlopen(f"{request.full_url}/{event}", timeout=WAIT) as answer:
+        return answer.read().decode()
+
+
+@pytest.mark.parametrize("endpoint", ["/colorize", "/compare"])
+def test_a_bad_file_is_told_in_words(client, demo, text_as_jpeg, endpoint):
+    before = len(demo.log.read_text())
+    with pytest.raises(Exception, match=r"letter\.jpg: is no picture that colorzoo reads"):
+        client.predict(gradio_client.handle_file(text_as_jpeg), api_name=endpoint)
+    assert "Traceback" not in demo.log.read_text()[before:]
+
+
+def test_a_truncated_file_is_told_in_words(client, deep_photo, tmp_path):
+    path = tmp_path / "half.png"
+    path.write_bytes(deep_photo.read_bytes()[:3000])
+    with pytest.raises(Exception, match=r"half\.png: cannot be decoded .*cut short"):
+        client.predict(gradio_client.handle_file(path), api_name="/colorize")
+
+
+def test_too_many_pixels_are_told_to_visitors_and_not_to_programmers(client, tmp_path):
+    path = tmp_path / "huge.png"
+    Image.new("1", (8000, 7000)).save(path)
+    with pytest.raises(Exception, match=r"limit of 50,000,000; make it smaller$"):
+        client.predict(gradio_client.handle_file(path), api_name="/colorize")
+
+
+def test_too_many_bytes_are_told(client, tmp_path):
+    path = tmp_path / "huge.bmp"
+    path.write_bytes(bytes(43_000_000))
+    with pytest.raises(Exception, match="(?i)exceeds.*40"):
+        client.predict(gradio_client.handle_file(path), api_name="/colorize")
+
+
+@pytest.mark.parametrize(
+    "name", ["no-such-model", str(ROOT / "colorzoo" / "weights" / "unet"), "ann/model", "../unet"]
+)
+def test_only_registered_models_run(client, deep_photo, name):
+    for call, value in (("/colorize", name), ("/compare", [name])):
+        with pytest.raises(Exception, match="No colorizer is called"):
+            client.predict(gradio_client.handle_file(deep_photo), value, 1.0, api_name=call)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [9, 1, 0, 0],
+        [1, "much", 0, 0],
+        [1, 1, 100, 0],
+        [1, 1, 0, 0, -2],
+        [1, 1, 0, 0, -1, 101],
+        [1, 1, 0, 0, -1, 0, [[1, 2]]],
+        [1, 1, 0, 0, -1, 0, "red"],
+        [1, 1, 0, 0, -1, 0, [["x", 2, "red"]]],
+    ],
+)
+def test_wrong_settings_are_told(client, demo, deep_photo, settings):
+    with pytest.raises(Exception, match="must be"):
+        client.predict(
+            gradio_client.handle_file(deep_photo), "unet", *settings, api_name="/colorize"
+        )
+
+
+def test_wrong_samples_are_told(client, deep_photo):
+    file = gradio_client.handle_file(deep_photo)
+    with pytest.raises(Exception, match="unet does not take seed; mobilenetv2-bins, unet-bins do"):
+        client.predict(file, "unet", seed=3, api_name="/colorize")
+    with pytest.raises(Exception, match="samples must be a whole number from 0 to 6, got 7"):
+        client.predict(file, ["unet-bins"], samples=7, api_name="/compare")
+
+
+@pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
+@pytest.mark.parametrize("where", ["photo", "/etc/hostname", "http://127.0.0.1:1/x.png", "../../x"])
+def test_a_client_cannot_name_a_file_of_the_server(demo, deep_photo, meta, where):
+    path = str(deep_photo) if where == "photo" else where
+    text = call(demo, "colorize", {"path": path, **meta}, NAMES[0], 1, 1, 0, 0, -1, 0, [], None)
+    assert "event: error" in text and "event: complete" not in text
+    assert "root:" not in text and "hostname" not in text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/hostname",
+        "../../../../etc/hostname",
+        "..%2f..%2f..%2fetc/hostname",
+        str(ROOT / "pyproject.toml"),
+        str(ROOT / "demo" / "app.py"),
+        "app.py",
+        "/proc/self/environ",
+        "file:///etc/hostname",
+        "//etc/hostname",
+        "{shelf}/../log.txt",
+        "{shelf}",
+        "{uploads}",
+        "{uploads}/../../log.txt",
+    ],
+)
+def test_the_file_route_gives_nothing_else_away(demo, client, deep_photo, path):
+    client.predict(
+        gradio_client.handle_file(deep_photo), api_name="/colorize"
+    )  # both folders are there
+    (shelf,) = demo.temporary.glob("colorzoo-demo-*")
+    path = path.format(shelf=shelf, uploads=demo.temporary / "gradio")
+    for route in (path, quote(path, safe=""), path.replace("/", "%2f")):
+        with pytest.raises(urllib.error.HTTPError) as error:
+            urllib.request.urlopen(f"{demo.url}gradio_api/file={route}", timeout=WAIT)
+        assert error.value.code in (403, 404)
+
+
+def test_the_page_s_own_events_are_not_for_programs(demo, client):
+    with urllib.request.urlopen(demo.url + "config", timeout=WAIT) as answer:
+        dependencies = json.load(answer)["dependencies"]
+    private = {each["api_name"] for each in dependencies if each["api_visibility"] == "private"}
+    private = sorted(filter(None, private))
+    assert {"begin", "run", "bring"} <= set(private)
+    for name in private:
+        with pytest.raises(ValueError, match="Cannot find a function"):
+            client.predict(api_name=f"/{name}")
+
+
+@pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
+@pytest.mark.parametrize("where", ["/etc/hostname", "../../x", "http://127.0.0.1:1/x.png"])
+def test_a_reference_is_an_upload_too(demo, client, deep_photo, meta, where):
+    upload = gradio_client.handle_file(deep_photo)
+    with pytest.raises(Exception, match="unet does not take reference; no registered model does"):
+        client.predict(upload, "unet", reference=upload, api_name="/colorize")
+    sent = {"path": where, **meta}
+    text = call(demo, "compare", sent, ["unet"], 1, 1, 0, 0, 0, 0, [], sent)
+    assert "event: error" in text and "event: complete" not in text
+
+
+def test_options_go_to_the_models_that_take_them(client, deep_photo):
+    """And no model fails for those of others."""
+    hints = [[5, 5, "#b03020"]]
+    pictures, report = client.predict(
+        gradio_client.handle_file(deep_photo), ["unet", "unet-bins"], hints=hints, steps=4,
+        api_name="/compare",
+    )  # fmt: skip
+    assert [each["caption"] for each in pictures] == list(report) == ["unet", "unet-bins"]
+    with pytest.raises(Exception, match="unet does not take hints; no registered model does"):
+        client.predict(
+            gradio_client.handle_file(deep_photo), "unet", hints=hints, api_name="/colorize"
+        )
