@@ -77,7 +77,7 @@ class Colorizer(nn.Module, HubMixin):
             The input of the training loss: (N, 2, h, w) ab in L*a*b* units for regression, or any
             tensor or flat dict of tensors that ``to_ab`` accepts.
         """
-        raise TypeError(f"{type(self).__name__} has no forward(): a family has to write one")
+        raise TypeError(f"{type(self).__name__} must implement forward()")
 
     def infer(self, lightness: Tensor, **conditions: Any) -> Output:
         """Run the network on a photo. Calls ``forward``; samplers override it with their loop.
@@ -105,7 +105,7 @@ class Colorizer(nn.Module, HubMixin):
             (N, 2, h, w), ab in L*a*b* units. The caller enlarges it to the size of the lightness.
         """
         if isinstance(output, dict):
-            raise TypeError(f"{type(self).__name__} gives a dict, so it has to write to_ab()")
+            raise TypeError(f"{type(self).__name__} returns a dict, so it must implement to_ab()")
         return output
 
     def check(self, **options: Unpack[Options]) -> None:
@@ -390,4 +390,4 @@ def _not_taken(name: str, option: str) -> str:
     others = f"{', '.join(sorted(able)[:6])} do" if able else "no registered model does"
     if len(able) == 1:
         others = f"{next(iter(able))} does"
-    return f"{name} does not take {option}; {others}. Choose another model or leave {option} out."
+    return f"{name} does not support {option}; {others}. Choose another model or omit {option}."

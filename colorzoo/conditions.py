@@ -33,7 +33,7 @@ def draw_hints(hints: Sequence[Hint], region: Region, lightness: Tensor) -> Tens
 
     Args:
         hints: Points of the photo.
-        region: The part of the photo that the network is given.
+        region: The part of the photo that the network gets.
         lightness: (N, 1, h, w), that part at the working size.
 
     Returns:
@@ -95,7 +95,7 @@ def read_and_warn(image: ImageSource, *, max_pixels: int) -> Photo:
 
 
 def read_reference(source: Any) -> Photo:
-    """Read a reference; a stream is put back where it was, for the next photo or model."""
+    """Read a reference. A stream is reset to its position, for the next photo or model."""
     if not (hasattr(source, "seekable") and source.seekable()):
         return read_and_warn(source, max_pixels=MAX_PIXELS)
     place = source.tell()

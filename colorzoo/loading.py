@@ -125,10 +125,10 @@ def load(
     if source not in ("auto", "bundled", "hub"):
         raise ConfigError(f"source must be 'auto', 'bundled' or 'hub', got {source!r}")
     if source == "bundled" and revision is not None:
-        raise ConfigError(f"source='bundled' never asks the Hub: leave out revision={revision!r}.")
+        raise ConfigError(f"source='bundled' never uses the Hub: leave out revision={revision!r}.")
     if str(name).endswith(SUFFIX):
         if source != "auto" or revision is not None:
-            raise ConfigError(f"{name} is a file; source and revision are for weights.")
+            raise ConfigError(f"{name} is an ONNX file: leave out source and revision.")
         return ExportedColorizer(name).eval()
     model = _load_weights(
         name,
@@ -159,7 +159,9 @@ def _load_weights(
     folder = None if wants_hub and not _is_path(name) else local_folder(name)
     if folder is not None:
         if wants_hub:
-            raise ConfigError(f"{name} is a folder; revision and source='hub' are for the Hub.")
+            raise ConfigError(
+                f"{name} is a folder: leave out revision and source='hub', which are for the Hub."
+            )
         return load_model(Folder(folder), _builder)[1]
     repo_id, pinned = str(name), None
     if "/" not in repo_id:
@@ -168,7 +170,10 @@ def _load_weights(
             raise WeightsError(_no_weights(info))
         repo_id, pinned = info.repo_id, info.revision
     if source == "bundled":
-        raise WeightsError(f"There are no weights for {name} here; source='hub' may have some.")
+        raise WeightsError(
+            f"There are no weights for {name} on this machine. Leave out source='bundled' to load "
+            "it from the Hub."
+        )
     repo = HubRepo(
         repo_id,
         revision=revision or pinned,
@@ -196,8 +201,8 @@ def local_folder(name: str | Path) -> Path | None:
     if _is_path(name):
         if not folder.is_dir():
             raise WeightsError(
-                f"There is no folder {folder}. A registered model is given by its bare name "
-                "(see colorzoo.list_models()), a Hub repository as 'user/repo'."
+                f"There is no folder {folder}. Write a registered model as its name alone "
+                "(see colorzoo.list_models()), and a Hub repository as 'user/repo'."
             )
         return folder
     if "/" not in str(name):
@@ -211,10 +216,10 @@ def _is_path(name: str | Path) -> bool:
 
 def _no_weights(info: ModelInfo) -> str:
     if info.weights is not None:
-        return f"{info.name} is not on the Hub; colorzoo.load({info.name!r}) takes what is bundled."
+        return f"{info.name} is not on the Hub; colorzoo.load({info.name!r}) has bundled weights."
     if not info.family.__module__.startswith("colorzoo."):
         return (
-            f"{info.name} has no trained weights: its package, {info.family.__module__}, brings "
+            f"{info.name} has no trained weights: its package, {info.family.__module__}, includes "
             f"none in {info.folder}. Build it untrained with create_model({info.name!r})."
         )
     return (
@@ -230,7 +235,7 @@ def _to_device(model: Colorizer, device: str | torch.device, dtype: torch.dtype)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).partition("\n")[0]
         raise ConfigError(
-            f"The device {str(device)!r} is not there: {reason} Try 'cpu'."
+            f"The device {str(device)!r} is not available: {reason} Try 'cpu'."
         ) from error
 
 
@@ -244,9 +249,9 @@ def _builder(config: Config) -> Callable[[], Colorizer]:
     info = find_model(architecture) if isinstance(architecture, str) else None
     if info is None:
         raise ConfigError(
-            f"{config.path} names the architecture {architecture!r}, which is not registered: "
-            f"{config.origin}. There are {', '.join(list_models())}; a newer colorzoo may have "
-            "more, and a family of your own has to be imported first."
+            f"{config.path} has the architecture {architecture!r}, which is not registered: "
+            f"{config.origin}. Registered are {', '.join(list_models())}. A newer colorzoo may "
+            "have more; models of your own must be imported first."
         )
 
     def build() -> Colorizer:

@@ -24,8 +24,8 @@ class Prediction:
         lightness: (1, 1, h, w), L in [0, 100] at the working size.
         output: The return value of ``infer`` for ``lightness`` padded to the model's stride: a
             tensor or a flat dict of tensors, each with a batch dimension of 1.
-        box: The part of the photo that the network was given: left, top, right and bottom as
-            fractions of width and height. A flat border outside it stays gray.
+        box: The part of the photo that the network got: left, top, right and bottom as fractions of
+            width and height. A flat border outside it stays gray.
     """
 
     lightness: Tensor

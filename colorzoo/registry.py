@@ -137,15 +137,15 @@ def register_model(
     """
     for each in (name, *(aliases or {})):
         if not _NAME.fullmatch(each):
-            raise ValueError(f"a model's name is made of a-z, 0-9, '-', '_' and '.', got {each!r}")
+            raise ValueError(f"names may only contain a-z, 0-9, '-', '_' and '.', got {each!r}")
     if name in (aliases or {}):
-        raise ValueError(f"{name}: a former name must differ from the name")
+        raise ValueError(f"{name}: an alias must differ from the name")
     if (repo_id is None) != (revision is None):
-        raise ValueError(f"{name}: repo_id and revision go together, so that weights are pinned")
+        raise ValueError(f"{name}: give both repo_id and revision, so that weights are pinned")
     if revision is not None and not _COMMIT.fullmatch(revision):
         raise ValueError(
-            f"{name}: revision must be a commit's hash of 40 digits, so that weights are pinned, "
-            f"got {revision!r}"
+            f"{name}: revision must be a full commit hash of 40 digits, so that weights are "
+            f"pinned, got {revision!r}"
         )
 
     def decorate(family: Family) -> Family:
@@ -157,7 +157,7 @@ def register_model(
             taken = _REGISTRY.get(each) or _REGISTRY.get(_ALIASES.get(each, ("", ""))[0])
             if taken is not None:
                 raise ValueError(
-                    f"two models are called {each!r}: {taken.family.__module__} and "
+                    f"two models are named {each!r}, in {taken.family.__module__} and "
                     f"{family.__module__}; rename one"
                 )
         if not family.__dict__.get("architecture"):
@@ -182,7 +182,7 @@ def _import_families() -> None:
         except Exception as error:  # one broken package must not break the others
             package = entry.dist.name if entry.dist else entry.value
             warnings.warn(
-                f"the colorizers of the package {package} are missing: importing {entry.value} "
+                f"the models of the package {package} are not available: importing {entry.value} "
                 f"failed ({type(error).__name__}: {error}). Update the package or remove it.",
                 stacklevel=4,
             )
@@ -248,10 +248,10 @@ def model_info(name: str) -> ModelInfo:
     if info is None:
         close = difflib.get_close_matches(name, [*_REGISTRY, *_ALIASES], n=3)
         hint = f"Did you mean {' or '.join(close)}?" if close else "See colorzoo.list_models()."
-        places = f"A folder is given as './{name}', a Hub repository as 'user/{name}'."
+        places = f"Write './{name}' for a folder, or 'user/{name}' for a Hub repository."
         if "/" in name:
-            places = "Only registered names are known here; load() takes folders and Hub ids too."
-        raise UnknownModelError(f"No colorizer is called {name!r}. {hint} {places}")
+            places = "Only registered names work here; load() also accepts folders and Hub ids."
+        raise UnknownModelError(f"There is no model named {name!r}. {hint} {places}")
     if name in _ALIASES:
         warnings.warn(
             f"{name} is now called {info.name}; the old name works until version "
@@ -293,7 +293,7 @@ def create_model(name: str, /, **config: Any) -> Colorizer:
     unknown = sorted(set(config) - set(accepted))
     if unknown:
         raise ConfigError(
-            f"{name} takes no keyword {', '.join(unknown)}; it takes {', '.join(accepted)}."
+            f"{name} has no keyword {', '.join(unknown)}; it has {', '.join(accepted)}."
         )
     try:
         model = info.family(**{**info.config, **config})

@@ -1,6 +1,6 @@
-"""colorzoo's demo: drop in a photo, see it coloured by every model that has weights.
+"""The demo app: it colours a photo with every model that has weights.
 
-The page is built from the registry, so a model that is added there shows up here.
+The page is built from the registry, so new models appear without changes here.
 """
 
 import ctypes
@@ -21,12 +21,13 @@ from webapp.theme import CSS, JS, THEME
 from webapp.uploads import MAX_FILE_SIZE, MAX_PIXELS
 
 INTRO = """# colorzoo
-Drop in a black-and-white photo and compare what every model of the zoo makes of it.
-The colours are a guess, not history. Of a colour photo, only the lightness is used."""
+Drop in a black-and-white photo and compare how different models colour it.
+The colours are a plausible guess, not history. If the photo is in colour, only its brightness is
+used."""
 PRIVACY = "Photos stay on the machine that runs this page and are deleted after about an hour."
 
-MAX_WAITING = 64  # jobs in the queue; who comes later is told to come back
-MAX_VISITS = 500  # whose page state is kept
+MAX_WAITING = 64  # jobs in the queue; further visitors are asked to come back later
+MAX_VISITS = 500  # open pages whose state is kept
 
 
 def build() -> gr.Blocks:
@@ -50,13 +51,13 @@ def build() -> gr.Blocks:
 
 
 def tidy_up(every: float = 5) -> None:
-    """Delete what is older than promised, and give freed memory back to the system."""
+    """Regularly delete expired files and predictions, and return freed memory to the system."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     while True:
         time.sleep(every)
         SHELF.tidy()
         zoo.PREDICTIONS.tidy(KEPT_SECONDS)
-        if trim is not None:  # glibc alone: it keeps hundreds of MB for threads that worked once
+        if trim is not None:  # glibc keeps hundreds of MB for threads that are now idle
             trim(0)
 
 
@@ -71,11 +72,11 @@ def _is_free(host: str, port: int) -> bool:
 
 
 def main() -> None:
-    """Serve the page at HOST and PORT; where they are not set, Gradio's own variables count."""
+    """Serve the page at HOST and PORT, or else at the defaults of Gradio."""
     port = os.environ.get("PORT")
     if port and not _is_free(os.environ.get("HOST") or "127.0.0.1", int(port)):
-        sys.exit(f"Port {port} is taken: PORT={int(port) + 1} chooses another one.")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
+        sys.exit(f"Port {port} is in use: set PORT={int(port) + 1} to use another one.")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # handle it like Ctrl-C
     zoo.warm()
     threading.Thread(target=tidy_up, daemon=True).start()
     app = build()
@@ -93,7 +94,7 @@ def main() -> None:
         )
         threading.Event().wait()
     except KeyboardInterrupt:
-        app.close()  # Gradio's own way out leaves pages connected and their uploads behind
+        app.close()  # Gradio's own handler leaves pages connected and does not delete uploads
 
 
 if __name__ == "__main__":

@@ -89,3 +89,4 @@ def demo(tmp_path_factory: pytest.TempPathFactory):
 
     with DemoServer(tmp_path_factory.mktemp("demo")) as server:
         yield server
+    server.check_leftovers()

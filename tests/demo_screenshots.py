@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from helpers.demo_server import ROOT, DemoServer, open_browser, open_page, wait_for_all
+from helpers.demo_page import open_browser, open_page, wait_for_all
+from helpers.demo_server import ROOT, DemoServer
 from PIL import Image
 
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
@@ -38,7 +39,7 @@ def gray(page: Any) -> None:
 
 
 def samples(page: Any) -> None:
-    """Drawn colourings to choose from, one of them chosen."""
+    """Samples to choose from, one of them chosen."""
     results(page)
     page.locator("#samples input[type=number]").fill("4")
     page.keyboard.press("Tab")

@@ -118,7 +118,7 @@ def test_what_a_model_cannot_do_is_one_sentence(name):
             with pytest.raises(colorzoo.ConfigError) as error:
                 model.colorize("photo.png", **{option: value})
             words = str(error.value)
-            assert words.startswith(f"{name} does not take {option}; ") and other in words
+            assert words.startswith(f"{name} does not support {option}; ") and other in words
     with pytest.raises(TypeError, match="no option sed; the options are hints, reference, seed"):
         model.colorize("photo.png", sed=3)
 
@@ -131,7 +131,9 @@ def test_compare_gives_each_option_to_those_that_take_it():
         model = colorzoo.load(name)
         expected = model.colorize("photo.png", **model.taken(**asked))
         assert (pixels(result) == pixels(expected)).all()
-    with pytest.raises(colorzoo.ConfigError, match="toy-bins does not take steps; toy-flow does"):
+    with pytest.raises(
+        colorzoo.ConfigError, match="toy-bins does not support steps; toy-flow does"
+    ):
         colorzoo.compare("photo.png", models=["toy-bins", "toy-hints"], steps=3)
 
 
@@ -150,7 +152,7 @@ def test_command_line(name):
         cli, ["colorize", "photo.png", "-o", "no.png", "--model", "unet", *arguments]
     )
     assert refused.exit_code == 1 and not Path("no.png").exists()
-    assert "unet does not take" in refused.output and name in refused.output
+    assert "unet does not support" in refused.output and name in refused.output
 
 
 @every_asked
@@ -180,9 +182,9 @@ def test_batches_of_rows(name):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("toy-flow", "its network takes seed, steps beside lightness"),
-        ("toy-hints", "its network takes hints beside lightness"),
-        ("toy-exemplar", "its network takes reference beside lightness"),
+        ("toy-flow", "its network needs seed, steps besides lightness"),
+        ("toy-hints", "its network needs hints besides lightness"),
+        ("toy-exemplar", "its network needs reference besides lightness"),
     ],
 )
 def test_what_onnx_cannot_hold_is_refused(name, reason):

@@ -11,7 +11,7 @@ from PIL import Image
 import colorzoo
 from colorzoo import Hint
 from colorzoo.color import rgb_to_lab
-from colorzoo.conditions import draw_hints, draw_reference
+from colorzoo.conditions import Region, draw_hints, draw_reference
 from colorzoo.options import given
 
 RED = (200, 40, 30)
@@ -21,7 +21,8 @@ GRAY = np.full((96, 160), 120, np.uint8)
 
 def drawn(*hints: Hint, photo: tuple[int, int] = (160, 96), small: tuple[int, int] = (80, 48)):
     """The hints on a photo of a width and height, at the working size: (3, h, w)."""
-    return draw_hints(hints, photo, torch.zeros(1, 1, *small[::-1]))[0]
+    region = Region(*photo, 0, 0, *photo)
+    return draw_hints(hints, region, torch.zeros(1, 1, *small[::-1]))[0]
 
 
 def box(mask: torch.Tensor) -> tuple[int, int, int, int]:
@@ -119,6 +120,16 @@ def test_hints_are_of_the_upright_photo(tmp_path):
     assert centre(result) == pytest.approx((80, 20), abs=3)
     with pytest.raises(colorzoo.ConfigError, match="outside the photo of 96 x 160"):
         ToyHints().colorize(tmp_path / "turned.jpg", hints=[Hint(120, 20, RED)])
+
+
+def test_hints_are_of_the_photo_with_its_border(rng):
+    """A scan's flat border is not given to the network, but it counts for positions."""
+    scan = np.full((160, 240), 250, np.uint8)
+    scan[30:130, 60:220] = rng.integers(60, 180, (100, 160))
+    hints = [Hint(150, 70, RED, radius=10), Hint(10, 10, "blue", radius=8)]  # the last on paper
+    result = ToyHints().colorize(scan, hints=hints)
+    assert centre(result) == pytest.approx((150, 70), abs=5)
+    assert chroma(result)[:25].max() < 1 and chroma(result)[70, 150] > 20
 
 
 def test_photos_of_a_batch_have_their_own_pixels():

@@ -1,6 +1,8 @@
+import ast
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -12,10 +14,45 @@ def python(code: str) -> str:
     return run.stdout.strip()
 
 
-def test_import_loads_neither_timm_nor_gradio_nor_training():
+HEAVY = {
+    "av", "timm", "gradio", "lightning", "matplotlib", "torchvision", "train", "ray", "datasets",
+    "onnx", "onnxruntime",
+}  # fmt: skip
+PUBLIC = {
+    "ColorzooError", "Colorizer", "ConfigError", "DEFAULT_MODEL", "FilmError", "Hint", "HubError",
+    "ImageError", "ModelInfo", "Options", "Photo", "Prediction", "UnknownModelError",
+    "WeightsError", "__version__", "colorize", "colorize_film", "compare", "contact_sheet",
+    "create_model", "list_models", "load", "model_info", "read_photo", "register_model",
+    "save_image",
+}  # fmt: skip
+
+
+def test_import_loads_nothing_heavy():
+    """Not even PyTorch, so that ``colorzoo --help`` and an import answer at once."""
     loaded = python("import sys, colorzoo; print(*sys.modules)").split()
-    heavy = {"av", "timm", "gradio", "lightning", "matplotlib", "torchvision", "typer", "train"}
-    assert not heavy & set(loaded)
+    assert not {*HEAVY, "torch", "numpy", "PIL", "typer"} & set(loaded)
+
+
+def test_a_model_without_an_encoder_loads_neither_timm_nor_gradio_nor_training():
+    code = "import sys, colorzoo; colorzoo.create_model('unet', width=2); print(*sys.modules)"
+    assert not HEAVY & set(python(code).split())
+
+
+def test_what_is_public_is_this_list_and_the_stub_is_its_type():
+    assert set(dir(colorzoo)) == set(colorzoo.__all__) == PUBLIC
+    stub = Path(colorzoo.__file__).with_suffix(".pyi").read_text()
+    nodes = (node for node in ast.parse(stub).body if isinstance(node, ast.ImportFrom))
+    named = {alias.asname for node in nodes for alias in node.names}
+    assert named == PUBLIC
+
+
+def test_every_public_name_can_be_had():
+    code = (
+        "import colorzoo\nfor name in dir(colorzoo): print(name, getattr(colorzoo, name) is None)"
+    )
+    assert python(code).splitlines() == [f"{name} False" for name in sorted(PUBLIC)]
+    with pytest.raises(AttributeError, match="colorise"):
+        colorzoo.colorise  # noqa: B018
 
 
 def test_import_has_no_side_effects():

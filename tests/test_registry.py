@@ -1,6 +1,7 @@
 """Models by name: what is registered, former names, tags, and what is refused."""
 
 import warnings
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -38,7 +39,7 @@ def test_a_value_that_does_not_fit_is_a_config_error(value):
 
 
 def test_a_name_registered_twice_raises(scratch_registry):
-    with pytest.raises(ValueError, match="two models are called 'unet'"):
+    with pytest.raises(ValueError, match="two models are named 'unet'"):
         registry.register_model("unet", summary="again", year=2026)(Colorizer)
 
 
@@ -53,7 +54,7 @@ def test_one_class_under_two_names(scratch_registry, tmp_path):
 
 @pytest.mark.parametrize("name", ["", "U-Net", "a/b", "a b", ".hidden"])
 def test_names_that_could_be_something_else_are_refused(name):
-    with pytest.raises(ValueError, match="a model's name is made of"):
+    with pytest.raises(ValueError, match="names may only contain"):
         registry.register_model(name, summary="", year=2026)
 
 
@@ -129,15 +130,15 @@ def test_files_of_a_former_name_load(renamed, tmp_path):
 def test_a_name_has_one_model_and_a_model_one_place(renamed, name, aliases, taken):
     before = dict(registry._REGISTRY), dict(registry._ALIASES)
     register = registry.register_model(name, summary="", year=2026, aliases=aliases)
-    with pytest.raises(ValueError, match=f"two models are called '{taken}'"):
+    with pytest.raises(ValueError, match=f"two models are named '{taken}'"):
         register(registry.model_info("unet").family)
     assert (registry._REGISTRY, registry._ALIASES) == before
 
 
 def test_a_former_name_is_another_name():
-    with pytest.raises(ValueError, match="x: a former name must differ from the name"):
+    with pytest.raises(ValueError, match="x: an alias must differ from the name"):
         registry.register_model("x", summary="", year=2026, aliases={"x": "1.0"})
-    with pytest.raises(ValueError, match="a model's name is made of a-z.*'U-Net'"):
+    with pytest.raises(ValueError, match="names may only contain a-z.*'U-Net'"):
         registry.register_model("x", summary="", year=2026, aliases={"U-Net": "1.0"})
 
 
@@ -163,3 +164,38 @@ def test_a_name_without_its_tag_is_the_first_one_registered(scratch_registry, tm
         colorzoo.load("tiny.fa")
     registry.register_model("tiny", summary="", year=2026, config={"width": 7})(unet)
     assert colorzoo.create_model("tiny").config["width"] == 7  # a name of its own comes first
+
+
+# Other packages -----------------------------------------------------------------------------------
+
+
+def test_a_package_brings_models_and_a_broken_one_breaks_nothing(scratch_registry, monkeypatch):
+    """Without an installation; tests/test_contributing.py installs such a package with pip."""
+    unet = registry.model_info("unet").family
+
+    def entry(value: str, load) -> SimpleNamespace:
+        return SimpleNamespace(value=value, load=load, dist=SimpleNamespace(name="ann-colors"))
+
+    def broken():
+        raise ImportError("No module named 'nothing'")
+
+    def twin():
+        registry.register_model("unet", summary="", year=2026)(type("Twin", (unet,), {}))
+
+    entries = [
+        entry("broken", broken),
+        entry("ann", lambda: registry.register_model("ann", summary="", year=2026)(unet)),
+        entry("twin", twin),
+    ]
+    asked = []
+    monkeypatch.setattr(registry, "entry_points", lambda group: asked.append(group) or entries)
+    registry._import_families.cache_clear()
+    with pytest.warns(UserWarning, match="package ann-colors") as caught:
+        assert "ann" in colorzoo.list_models()
+    colorzoo.list_models()  # they are imported once
+    assert asked == ["colorzoo.models"]
+    words = [str(each.message) for each in caught]
+    assert len(words) == 2
+    assert "importing broken failed (ImportError: No module named 'nothing')" in words[0]
+    assert "importing twin failed (ValueError: two models are named 'unet'" in words[1]
+    assert colorzoo.model_info("unet").family is unet

@@ -35,7 +35,7 @@ from train.upkeep.readme import GRID, draw_grid, update_readme
 from train.upkeep.sheets import lay_out
 
 app = typer.Typer(help="Train and measure the zoo's models.", no_args_is_help=True)
-# What a wrong name, path or option ends in; anything else is a bug and shows its traceback.
+# Errors caused by a wrong name, path or option; any other is a bug and shows its traceback.
 _MISTAKES = (ColorzooError, FileNotFoundError, LookupError, ValueError)
 WEIGHTS = Path("colorzoo") / "weights"
 TUNING = Path("runs") / "tune"
@@ -53,63 +53,66 @@ def fit_command(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace older weights.")] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the last checkpoint.")
+        bool, typer.Option("--resume", help="Continue from the last checkpoint.")
     ] = False,
     limit_seconds: Annotated[
-        float | None, typer.Option(min=1, help="Training time; the schedule fits itself to it.")
+        float | None, typer.Option(min=1, help="Training time; the schedule adapts to it.")
     ] = None,
-    limit_photos: Annotated[int | None, typer.Option(min=2, help="Use so many photos.")] = None,
-    device: Annotated[Device, typer.Option(help="auto: the GPU when there is one.")] = "auto",
-    devices: Annotated[int, typer.Option(min=1, help="GPUs, or CPU processes, a node.")] = 1,
-    nodes: Annotated[int, typer.Option(min=1, help="Machines.")] = 1,
-    precision: Annotated[Precision, typer.Option(help="auto: as suits the device.")] = "auto",
+    limit_photos: Annotated[int | None, typer.Option(min=2, help="Use at most this many.")] = None,
+    device: Annotated[Device, typer.Option(help="auto: the GPU if there is one.")] = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="GPUs, or CPU processes, per node.")] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help="Number of machines.")] = 1,
+    precision: Annotated[Precision, typer.Option(help="auto: what is fast there.")] = "auto",
     compile_: Annotated[
         bool, typer.Option("--compile", help="Compile the network, for long runs.")
     ] = False,
-    memory: Annotated[Memory, typer.Option(help="Where the photos are kept.")] = "auto",
+    memory: Annotated[
+        Memory, typer.Option(help="Keep photos on the device, or stream them.")
+    ] = "auto",
     start: Annotated[
         str | None,
-        typer.Option(help="First weights: random, imagenet, a timm safetensors file, or a model."),
+        typer.Option(help="Initial weights: random, imagenet, a timm safetensors file or a model."),
     ] = None,
     keyword: Annotated[
         list[str] | None,
-        typer.Option(help="Of the model, NAME=VALUE, such as attention=true. Several."),
+        typer.Option(help="A keyword of the model, such as attention=true. Can be repeated."),
     ] = None,
-    loss: Annotated[LossName | None, typer.Option(help="Instead of the recipe's.")] = None,
+    loss: Annotated[LossName | None, typer.Option(help="Replaces the recipe's loss.")] = None,
     term: Annotated[
         list[str] | None,
-        typer.Option(help="Added to the loss, NAME=WEIGHT: colorfulness, perceptual. Several."),
+        typer.Option(help="Adds colorfulness=WEIGHT or perceptual=WEIGHT to the loss. Repeatable."),
     ] = None,
     term_weights: Annotated[
-        str | None, typer.Option(help="The perceptual term's encoder: a timm safetensors file.")
+        str | None, typer.Option(help="A timm safetensors file for the perceptual term.")
     ] = None,
     sides: Annotated[
-        str | None, typer.Option(help="Training resolution: 64, or 96,0.7:128 to end larger.")
+        str | None,
+        typer.Option(help="Training resolution: 64, or 96,0.7:128 for 128 after 70 % of the run."),
     ] = None,
     degraded: Annotated[
         float | None, typer.Option(min=0, max=1, help="Share of photos that are made to look old.")
     ] = None,
     schedule: Annotated[
-        Literal["cosine", "plateau"] | None, typer.Option(help="Instead of the recipe's.")
+        Literal["cosine", "plateau"] | None, typer.Option(help="Replaces the recipe's schedule.")
     ] = None,
     patience: Annotated[
-        int | None, typer.Option(min=1, help="Epochs without progress before it stops.")
+        int | None, typer.Option(min=1, help="Stop after this many epochs without progress.")
     ] = None,
     split: Annotated[
         str | None, typer.Option(help="Training/validation/test, such as 80/10/10.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=2, help="Instead of the recipe's.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Replaces the recipe's.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=2, help="Replaces the recipe's.")] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(min=0, help="Instead of the recipe's.")
+        float | None, typer.Option(min=0, help="Replaces the recipe's.")
     ] = None,
 ) -> None:
     """Train a model by its recipe and export its weights."""
-    from train.fit import fit  # Lightning takes seconds to import, and most commands do without
+    from train.fit import fit  # importing Lightning takes seconds, and most commands do not need it
 
     export = export or WEIGHTS / name
     if export.joinpath(WEIGHTS_FILE).exists() and not overwrite:
-        _fail(f"{export} holds weights: pass --overwrite to replace them, or --export FOLDER")
+        _fail(f"{export} has weights: pass --overwrite to replace them, or --export FOLDER")
     run = Run(
         data=data,
         folder=folder or Path("runs") / name,
@@ -152,16 +155,16 @@ def tune_command(
     data: Annotated[
         str, typer.Option(help="Folder of photos or of tar shards, a tar, or a Hub data set.")
     ],
-    folder: Annotated[Path, typer.Option(help="Holds the study and its table.")] = TUNING,
-    trials: Annotated[int, typer.Option(min=1, help="Settings to try, in all.")] = 12,
-    folds: Annotated[int, typer.Option(min=2, help="Parts of the cross-validation.")] = 3,
-    limit_photos: Annotated[int, typer.Option(min=2, help="Use so many photos.")] = 3000,
+    folder: Annotated[Path, typer.Option(help="Folder for the study and its table.")] = TUNING,
+    trials: Annotated[int, typer.Option(min=1, help="Total number of settings to try.")] = 12,
+    folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 3,
+    limit_photos: Annotated[int, typer.Option(min=2, help="Use at most this many photos.")] = 3000,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over a fold.")] = 3,
     side: Annotated[int, typer.Option(min=16, help="Resolution, pixels.")] = 64,
-    metric: Annotated[Metric, typer.Option(help="What is maximised.")] = "val_psnr",
-    device: Annotated[Device, typer.Option(help="auto: the GPU when there is one.")] = "auto",
+    metric: Annotated[Metric, typer.Option(help="The metric to maximise.")] = "val_psnr",
+    device: Annotated[Device, typer.Option(help="auto: the GPU if there is one.")] = "auto",
 ) -> None:
-    """Search for batch size, learning rate and loss; called again, it goes on where it stopped."""
+    """Search for batch size, learning rate and loss; run it again to continue."""
     from train.tune import Search, tune  # as above
 
     search = Search(
@@ -188,12 +191,17 @@ def tune_command(
 @app.command(name="evaluate")
 def evaluate_command(
     name: Annotated[str, typer.Argument(help="A registered model with weights, or all.")],
-    data: Annotated[Path, typer.Option(help="Tar shard or folder of colour photos.")],
+    data: Annotated[
+        list[Path],
+        typer.Option(
+            help="Tar shard or folder of colour photos. If repeated, the first is the main set."
+        ),
+    ],
     device: Annotated[str, typer.Option(help="Where the models run: cpu, cuda, ...")] = "cpu",
-    lpips: Annotated[bool, typer.Option("--lpips", help="Measure LPIPS too.")] = False,
-    fid: Annotated[bool, typer.Option("--fid", help="Measure FID too.")] = False,
+    lpips: Annotated[bool, typer.Option("--lpips", help="Also measure LPIPS.")] = False,
+    fid: Annotated[bool, typer.Option("--fid", help="Also measure FID.")] = False,
 ) -> None:
-    """Measure models beside the gray baseline; renew metrics.json, cards, and README's table."""
+    """Measure models and the gray baseline; update metrics.json, cards and the README's table."""
     names = measurable_models() if name == "all" else [name]
     asked = [measure for measure, wanted in (("lpips", lpips), ("fid", fid)) if wanted]
     try:
@@ -216,14 +224,18 @@ def evaluate_command(
 def choose_command(
     model: Annotated[str, typer.Argument(help="A registered model, a folder or a Hub id.")],
     data: Annotated[Path, typer.Argument(help="Validation photos: a folder or a tar.")],
-    work_size: Annotated[list[int] | None, typer.Option(help="Pixels; several times.")] = None,
-    temperature: Annotated[list[float] | None, typer.Option(help="T of bins.")] = None,
-    mix: Annotated[list[float] | None, typer.Option(help="Lambda of bins, 1 for none.")] = None,
+    work_size: Annotated[list[int] | None, typer.Option(help="Pixels; repeatable.")] = None,
+    temperature: Annotated[list[float] | None, typer.Option(help="T of -bins models.")] = None,
+    mix: Annotated[
+        list[float] | None, typer.Option(help="Rebalancing of -bins models, 1 for none.")
+    ] = None,
     saturation: Annotated[list[float] | None, typer.Option(help="Factor on ab.")] = None,
-    limit_photos: Annotated[int | None, typer.Option(min=1, help="The first so many.")] = None,
+    limit_photos: Annotated[
+        int | None, typer.Option(min=1, help="Use only the first photos, this many.")
+    ] = None,
     aged: Annotated[bool, typer.Option("--aged", help="Make the photos look old.")] = False,
 ) -> None:
-    """Measure other settings of the same weights, beside gray; options are combined."""
+    """Measure all combinations of other settings with the same weights, compared with gray."""
     from train.choose import choose, combine  # as above
 
     answers = combine(work_size or (), temperature or (), mix or (), saturation or ())
@@ -241,7 +253,7 @@ def choose_command(
             f"{each.truth_cf:.1f}",
         )
     Console().print(table)
-    print("PSNR and AuC: over the gray photo.")
+    print("PSNR and AuC: difference from the gray photo.")
 
 
 @app.command(name="look")
@@ -251,10 +263,10 @@ def look_command(
     model: Annotated[
         list[str] | None, typer.Option(help="Only this model; can be given several times.")
     ] = None,
-    photos: Annotated[int, typer.Option(min=1, help="How many, chosen at random.")] = 40,
+    photos: Annotated[int, typer.Option(min=1, help="Number of photos, chosen at random.")] = 40,
     seed: Annotated[int, typer.Option(help="Seed of the random choice.")] = 0,
 ) -> None:
-    """Draw a sheet with a row for each photo: black and white, every model, the truth."""
+    """Draw a sheet with one row per photo: black and white, every model, the original."""
     try:
         sheet, unreadable = lay_out(data, models=model, photos=photos, seed=seed)
         save_image(sheet, output)
@@ -268,21 +280,21 @@ def look_command(
 @app.command(name="judge")
 def judge_command(
     name: Annotated[str, typer.Argument(help="A registered model with bundled weights.")],
-    photos: Annotated[str, typer.Argument(help='What was looked at: "40 photos of test.tar".')],
+    photos: Annotated[str, typer.Argument(help='The photos, such as "40 photos of test.tar".')],
     plausible: Annotated[int, typer.Argument(min=0, help="Results that look right.")],
     odd: Annotated[
         int, typer.Argument(min=0, help="Results with a tint, a spot, or something left gray.")
     ],
     wrong: Annotated[
-        int, typer.Argument(min=0, help="Results with a colour that the thing cannot have.")
+        int, typer.Argument(min=0, help="Results in which something has an impossible colour.")
     ],
 ) -> None:
-    """Record what was counted by eye on a sheet of `look`, for README and card."""
+    """Record how many results on a sheet of `look` look right, for README and card."""
     try:
         record(WEIGHTS / name, photos, Counts(plausible, odd, wrong))
     except (OSError, ValueError) as error:
         _fail(error)
-    print(f"recorded; `python -m train readme` shows it until {name} gets other weights")
+    print(f"recorded for these weights of {name}; update README with `python -m train readme`")
 
 
 @app.command(name="publish")
@@ -299,7 +311,7 @@ def publish_command(
     from_checkout: Annotated[
         bool,
         typer.Option(
-            "--from-checkout", help="The Space gets this checkout's colorzoo, as a wheel."
+            "--from-checkout", help="Push a wheel of this checkout, for the Space to install."
         ),
     ] = False,
     branch: Branch = None,
@@ -310,7 +322,7 @@ def publish_command(
 ) -> None:
     """Push a model's weights, numbers, card and pictures to the Hub and print the commit to pin.
 
-    Or, with --space, the demo: its README.md is always replaced.
+    With --space, publish the demo instead; its README.md is always replaced.
     """
     try:
         if space is not None and name is None:
@@ -332,7 +344,7 @@ def publish_command(
 
 @app.command(name="readme")
 def readme_command() -> None:
-    """Bring the README's table and grid, and the bundled cards, up to date with the weights."""
+    """Update the README's table and picture, and the bundled cards."""
     try:
         _renew_readme()
     except (ColorzooError, OSError, ValueError) as error:
@@ -341,7 +353,7 @@ def readme_command() -> None:
 
 @app.command(name="flicker")
 def flicker_command() -> None:
-    """Measure how much films flicker with the default model; renew the table in docs/films.md."""
+    """Measure how much films flicker with the default model; update the table in docs/films.md."""
     found = flicker.measure()
     print(flicker.flicker_text(found))
     try:
@@ -354,7 +366,7 @@ def _renew_readme() -> None:
     changed = update_readme(Path("README.md"))
     draw_grid(GRID)
     print(f"README.md {'updated' if changed else 'was up to date'}, {GRID} drawn")
-    print(f"cards renewed: {', '.join(renew_cards()) or 'none, all were up to date'}")
+    print(f"cards updated: {', '.join(renew_cards()) or 'none, all were up to date'}")
 
 
 def _fail(error: Exception | str) -> NoReturn:

@@ -1,7 +1,7 @@
-"""Training as the generator of a conditional GAN: Pix2Pix, as published and stabilised.
+"""Train a model as the generator of a conditional GAN: Pix2Pix, as published or stabilised.
 
 Isola et al. 2017, "Image-to-Image Translation with Conditional Adversarial Networks"
-(https://arxiv.org/abs/1611.07004). Nothing of this file gets into exported weights.
+(https://arxiv.org/abs/1611.07004). Exported weights contain only the generator.
 """
 
 from typing import Literal, cast
@@ -18,12 +18,12 @@ from colorzoo.prediction import each_part
 from train.module import ColorizerModule, full_precision
 from train.recipe import Adversarial, Recipe
 
-# ab is divided by this for the discriminator and the L1 term, so that both see about [-1, 1].
+# ab is divided by this for the discriminator and the L1 term, to a range of about [-1, 1].
 _AB_SCALE = 110.0
 
 
 class PatchDiscriminator(nn.Sequential):
-    """PatchGAN: says of every 70x70 patch of a coloured picture whether it looks real.
+    """PatchGAN: classifies every 70x70 patch of a coloured picture as real or fake.
 
     Layers C64-C128-C256-C512-C1 of 4x4 convolutions and leaky ReLU, the first three of stride 2.
 
@@ -34,7 +34,7 @@ class PatchDiscriminator(nn.Sequential):
     """
 
     def __init__(self, *, width: int = 64, spectral: bool = False) -> None:
-        """Build it with random weights, N(0, 0.02) as published."""
+        """Build the network with random weights, N(0, 0.02) as published."""
         channels = (3, width, 2 * width, 4 * width, 8 * width)
         layers: list[nn.Module] = []
         for i, (inputs, outputs) in enumerate(zip(channels, channels[1:], strict=False)):
@@ -46,7 +46,7 @@ class PatchDiscriminator(nn.Sequential):
         super().__init__(*layers, _conv(channels[-1], 1, 1, spectral, bias=True))
 
     def judge(self, lightness: Tensor, ab: Tensor) -> Tensor:
-        """Judge a picture.
+        """Classify the patches of pictures.
 
         Args:
             lightness: (N, 1, H, W), L in [0, 100], sides of at least 24 pixels.
@@ -65,9 +65,9 @@ def _conv(inputs: int, outputs: int, stride: int, spectral: bool, *, bias: bool)
 
 
 def discriminator_loss(real: Tensor, fake: Tensor, *, objective: Literal["bce", "hinge"]) -> Tensor:
-    """Loss of a discriminator from its logits on real and on generated patches.
+    """Compute the discriminator's loss from its logits for real and generated patches.
 
-    BCE is halved, as published, to slow the discriminator down.
+    BCE is halved, as published, to slow down the discriminator.
     """
     if objective == "hinge":
         return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
@@ -75,31 +75,31 @@ def discriminator_loss(real: Tensor, fake: Tensor, *, objective: Literal["bce", 
 
 
 def generator_loss(fake: Tensor, *, objective: Literal["bce", "hinge"]) -> Tensor:
-    """Loss of a generator from the discriminator's logits on its patches (non-saturating BCE)."""
+    """Compute the generator's loss from the discriminator's logits (BCE: non-saturating)."""
     return -fake.mean() if objective == "hinge" else F.softplus(-fake).mean()
 
 
 def gradient_penalty(verdict: Tensor, ab: Tensor) -> Tensor:
-    """R1 of Mescheder et al. 2018: how steep a discriminator is where photos are real.
+    """Compute R1 of Mescheder et al. 2018: the discriminator's gradient on real photos.
 
     Args:
         verdict: (N, 1, h, w) logits.
-        ab: (N, 2, H, W), L*a*b* units, what they were computed from.
+        ab: (N, 2, H, W), L*a*b* units, from which they were computed.
 
     Returns:
-        The squared norm of the gradient of each picture's mean logit, by ab as the network sees
-        it (divided by 110), mean of the pictures.
+        The squared norm of the gradient of each picture's mean logit with respect to scaled ab
+        (divided by 110), mean over the pictures.
     """
     (gradient,) = torch.autograd.grad(verdict.mean(dim=(1, 2, 3)).sum(), ab, create_graph=True)
     return (gradient * _AB_SCALE).square().sum(dim=(1, 2, 3)).mean()
 
 
 class AdversarialModule(ColorizerModule):
-    """Trains a Colorizer against a discriminator, a step each in turn.
+    """Trains a Colorizer against a discriminator, with alternating steps.
 
     Args:
         recipe: Its objective must be an ``Adversarial``.
-        timer: Measures training time, when the run is limited by it.
+        timer: Measures training time, if the run is limited by it.
     """
 
     def __init__(self, recipe: Recipe, *, timer: Timer | None = None) -> None:
@@ -114,7 +114,7 @@ class AdversarialModule(ColorizerModule):
         self.automatic_optimization = False
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Adam for each; both rates follow the cosine."""
+        """Create an AdamW for each network; both rates follow the cosine schedule."""
         recipe = self.recipe
         return [
             torch.optim.AdamW(
@@ -127,7 +127,7 @@ class AdversarialModule(ColorizerModule):
         ]
 
     def training_step(self, lab: Tensor, batch_idx: int) -> None:
-        """Step the discriminator, then the generator, on a (N, 3, H, W) L*a*b* batch."""
+        """Train the discriminator, then the generator, on a (N, 3, H, W) L*a*b* batch."""
         generator_steps, discriminator_steps = cast(list[LightningOptimizer], self.optimizers())
         for steps, peak in (
             (generator_steps, self.recipe.learning_rate),

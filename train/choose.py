@@ -1,7 +1,7 @@
-"""Try answers of a trained model on validation photos: saturation, size, and T and lambda of bins.
+"""Try settings of a trained model on validation photos: saturation, size, T and lambda of bins.
 
-All of these change what is made of the same weights, so a bolder or a more careful model costs no
-training. Choose on validation photos only; what is chosen goes into the model's configuration.
+All of these change the results of the same weights, so making a model bolder or more cautious needs
+no training. Use validation photos only, and put the chosen values into the model's configuration.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,10 +26,10 @@ from train.module import to_bytes
 
 @dataclass(frozen=True)
 class Answer:
-    """What is made of a network's output; None is the model's own.
+    """Settings to try; None means the model's default.
 
     Attributes:
-        work_size: Short side, in pixels, at which the network looks.
+        work_size: Short side of the network's input, pixels.
         temperature: T of the annealed mean.
         mix: Lambda of the rebalancing.
         saturation: Factor on ab.
@@ -41,7 +41,7 @@ class Answer:
     saturation: float = 1.0
 
     def __str__(self) -> str:
-        """Name what differs from the model's own."""
+        """List the settings that differ from the model's defaults."""
         parts = {
             "size": self.work_size,
             "T": self.temperature,
@@ -49,19 +49,19 @@ class Answer:
             "saturation": self.saturation if self.saturation != 1 else None,
         }
         said = [f"{key} {value:g}" for key, value in parts.items() if value is not None]
-        return ", ".join(said) or "as it is"
+        return ", ".join(said) or "defaults"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an answer measures, as in metrics.json.
+    """The scores of some settings, measured as for metrics.json.
 
     Attributes:
-        answer: What was tried.
-        psnr: Over the gray picture's, dB, mean of the photos.
-        auc: Over the gray picture's, percent, mean of the photos.
-        cf: Colourfulness, mean of the photos.
-        truth_cf: That of the truth.
+        answer: The settings.
+        psnr: PSNR minus that of the gray picture, dB, mean over the photos.
+        auc: AuC minus that of the gray picture, percent, mean over the photos.
+        cf: Colourfulness, mean over the photos.
+        truth_cf: Colourfulness of the originals.
     """
 
     answer: Answer
@@ -77,7 +77,7 @@ def combine(
     mixes: Sequence[float] = (),
     saturations: Sequence[float] = (),
 ) -> list[Answer]:
-    """List all combinations; where nothing is given, the model's own value is taken."""
+    """List all combinations; an empty sequence means the model's default."""
     axes = (work_sizes or [None], temperatures or [None], mixes or [None], saturations or [1.0])
     return [Answer(*values) for values in product(*axes)]
 
@@ -90,22 +90,22 @@ def choose(
     limit: int | None = None,
     aged: bool = False,
 ) -> list[Outcome]:
-    """Measure each answer on the same photos; the network runs once a size and photo.
+    """Measure all settings on the same photos; the network runs once per size and photo.
 
     Args:
         model: The model.
-        data: A folder of colour photos, or a tar archive of some.
-        answers: What to try.
-        limit: Take the first so many photos.
-        aged: Make the photos look old first (see ``train.degrade``), each in one way always. Truth
-            is then the old photo's lightness with the clean photo's colours.
+        data: A folder or tar archive of colour photos.
+        answers: The settings to try.
+        limit: Use only this many photos, from the first on.
+        aged: Make the photos look old first (see ``train.degrade``), each always in the same way.
+            They are then compared with the old photo's lightness and the clean photo's colours.
 
     Returns:
-        An outcome for each answer, in their order.
+        One outcome per settings, in their order.
 
     Raises:
-        ImageError: If there is no colour photo that can be read.
-        ConfigError: If an answer does not suit the model.
+        ImageError: If there is no readable colour photo.
+        ConfigError: If the model does not support the settings.
     """
     variants = [_variant(model, answer) for answer in answers]
     rows: list[list[tuple[float, ...]]] = [[] for _ in answers]
@@ -135,13 +135,13 @@ def choose(
                 )
             )
     if not rows or not rows[0]:
-        raise ImageError(f"{data} holds no colour photo that can be read; name a tar of some")
+        raise ImageError(f"{data} has no readable colour photo; give a folder or tar of photos")
     means = [map(float, np.mean(row, axis=0)) for row in rows]
     return [Outcome(answer, *mean) for answer, mean in zip(answers, means, strict=True)]
 
 
 def age(rgb: np.ndarray, *, seed: int) -> np.ndarray:
-    """Make a (H, W, 3) uint8 photo look old; its colours stay, as far as they can be shown."""
+    """Make a (H, W, 3) uint8 photo look old; its ab is kept as far as sRGB can show it."""
     lab = rgb_to_lab(torch.tensor(rgb).permute(2, 0, 1)[None] / 255)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -154,7 +154,7 @@ def _sizes(answers: Iterable[Answer]) -> list[int | None]:
 
 
 def _variant(model: Colorizer, answer: Answer) -> Colorizer:
-    """Give the model with another lambda, where one is asked for; T is an option of the call."""
+    """Return the model with another lambda, if one is given; T is an option of ``render``."""
     options: Options = {"temperature": answer.temperature}
     model.check(**options)
     if answer.mix is None:

@@ -1,7 +1,7 @@
-"""Make photos as old as those that people bring: blurred, faded, grainy, scanned to JPEG.
+"""Make photos look old, like those that people want to colour: blurred, faded, grainy, compressed.
 
-A network that has seen desaturated digital photos only takes grain for texture and a faded print
-for fog. Only lightness is degraded; the colours to be found stay those of the clean photo.
+A network that was trained only on desaturated digital photos mistakes grain for texture and a faded
+print for fog. Only lightness is degraded; the target colours are still those of the clean photo.
 """
 
 import io
@@ -12,25 +12,25 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional as V
 
-# Each is met by half of the pictures that are degraded at all, in the order of a photo's life.
+# Each step is applied to half of the degraded pictures, in the order in which photos age.
 _CHANCE = 0.5
 _BLUR = (0.4, 1.6)  # standard deviation, pixels
-_BLACK, _WHITE = 35.0, 65.0  # L that the darkest and the lightest tones may fade to
-_GAMMA = (0.6, 1.7)  # tone curves of prints, and of sepia turned gray
+_BLACK, _WHITE = 35.0, 65.0  # limits of L to which black and white may fade
+_GAMMA = (0.6, 1.7)  # tone curves of prints, and of sepia converted to gray
 _GRAIN = (0.5, 5.0)  # standard deviation, L
 _GRAIN_SIZE = (0.0, 1.0)  # standard deviation of the blur of the grain, pixels
 _QUALITY = (25, 85)  # of JPEG
 
 
 def degrade(lightness: Tensor, share: float) -> Tensor:
-    """Age some pictures of a batch, each in its own way.
+    """Make some pictures of a batch look old, each in a different way.
 
     Args:
         lightness: (N, 1, H, W), L in [0, 100].
-        share: Of the pictures that are degraded, in [0, 1].
+        share: Share of the pictures to degrade, in [0, 1].
 
     Returns:
-        (N, 1, H, W), L in [0, 100]; the input where nothing is degraded.
+        (N, 1, H, W), L in [0, 100]; pictures that are not degraded are unchanged.
     """
     if share <= 0:
         return lightness
@@ -45,12 +45,12 @@ def degrade(lightness: Tensor, share: float) -> Tensor:
 
 
 def _blur(lightness: Tensor) -> Tensor:
-    """A lens out of focus or a copy of a copy; one strength a batch, chosen anew in each."""
+    """Blur, as from a lens out of focus or a copy of a copy; one random strength per batch."""
     return V.gaussian_blur(lightness, [9, 9], [_between(_BLUR)])
 
 
 def _fade(lightness: Tensor) -> Tensor:
-    """Another tone curve, and black and white that are neither."""
+    """Change the tone curve, and fade black and white."""
     draw = torch.rand(3, len(lightness), 1, 1, 1, device=lightness.device)
     gamma = _GAMMA[0] * (_GAMMA[1] / _GAMMA[0]) ** draw[0]
     black = _BLACK * draw[1] ** 2

@@ -1,14 +1,15 @@
-"""Measure a model by the protocol of colorzoo/metrics.py and write its metrics.json."""
+"""Measure a model by the protocol of colorzoo/evaluation/metrics.py and write its metrics.json."""
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 
+from colorzoo.atomic import write_whole
 from colorzoo.evaluation import report as evaluation
 from colorzoo.evaluation.metrics import Measure
 from colorzoo.evaluation.report import scores_table
@@ -16,18 +17,20 @@ from colorzoo.hub.checkpoint import METRICS_FILE
 from colorzoo.loading import load
 from colorzoo.registry import list_models, model_info
 
-# No markup: file names may hold brackets.
+# The keys in metrics.json for each set of photos after the first.
+_OF_A_SET = ("data", "photos", "unreadable", "scores", "gray", "milliseconds")
+# No markup, because file names may contain brackets.
 _out = Console(markup=False, highlight=False)
 
 
 def measurable_models() -> list[str]:
-    """Name the models whose weights are in this checkout."""
+    """List the models whose weights are in this checkout."""
     return [name for name in list_models(pretrained=True) if model_info(name).weights]
 
 
 def evaluate_model(
     name: str,
-    data: Path,
+    data: Sequence[Path],
     *,
     weights: Path,
     sheet: Path,
@@ -38,43 +41,56 @@ def evaluate_model(
 
     Args:
         name: Registered name.
-        data: Tar shard, photo, or folder of photos.
-        weights: The model's weights folder; metrics.json goes there.
-        sheet: Where to draw the first photos: black and white, result, truth.
-        measures: LPIPS and FID from :func:`colorzoo.perceptual.find_measures`.
-        device: Where the model runs.
+        data: Sets of photos: tar shards, photos, or folders of photos. The first one is used for
+            the sheet and the main scores; metrics.json lists the others under "other_sets".
+        weights: The model's weights folder; metrics.json is written there.
+        sheet: File for a sheet of the first photos: black and white, result, original.
+        measures: LPIPS and FID from :func:`colorzoo.evaluation.perceptual.find_measures`.
+        device: Device on which the model runs.
 
     Returns:
         The path of metrics.json.
 
     Raises:
-        ColorzooError: If the weights cannot be loaded, or there is no photo that can be read.
-        ValueError: If the weights are another model's.
+        ColorzooError: If the weights cannot be loaded, or there is no readable photo.
+        ValueError: If the weights belong to another model.
     """
     model = load(weights, device=device)
     if model.architecture != name:
-        raise ValueError(f"{weights} holds {model.architecture}, not {name}")
+        raise ValueError(f"{weights} has the weights of {model.architecture}, not of {name}")
     commit = _commit()
-    report = evaluation.evaluate_model(
-        model,
-        name,
-        data,
-        measures=measures,
-        track=partial(track, description=f"Measuring {name}", total=None),
+    report, *others = (
+        evaluation.evaluate_model(
+            model,
+            name,
+            photos,
+            measures=measures,
+            track=partial(track, description=f"Measuring {name} on {photos.name}", total=None),
+        )
+        for photos in data
     )
     found = {**report.as_json(), "commit": commit}
+    if others:
+        found["other_sets"] = [
+            {key: value for key, value in other.as_json().items() if key in _OF_A_SET}
+            for other in others
+        ]
     path = weights / METRICS_FILE
-    path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    write_whole(path, (json.dumps(found, indent=2) + "\n").encode())
     sheet.parent.mkdir(parents=True, exist_ok=True)
     report.sheet.save(sheet)
-    for line in report.unreadable:
-        _out.print(f"skipped: {line}", soft_wrap=True)
-    _out.print(scores_table({"gray": found["gray"], name: found["scores"]}))
+    for each in (report, *others):
+        for line in each.unreadable:
+            _out.print(f"skipped: {line}", soft_wrap=True)
+        scores = each.as_json()
+        _out.print(
+            scores_table({f"gray, {scores['data']}": scores["gray"], name: scores["scores"]})
+        )
     return path
 
 
 def _commit() -> str:
-    """The commit of the code that measures, marked when code differs from it."""
+    """Return the commit of this checkout, with "-dirty" if the code has changes."""
 
     def git(*arguments: str) -> str:
         folder = Path(__file__).parent.parent
@@ -84,6 +100,6 @@ def _commit() -> str:
     try:
         changed = git("status", "--porcelain", "--", "colorzoo", "train", ":!colorzoo/weights")
         commit = git("rev-parse", "--short=12", "HEAD")
-    except OSError:  # no git here
+    except OSError:  # git is not installed
         return "unknown"
     return f"{commit}-dirty" if commit and changed else commit or "unknown"

@@ -1,4 +1,4 @@
-"""Train one model: photos and a recipe in; weights, curves and a contact sheet out."""
+"""Train one model from photos and a recipe; write weights, curves and a contact sheet."""
 
 import json
 import os
@@ -34,13 +34,15 @@ from train.run import Device, Run
 from train.start import initialise
 from train.upkeep.ratings import EYE_FILE
 
+_CHECKPOINT_EVERY = timedelta(minutes=5)
+
 
 def fit(recipe: Recipe, run: Run) -> Path:
-    """Train, then export the weights that the recipe keeps.
+    """Train, then export the weights that ``recipe.keep`` selects.
 
     Args:
-        recipe: What to train and how.
-        run: Where and how long.
+        recipe: The recipe.
+        run: The settings of this run.
 
     Returns:
         The export folder: fp16 model.safetensors (of the moving average) and config.json.
@@ -48,8 +50,8 @@ def fit(recipe: Recipe, run: Run) -> Path:
     Raises:
         FileNotFoundError: If there are no photos, or nothing to resume.
         ValueError: If no photo has colour.
-        WeightsError: If the weights to start from are missing or do not fit.
-        ConfigError: If Lightning finds no such device here, or cannot use it so.
+        WeightsError: If the initial weights are missing or do not fit.
+        ConfigError: If Lightning does not find the device, or cannot use it with these settings.
     """
     last = run.folder / "last.ckpt"
     if run.resume and not last.is_file():
@@ -66,7 +68,7 @@ def fit(recipe: Recipe, run: Run) -> Path:
         trainer = _trainer(recipe, run, [best, *([timer] if timer else [])], last)
     data = PhotoData(run.data, recipe, limit=run.limit_photos, memory=run.memory)
     if trainer.is_global_zero:
-        if not run.resume:  # an older run's checkpoint must not be taken for this one's
+        if not run.resume:  # checkpoints of an older run must not be used
             shutil.rmtree(run.folder / "log", ignore_errors=True)
             for old in run.folder.glob("*.ckpt"):
                 old.unlink()
@@ -79,7 +81,7 @@ def fit(recipe: Recipe, run: Run) -> Path:
     steps = trainer.fit_loop.total_batch_idx + 1
     kept = Path(last if recipe.keep == "last" else best.best_model_path)
     state: dict[str, Tensor] = {}
-    if trainer.is_global_zero:  # other nodes may not see this disk
+    if trainer.is_global_zero:  # other nodes may not have access to this disk
         state = torch.load(kept, map_location="cpu", weights_only=True)["state_dict"]
     module.load_state_dict(trainer.strategy.broadcast(state), strict=True)
     if len(data.test):
@@ -90,7 +92,7 @@ def fit(recipe: Recipe, run: Run) -> Path:
             f"last epoch; kept {kept.name}"
         )
         save_weights(module.model, run.export, dtype=torch.float16)
-        for file in (METRICS_FILE, BUNDLED_CARD_FILE, EYE_FILE):  # they told of other weights
+        for file in (METRICS_FILE, BUNDLED_CARD_FILE, EYE_FILE):  # about older weights
             (run.export / file).unlink(missing_ok=True)
         draw_curves(run.folder)
         sheet = draw_sheet(module.model.cpu().eval(), data.validation.cpu())
@@ -101,7 +103,7 @@ def fit(recipe: Recipe, run: Run) -> Path:
 
 @contextmanager
 def configuring() -> Iterator[None]:
-    """Turn Lightning's word for a device that is not there, say, into a ConfigError."""
+    """Turn Lightning's configuration errors, such as a missing device, into a ConfigError."""
     try:
         yield
     except MisconfigurationException as error:
@@ -109,9 +111,9 @@ def configuring() -> Iterator[None]:
 
 
 def moving_average(decay: float) -> WeightAveraging:
-    """Exponential moving average of the weights that starts short and grows to ``decay``.
+    """Return an exponential moving average of the weights whose decay grows up to ``decay``.
 
-    A fixed decay of 0.999 would leave a run of a few hundred steps with its first random weights.
+    With a fixed decay of 0.999, short runs would end with mostly the initial random weights.
     """
 
     def average(mean: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
@@ -122,7 +124,7 @@ def moving_average(decay: float) -> WeightAveraging:
 
 
 class _AverageOnDevice(WeightAveraging):
-    """Keeps the average where the model will be: at setup, it is still on the CPU."""
+    """Keeps the average on the training device, although the model is still on the CPU at setup."""
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         self._device = trainer.strategy.root_device
@@ -130,7 +132,7 @@ class _AverageOnDevice(WeightAveraging):
 
 
 class _AtomicCheckpoints(TorchCheckpointIO):
-    """Writes beside the checkpoint and renames, so that a killed run keeps the one before."""
+    """Writes checkpoints atomically, so that a killed run still has the previous one."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
@@ -147,8 +149,14 @@ def _best(recipe: Recipe, folder: Path) -> ModelCheckpoint:
 
 
 def _trainer(recipe: Recipe, run: Run, callbacks: list[Callback], last: Path) -> pl.Trainer:
-    # A callback of its own: save_last=True would write it only when the best one changes.
-    latest = ModelCheckpoint(run.folder, last.stem, enable_version_counter=False)
+    # A separate callback: save_last=True would only write it when the best one changes.
+    # By time too, because an epoch can take half an hour on a CPU.
+    latest = [
+        ModelCheckpoint(
+            run.folder, last.stem, enable_version_counter=False, train_time_interval=interval
+        )
+        for interval in (None, _CHECKPOINT_EVERY)  # None: at the end of each epoch
+    ]
     stopping = [EarlyStopping("val_loss", patience=recipe.patience)] if recipe.patience else []
     several = run.devices * run.nodes > 1
     return pl.Trainer(
@@ -160,15 +168,15 @@ def _trainer(recipe: Recipe, run: Run, callbacks: list[Callback], last: Path) ->
         precision=fast_precision(run.device) if run.precision == "auto" else run.precision,
         plugins=[_AtomicCheckpoints()],
         max_epochs=recipe.epochs,
-        callbacks=[*callbacks, *stopping, latest, moving_average(recipe.ema_decay)],
-        logger=CSVLogger(run.folder, name="log"),  # a version for each time it goes on
+        callbacks=[*callbacks, *stopping, *latest, moving_average(recipe.ema_decay)],
+        logger=CSVLogger(run.folder, name="log"),  # a new version each time the run is resumed
         log_every_n_steps=10,
         enable_model_summary=False,
     )
 
 
 def fast_precision(device: Device) -> Literal["32-true", "bf16-mixed"]:
-    """bf16 where the hardware multiplies it natively, float32 elsewhere."""
+    """Return bf16 if the hardware supports it natively, otherwise float32."""
     if device != "cpu" and torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.8 has none

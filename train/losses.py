@@ -1,6 +1,6 @@
-"""Training objectives: modules that compare what a model says with the truth, to a scalar.
+"""Training losses: modules that compare a model's prediction with the truth and return a scalar.
 
-A loss compares the model's output with the true ab; terms, which can be added to any loss, compare
+A loss compares the model's output with the true ab. Terms, which can be added to any loss, compare
 whole L*a*b* pictures.
 """
 
@@ -26,31 +26,31 @@ from colorzoo.models._timm import build_encoder
 from train.recipe import LossName, TermName
 from train.start import load_imagenet
 
-# A colour's 5 nearest bins are among the 24 nearest to the centre of its square; all 313 distances
-# of every pixel would take a third of the training time.
+# The 5 bins nearest to a colour are always among the 24 nearest to the centre of its square.
+# Computing all 313 distances for every pixel would take a third of the training time.
 _CANDIDATES = 24
 
 
 class SSIMLoss(nn.Module):
     """1 - SSIM of the ab channels (Wang et al. 2004): 11x11 Gaussian, sigma 1.5, range 256.
 
-    It compares local means, contrasts and structure instead of single pixels, so a region that has
-    the right pattern at the wrong strength costs little. Alone, it is content with a channel that
-    stays flat; a squared error beside it is not.
+    It compares local means, contrasts and structure instead of single pixels, so a region with the
+    right pattern and the wrong strength has a small loss. SSIM alone hardly penalises a channel
+    that stays flat; adding the squared error does.
 
     Args:
-        mse_weight: Factor on the mean squared error, in squared L*a*b* units, that is added.
+        mse_weight: Factor on the mean squared error that is added, in squared L*a*b* units.
     """
 
     def __init__(self, *, mse_weight: float = 0.0) -> None:
-        """Keep the weight."""
+        """Store the weight."""
         super().__init__()
         self.mse_weight = mse_weight
 
     def forward(self, predicted: Tensor, truth: Tensor) -> Tensor:
         """Compare (N, 2, H, W) ab, L*a*b* units, sides of at least 11 pixels."""
         similarity = structural_similarity_index_measure(predicted, truth, data_range=256.0)
-        assert isinstance(similarity, Tensor)  # it returns more only when asked to
+        assert isinstance(similarity, Tensor)  # it returns a tuple only on request
         return 1 - similarity + self.mse_weight * F.mse_loss(predicted, truth)
 
 
@@ -62,9 +62,9 @@ class BinsLoss(nn.Module):
     uniform and all weights are 1.
 
     Args:
-        mix: Lambda in [0, 1]: share of the uniform distribution; 1 is no rebalancing at all.
-        neighbours: Nearest bins that share a pixel's target; 1 is hard, one-hot encoding.
-        sigma: Standard deviation of the Gaussian they are weighted by, L*a*b* units.
+        mix: Lambda in [0, 1]: share of the uniform distribution; 1 means no rebalancing.
+        neighbours: Number of nearest bins in a pixel's soft target; 1 is one-hot encoding.
+        sigma: Standard deviation of the Gaussian weights of these bins, L*a*b* units.
     """
 
     centres: Tensor
@@ -82,7 +82,7 @@ class BinsLoss(nn.Module):
         self.register_buffer("candidates", near_squares(_CANDIDATES), persistent=False)
 
     def measure_prior(self, chunks: Iterable[Tensor]) -> None:
-        """Set prior and weights from how often the bins occur in chunks of (N, 2, H, W) ab."""
+        """Set prior and weights from the frequencies of the bins in chunks of (N, 2, H, W) ab."""
         counts = torch.zeros(COUNT, dtype=torch.int64, device=self.weights.device)
         for ab in chunks:
             counts += torch.bincount(nearest_bin(ab).flatten(), minlength=COUNT).to(counts.device)
@@ -97,13 +97,13 @@ class BinsLoss(nn.Module):
             ab: (P, 2), L*a*b* units.
 
         Returns:
-            (P, K) int64, the K nearest bins; (P, K) float32, their shares, which add up to 1.
+            (P, K) int64, the K nearest bins, and (P, K) float32, their weights, with the sum 1.
         """
         candidates = self.candidates[square(ab)]
         distance = (self.centres[candidates] - ab[:, None]).norm(dim=2)
         distance, chosen = distance.topk(self.neighbours, largest=False)
         nearest = candidates.gather(1, chosen)
-        # As a softmax, the weights exp(-d^2 / 2 sigma^2) do not vanish together far from all bins.
+        # As a softmax, the weights exp(-d^2 / 2 sigma^2) do not all underflow far from the bins.
         return nearest, (-distance.square() / (2 * self.sigma**2)).softmax(dim=1)
 
     def forward(self, logits: Tensor, truth: Tensor) -> Tensor:
@@ -117,51 +117,52 @@ class BinsLoss(nn.Module):
 
 
 class ColorfulnessLoss(nn.Module):
-    """Distance of each picture's colourfulness from its truth's (Hasler and Suesstrunk 2003).
+    """Difference in colourfulness between prediction and truth (Hasler and Suesstrunk 2003).
 
-    Regression answers doubt with gray; this term asks every picture for as much colour as the
-    photo had, wherever in it. ``colorzoo.metrics.colorfulness`` of pictures that are not rounded.
+    Regression predicts gray where it is uncertain. This term rewards every picture for having as
+    much colour as its original, wherever that is. It is the same measure as
+    ``colorzoo.evaluation.metrics.colorfulness``, without rounding.
     """
 
     def forward(self, predicted: Tensor, truth: Tensor) -> Tensor:
-        """Compare (N, 3, H, W) L*a*b*: the mean of the absolute differences, 0 to about 1.8."""
+        """Compare (N, 3, H, W) L*a*b*; return the mean absolute difference, 0 to about 1.8."""
         return (_colorfulness(predicted) - _colorfulness(truth)).abs().mean() / 100
 
 
 def _colorfulness(lab: Tensor) -> Tensor:
     red, green, blue = (255 * lab_to_rgb(lab, gamut="desaturate")).flatten(2).unbind(dim=1)
     opponents = torch.stack((red - green, (red + green) / 2 - blue))
-    # A gray picture has a standard deviation of 0, where the root's slope is infinite.
+    # For a gray picture, the variance is 0, where the gradient of the root is infinite.
     spread = (opponents.var(dim=2, correction=0).sum(dim=0) + 1e-4).sqrt()
     mean = (opponents.mean(dim=2).square().sum(dim=0) + 1e-4).sqrt()
     return spread + 0.3 * mean
 
 
 class PerceptualLoss(nn.Module):
-    """Distance of pictures as an ImageNet encoder sees them, from stride 2 to 16.
+    """Distance between the features of an ImageNet encoder, at strides 2 to 16.
 
-    Johnson et al. 2016, https://arxiv.org/abs/1603.08155; features are brought to unit length at
+    Johnson et al. 2016, https://arxiv.org/abs/1603.08155; features are normalised to unit length at
     every position before they are compared, as in LPIPS (Zhang et al. 2018,
-    https://arxiv.org/abs/1801.03924). As the lightness of both pictures is the same, all that
-    differs is what colour does to the features.
+    https://arxiv.org/abs/1801.03924). Both pictures have the same lightness, so features differ
+    only because of colour.
 
     Args:
         weights: A safetensors file of the encoder; timm's own ImageNet weights if None.
 
     Raises:
-        WeightsError: If they are missing or do not fit.
+        WeightsError: If the weights are missing or do not fit.
     """
 
     def __init__(self, weights: str | None = None) -> None:
-        """Build the encoder; it is not trained."""
+        """Build the encoder, which is frozen."""
         super().__init__()
         self.encoder, _ = build_encoder("mobilenetv2_100", (2, 4, 8, 16), same_padding=True)
         load_imagenet(self.encoder, "mobilenetv2_100", weights or "imagenet")
         self.encoder.requires_grad_(requires_grad=False)
 
     def forward(self, predicted: Tensor, truth: Tensor) -> Tensor:
-        """Compare (N, 3, H, W) L*a*b*: the mean over strides of squared distances, 0 to 4."""
-        self.encoder.eval()  # batch norm as on ImageNet, whatever mode the run is in
+        """Compare (N, 3, H, W) L*a*b*; return the mean squared distance over strides, 0 to 4."""
+        self.encoder.eval()  # always use the batch norm statistics of ImageNet
         seen = [
             self.encoder(2 * lab_to_rgb(lab, gamut="desaturate") - 1)
             for lab in (predicted, truth.detach())
@@ -174,11 +175,11 @@ class PerceptualLoss(nn.Module):
 
 
 def build_term(name: TermName, weights: str | None) -> nn.Module:
-    """Build what can be added to any loss: it compares (N, 3, H, W) L*a*b* pictures.
+    """Build a term, which compares (N, 3, H, W) L*a*b* pictures and can be added to any loss.
 
     Args:
-        name: Which one.
-        weights: Of the encoder of a perceptual one, see ``PerceptualLoss``.
+        name: Name of the term.
+        weights: Weights for a perceptual term, see ``PerceptualLoss``.
     """
     return ColorfulnessLoss() if name == "colorfulness" else PerceptualLoss(weights)
 
@@ -186,12 +187,12 @@ def build_term(name: TermName, weights: str | None) -> nn.Module:
 LOSSES: dict[LossName, Callable[[], nn.Module]] = {
     "l1": nn.L1Loss,
     "mse": nn.MSELoss,
-    # Squared up to 20 L*a*b* units, so that small errors pull towards the mean colour, which is
-    # vivid where the median is gray; linear beyond, so that the odd bold colour does not rule.
+    # Squared up to 20 L*a*b* units, because the mean that it leads to is often more vivid than the
+    # median; linear beyond, so that rare bold colours do not dominate.
     "huber": partial(nn.HuberLoss, delta=20.0),
     "ssim": SSIMLoss,
     "ssim-mse": partial(SSIMLoss, mse_weight=1 / 400),  # at the start, both terms are about 0.7
     "bins": BinsLoss,
     "bins-hard": partial(BinsLoss, neighbours=1),
-    "bins-plain": partial(BinsLoss, mix=1.0),  # for a model that rebalances when it colours
+    "bins-plain": partial(BinsLoss, mix=1.0),  # for models that rebalance in to_ab()
 }

@@ -1,4 +1,4 @@
-"""The training loop's steps: a Colorizer, its objective, optimizer and what is logged."""
+"""The training steps of a Colorizer: loss, optimizer and logging."""
 
 import math
 import time
@@ -19,16 +19,16 @@ from train.degrade import degrade
 from train.losses import LOSSES, BinsLoss, build_term
 from train.recipe import Recipe
 
-# Photos that the frequency of colours is measured on, a chunk at a time; a pixel in 16 is enough.
+# For the frequencies of colours: photos per chunk, and the step between pixels (1 in 16 is enough).
 _PRIOR_CHUNK, _PRIOR_STEP = 1_000, 4
 
 
 class ColorizerModule(pl.LightningModule):
-    """A Colorizer, its recipe and the loop's bookkeeping.
+    """A Colorizer and its recipe as a LightningModule.
 
     Args:
-        recipe: What to train and how.
-        timer: Measures training time, when the run is limited by it.
+        recipe: The recipe.
+        timer: Measures training time, if the run is limited by it.
     """
 
     def __init__(self, recipe: Recipe, *, timer: Timer | None = None) -> None:
@@ -49,19 +49,19 @@ class ColorizerModule(pl.LightningModule):
 
     @property
     def progress(self) -> float:
-        """Share of the run that is done, by steps or by time, whichever is further."""
+        """Progress of the run in [0, 1], by steps or by time, whichever is larger."""
         steps = self.trainer.estimated_stepping_batches
         done = self.trainer.fit_loop.total_batch_idx + 1
         share = done / steps if math.isfinite(steps) and steps else 0.0
         if self._timer is not None:
             elapsed, left = self._timer.time_elapsed(), self._timer.time_remaining()
             share = max(share, elapsed / max(elapsed + (left or 0.0), 1e-9))
-            if self.trainer.world_size > 1:  # clocks differ, and so would the learning rates
+            if self.trainer.world_size > 1:  # clocks differ, but learning rates must not
                 share = self.trainer.strategy.broadcast(share)
         return min(max(share, 0.0), 1.0)
 
     def on_fit_start(self) -> None:
-        """Measure how often each colour occurs, for a loss that wants to know."""
+        """Measure the frequencies of colours, if the loss needs them."""
         data = getattr(self.trainer, "datamodule", None)
         if isinstance(self.loss, BinsLoss) and isinstance(data, MemoryData):
             self.loss.measure_prior(
@@ -70,11 +70,11 @@ class ColorizerModule(pl.LightningModule):
                 for part in pool.split(_PRIOR_CHUNK)
             )
             for name, buffer in self.model.named_buffers():
-                if name == "prior":  # of a model that rebalances when it colours
+                if name == "prior":  # the model rebalances in to_ab()
                     buffer.copy_(self.loss.prior)
 
     def on_train_epoch_start(self) -> None:
-        """Start the clock."""
+        """Start measuring speed."""
         self._started, self._photos = time.monotonic(), 0
 
     def training_step(self, lab: Tensor, batch_idx: int) -> Tensor | None:
@@ -84,7 +84,7 @@ class ColorizerModule(pl.LightningModule):
         return loss
 
     def on_train_batch_end(self, outputs: object, batch: Tensor, batch_idx: int) -> None:
-        """Count the photos; on the last step, log how fast they went."""
+        """Count the photos; after the last step of an epoch, log the speed."""
         self._photos += len(batch)
         if self.trainer.is_last_batch:
             speed = self._photos * self.trainer.world_size / (time.monotonic() - self._started)
@@ -95,7 +95,7 @@ class ColorizerModule(pl.LightningModule):
         self._measure("val", lab)
 
     def test_step(self, lab: Tensor, batch_idx: int) -> None:
-        """Log the same of photos that were held out for a test."""
+        """Log the same for the test photos."""
         self._measure("test", lab)
 
     def _measure(self, stage: str, lab: Tensor) -> None:
@@ -113,7 +113,7 @@ class ColorizerModule(pl.LightningModule):
         self.log_dict(values, batch_size=len(lab), sync_dist=self.trainer.world_size > 1)
 
     def seen(self, lightness: Tensor) -> Tensor:
-        """Give what the model trains on: (N, 1, H, W) L, some of it degraded as in old photos."""
+        """Return the training input: (N, 1, H, W) L, partly degraded to look like old photos."""
         with full_precision(lightness):
             return degrade(lightness, self.recipe.degraded)
 
@@ -127,7 +127,7 @@ class ColorizerModule(pl.LightningModule):
             return self.loss(output, lab[:, 1:]) + self.extra(lab, ab), ab
 
     def extra(self, lab: Tensor, ab: Tensor) -> Tensor:
-        """Weigh the recipe's terms: (N, 3, H, W) true L*a*b*, (N, 2, H, W) ab in its place."""
+        """Compute the weighted sum of the terms for (N, 3, H, W) true L*a*b*, (N, 2, H, W) ab."""
         picture = torch.cat((lab[:, :1], ab), dim=1)
         weighed = [
             weight * term(picture, lab)
@@ -136,7 +136,7 @@ class ColorizerModule(pl.LightningModule):
         return torch.stack(weighed).sum() if weighed else lab.new_zeros(())
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW; the cosine follows the run's progress, so that a limit in seconds works too."""
+        """Create AdamW; the cosine schedule follows ``progress``, so it works with time limits."""
         recipe = self.recipe
         optimizer = torch.optim.AdamW(
             self.model.parameters(),
@@ -157,17 +157,17 @@ class ColorizerModule(pl.LightningModule):
         }
 
     def rate(self) -> float:
-        """Learning rate now, as a factor on its peak."""
-        # The schedule asks for its first rate before the loaders exist.
+        """Return the current learning rate, as a factor on its peak."""
+        # The scheduler calls this once before the loaders exist.
         running = self._trainer is not None and self.trainer.training and self.global_step > 0
         return self.recipe.rate_at(self.progress if running else 0.0)
 
 
 def full_precision(like: Tensor) -> torch.autocast:
-    """Switch autocast off: colour conversion and SSIM in bfloat16 are off by whole levels."""
+    """Disable autocast: in bfloat16, colour conversion and SSIM are off by whole levels."""
     return torch.autocast(like.device.type, enabled=False)
 
 
 def to_bytes(lab: Tensor) -> Tensor:
-    """Turn (N, 3, H, W) L*a*b* into uint8 sRGB, colours outside it desaturated."""
+    """Convert (N, 3, H, W) L*a*b* to uint8 sRGB; colours outside sRGB are desaturated."""
     return to_uint8(lab_to_rgb(lab, gamut="desaturate"))

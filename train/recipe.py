@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, cast, get_args
 LossName = Literal["l1", "mse", "huber", "ssim", "ssim-mse", "bins", "bins-hard", "bins-plain"]
 TermName = Literal["colorfulness", "perceptual"]
 
-# Losses that can stand in for each other: on ab, and on the distribution over bins.
+# Losses that can replace each other: on ab, and on the distribution over bins.
 LOSS_FAMILIES: tuple[tuple[LossName, ...], ...] = (
     ("l1", "mse", "huber", "ssim", "ssim-mse"),
     ("bins", "bins-hard", "bins-plain"),
@@ -22,14 +22,14 @@ class Objective:
     """What training minimises: a loss on the network's output, and terms on the coloured picture.
 
     Attributes:
-        loss: Compares what the model's ``forward`` returns with the true ab; see ``train.losses``.
-        terms: What is added to the loss, with its weight; see ``train.losses``.
-        term_weights: A safetensors file of the perceptual term's encoder; timm's own ImageNet
+        loss: Compares the return value of ``forward`` with the true ab; see ``train.losses``.
+        terms: Terms that are added to the loss, with their weights; see ``train.losses``.
+        term_weights: A safetensors file for the encoder of the perceptual term; timm's own ImageNet
             weights if None.
-        module: Where the LightningModule that trains by it is, as "module:class". It is imported
-            when training starts, because Lightning takes seconds to import.
-        strategy: Lightning's, for several processes.
-        schedules: Learning-rate schedules that it can be trained with.
+        module: The LightningModule for this objective, as "module:class". It is imported when
+            training starts, because importing Lightning takes seconds.
+        strategy: Lightning's strategy for several processes.
+        schedules: Learning-rate schedules that can be used.
     """
 
     loss: LossName
@@ -41,15 +41,15 @@ class Objective:
 
     @property
     def losses(self) -> tuple[LossName, ...]:
-        """The losses that can take the place of this one, itself among them."""
+        """The losses that can replace this one, including itself."""
         return next(family for family in LOSS_FAMILIES if self.loss in family)
 
     def build(self, recipe: "Recipe", **arguments: Any) -> Any:
-        """Build the LightningModule that trains a recipe's model by this objective.
+        """Build the LightningModule for a recipe with this objective.
 
         Args:
             recipe: The recipe.
-            arguments: Further keywords of the class that ``module`` names.
+            arguments: Further keywords of the LightningModule.
         """
         path, _, name = self.module.partition(":")
         return getattr(importlib.import_module(path), name)(recipe, **arguments)
@@ -57,16 +57,15 @@ class Objective:
 
 @dataclass(frozen=True)
 class Adversarial(Objective):
-    """A conditional GAN with an L1 term (Isola et al. 2017); ``loss`` is only reported.
+    """A conditional GAN with an L1 term (Isola et al. 2017); ``loss`` is only logged.
 
     Attributes:
         variant: "bce" is Pix2Pix as published; "hinge", with spectral norm in the discriminator,
             is the stabilised variant (Miyato et al. 2018).
         l1_weight: Lambda: weight of the L1 term, with ab scaled to [-1, 1].
-        r1_weight: Gamma: weight of the squared gradient of the discriminator on real photos
-            (Mescheder et al. 2018, https://arxiv.org/abs/1801.04406), halved as published; 0 is
-            none.
-        learning_rate: The discriminator's, constant up to the schedule of the recipe.
+        r1_weight: Gamma: weight of the discriminator's squared gradient on real photos (Mescheder
+            et al. 2018, https://arxiv.org/abs/1801.04406), halved as published; 0 disables it.
+        learning_rate: Peak learning rate of the discriminator; it follows the recipe's schedule.
         width: Channels of the discriminator's first layer.
     """
 
@@ -77,44 +76,45 @@ class Adversarial(Objective):
     width: int = 64
     module: ClassVar[str] = "train.adversarial:AdversarialModule"
     strategy: ClassVar[str] = "ddp_find_unused_parameters_true"  # one network at a time
-    schedules: ClassVar[tuple[str, ...]] = ("cosine",)  # validation loss does not tell progress
+    schedules: ClassVar[tuple[str, ...]] = ("cosine",)  # not by validation loss
 
     @property
     def losses(self) -> tuple[LossName, ...]:
-        """Only its own, which nothing is trained by."""
+        """Only its own, which is not used for training."""
         return (self.loss,)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one model is trained. A run's progress is its share of epochs or time, in [0, 1].
+    """How one model is trained. Progress is the share of a run's epochs or time, in [0, 1].
 
     Attributes:
         model: Registered name.
-        keywords: Of the model, in place of its registered ones, such as ("attention", True).
+        keywords: Keywords of the model that replace its registered ones, such as
+            ("attention", True).
         objective: What training minimises.
-        start: What the weights start from: "random"; "imagenet", the encoder's timm weights, or a
-            safetensors file of them; or a registered model, of which all tensors that fit are
-            taken.
+        start: Initial weights: "random"; "imagenet", timm's weights of the encoder, or a
+            safetensors file with them; or a registered model, from which all tensors that fit are
+            copied.
         keep: Which weights are exported: those with the best validation PSNR or loss, or the last.
         epochs: Passes over the training photos.
-        batch_size: Photos a step and process.
-        learning_rate: Its peak.
-        weight_decay: AdamW's, decoupled; with 0 it is Adam.
-        betas: AdamW's.
+        batch_size: Photos per step and process.
+        learning_rate: Peak learning rate.
+        weight_decay: Decoupled weight decay of AdamW; 0 gives Adam.
+        betas: Betas of AdamW.
         schedule: "cosine" warms up to the peak and falls to a hundredth of it; "plateau" halves the
-            rate at every third epoch without a better validation loss.
-        warmup: Share of the run that the rate of the cosine schedule rises in.
-        patience: Stop when validation loss has not improved for so many epochs.
-        sides: Training resolution: (progress from which it holds, side in pixels), ascending. A
-            small start costs a quarter of the time and learns most of what there is.
-        smallest_crop: Random crops take between this share of the photo's side and all of it.
+            rate after every third epoch without a better validation loss.
+        warmup: Share of the run in which the rate of the cosine schedule rises.
+        patience: Stop after this many epochs without a better validation loss.
+        sides: Training resolution: (progress at which it starts, side in pixels), ascending.
+            Starting small takes a quarter of the time and learns most of the result.
+        smallest_crop: Smallest random crop, as a share of the photo's side; the largest is 1.
         degraded: Share of the training photos that are made to look old: blurred, faded, grainy,
-            compressed (train/degrade.py). The colours to be found stay those of the clean photo.
+            compressed (train/degrade.py). The target colours are still those of the clean photo.
         ema_decay: Decay of the exponential moving average of the weights, per step.
-        split: Shares for training, validation and test of photos that are not split already.
-        seed: Of everything random.
-        options: Of ``python -m train fit``, in the run that made the bundled weights.
+        split: Shares for training, validation and test, for data without a validation split.
+        seed: Seed of all random numbers.
+        options: Options of ``python -m train fit`` in the run that made the bundled weights.
     """
 
     model: str
@@ -139,7 +139,7 @@ class Recipe:
     options: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be trained by."""
+        """Check the schedule and the split."""
         if self.schedule not in self.objective.schedules:
             raise ValueError(
                 f"{self.model} cannot be trained with the {self.schedule} schedule, only with "
@@ -157,18 +157,18 @@ class Recipe:
         return sorted({side for _, side in self.sides})
 
     def side_at(self, progress: float) -> int:
-        """Training resolution at a point of the run, pixels."""
+        """Return the training resolution at a progress, pixels."""
         return [side for start, side in self.sides if start <= progress][-1]
 
     def rate_at(self, progress: float) -> float:
-        """Learning rate of the cosine schedule at a point of the run, as a factor on its peak."""
+        """Return the learning rate of the cosine schedule, as a factor on its peak."""
         if progress < self.warmup:
             return 0.01 + 0.99 * progress / self.warmup
         rest = min(1.0, (progress - self.warmup) / (1 - self.warmup))
         return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * rest))
 
     def describe(self) -> dict[str, Any]:
-        """The recipe as JSON values in one level, for a run's config.json and for cards."""
+        """Return the recipe as a flat dict of JSON values, for config.json and model cards."""
         values = asdict(self)
         objective = values.pop("objective")
         rate = (
@@ -180,10 +180,10 @@ class Recipe:
 
 
 def parse_split(text: str) -> tuple[float, float, float]:
-    """Read shares such as "70/15/15" or "0.7/0.15/0.15".
+    """Parse shares such as "70/15/15" or "0.7/0.15/0.15".
 
     Raises:
-        ValueError: If these are not three numbers that add up to 1 or 100.
+        ValueError: If they are not three numbers that add up to 1 or 100.
     """
     try:
         parts = [float(part) for part in text.split("/")]
@@ -197,10 +197,10 @@ def parse_split(text: str) -> tuple[float, float, float]:
 
 
 def parse_keywords(texts: Sequence[str]) -> tuple[tuple[str, Any], ...]:
-    """Read a model's keywords such as "attention=true" or "encoder=resnet18"; values are JSON.
+    """Parse keywords of a model such as "attention=true" or "encoder=resnet18"; values are JSON.
 
     Raises:
-        ValueError: If one has no name or no value.
+        ValueError: If a keyword has no name or no value.
     """
     keywords = []
     for text in texts:
@@ -215,10 +215,10 @@ def parse_keywords(texts: Sequence[str]) -> tuple[tuple[str, Any], ...]:
 
 
 def parse_terms(texts: Sequence[str]) -> tuple[tuple[TermName, float], ...]:
-    """Read terms such as "colorfulness=5".
+    """Parse terms such as "colorfulness=5".
 
     Raises:
-        ValueError: If one is no known name and a number.
+        ValueError: If a term is not a known name and a number.
     """
     terms = []
     for text in texts:
@@ -234,10 +234,11 @@ def parse_terms(texts: Sequence[str]) -> tuple[tuple[TermName, float], ...]:
 
 
 def parse_sides(text: str) -> tuple[tuple[float, int], ...]:
-    """Read training resolutions such as "64" or "96,0.7:128": 128 px from 70 % of the run on.
+    """Parse training resolutions such as "64" or "96,0.7:128": 128 px after 70 % of the run.
 
     Raises:
-        ValueError: If these are not ascending shares of the run, the first 0, and whole numbers.
+        ValueError: If the shares of the run do not ascend from 0, or a side is not a whole number
+            from 16.
     """
     sides = []
     try:
@@ -272,15 +273,15 @@ def with_options(
     batch_size: int | None = None,
     learning_rate: float | None = None,
 ) -> Recipe:
-    """Change a recipe where an option is given.
+    """Return a recipe with the given options changed.
 
     Raises:
-        ValueError: If an option does not suit the model.
+        ValueError: If an option does not fit the model.
     """
     objective = recipe.objective
     if loss is not None and loss not in objective.losses:
         names = " or ".join(objective.losses)
-        raise ValueError(f"{recipe.model} is trained by {names}, not {loss}")
+        raise ValueError(f"{recipe.model} can be trained with {names}, not {loss}")
     changes = {"loss": loss, "terms": terms, "term_weights": term_weights}
     options = {
         "objective": replace(objective, **_given(changes)),

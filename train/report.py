@@ -1,4 +1,4 @@
-"""What a run leaves for people to look at: curves and a contact sheet."""
+"""Draw the curves and the contact sheet of a run."""
 
 import csv
 from collections import defaultdict
@@ -21,7 +21,7 @@ _PANELS = {
 
 
 def read_log(folder: Path) -> list[dict[str, str]]:
-    """Read a run's log in order, over all the times it went on."""
+    """Read a run's log in order, including all times it was resumed."""
     files = (folder / "log").glob("version_*/metrics.csv")
     rows = []
     for path in sorted(files, key=lambda path: int(path.parent.name.removeprefix("version_"))):
@@ -31,7 +31,7 @@ def read_log(folder: Path) -> list[dict[str, str]]:
 
 
 def draw_curves(folder: Path) -> Path:
-    """Draw a run's loss, PSNR and SSIM per epoch from its log; returns the picture's path."""
+    """Plot a run's loss, PSNR and SSIM per epoch from its log; return the path of the picture."""
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
@@ -53,7 +53,7 @@ def draw_curves(folder: Path) -> Path:
 
 
 def draw_sheet(model: Colorizer, photos: Tensor, *, count: int = 12) -> Image.Image:
-    """Lay out truth, gray, predicted a and b, and result of (N, S, S, 3) L*a*b* photos."""
+    """Draw original, gray, predicted a and b, and result of (N, S, S, 3) L*a*b* photos."""
     lab = photos[:count].permute(0, 3, 1, 2).float()
     with torch.inference_mode():
         ab = model.predict_ab(lab[:, :1])

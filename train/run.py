@@ -1,4 +1,4 @@
-"""Run: everything about a training run that is not the recipe's, and the choices it has."""
+"""Run: the settings of a training run that are not part of the recipe."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,21 +12,21 @@ Metric = Literal["val_psnr", "val_ssim"]
 
 @dataclass(frozen=True)
 class Run:
-    """Where and how long a recipe is run.
+    """Where, and for how long, a recipe is run.
 
     Attributes:
         data: Folder of photos, folder of tar shards, a tar, or a data set on the Hub.
-        folder: Where checkpoints, log, curves and contact sheet go.
-        export: Where the weights go.
-        device: "auto" takes the GPU when there is one.
-        devices: GPUs, or CPU processes, of each node.
-        nodes: Machines.
-        precision: "auto" takes what the device is fast at.
-        compile: Compile the network: a minute more at the start, and faster from then on.
+        folder: Folder for checkpoints, log, curves and contact sheet.
+        export: Folder for the weights.
+        device: "auto" uses the GPU if there is one.
+        devices: GPUs, or CPU processes, per node.
+        nodes: Number of machines.
+        precision: "auto" chooses what is fast on the device.
+        compile: Compile the network: takes a minute at the start, and is faster afterwards.
         memory: Whether the photos are kept on the device or streamed.
-        limit_seconds: Stop after so many seconds of training; the schedule fits itself to it.
-        limit_photos: Use at most so many training photos.
-        resume: Go on from the folder's last checkpoint.
+        limit_seconds: Training time in seconds; the learning-rate schedule adapts to it.
+        limit_photos: Largest number of training photos.
+        resume: Continue from the folder's last checkpoint.
     """
 
     data: str

@@ -1,4 +1,4 @@
-"""What a model's weights are before training: random, an ImageNet encoder's, or another model's."""
+"""Initialise weights before training: random, an ImageNet encoder, or another model."""
 
 from pathlib import Path
 
@@ -13,15 +13,15 @@ from colorzoo.loading import load
 
 
 def initialise(model: Colorizer, start: str) -> str:
-    """Give a model its first weights.
+    """Set a model's initial weights.
 
     Args:
-        model: Has random weights.
-        start: "random", "imagenet", the path of a safetensors file that holds a timm encoder's
-            state, or the name of a registered model.
+        model: The model, with random weights.
+        start: "random", "imagenet", the path of a safetensors file with the state of a timm
+            encoder, or the name of a registered model.
 
     Returns:
-        What was done, in a line.
+        One line that says what was done, to follow the model's name.
 
     Raises:
         WeightsError: If the weights are missing or do not fit.
@@ -31,7 +31,7 @@ def initialise(model: Colorizer, start: str) -> str:
     if start == "imagenet" or start.endswith(".safetensors"):
         if "encoder" not in model.config:
             raise WeightsError(
-                f"{start} starts a timm encoder; {model.architecture} has none. Use --start random."
+                f"{start} is for timm encoders; {model.architecture} has none. Use --start random."
             )
         return _from_timm(model, start)
     return _from_model(model, start)
@@ -45,15 +45,16 @@ def _from_timm(model: Colorizer, start: str) -> str:
 
 
 def load_imagenet(encoder: nn.Module, name: str, source: str) -> tuple[int, list[str]]:
-    """Give an encoder of ``colorzoo.models._timm.build_encoder`` its ImageNet weights.
+    """Load ImageNet weights into an encoder from ``colorzoo.models._timm.build_encoder``.
 
     Args:
         encoder: The encoder.
-        name: What timm calls it.
-        source: "imagenet", timm's own weights, or a safetensors file of them.
+        name: Its name in timm.
+        source: "imagenet" for timm's own weights, or a safetensors file with them.
 
     Returns:
-        How many tensors were taken, and the blocks that are not among them: they are the identity.
+        The number of tensors that were loaded, and the blocks that were not in the file, which are
+        the identity.
 
     Raises:
         WeightsError: If the weights are missing or do not fit.
@@ -64,14 +65,14 @@ def load_imagenet(encoder: nn.Module, name: str, source: str) -> tuple[int, list
         try:
             state = load_file(source)
         except SafetensorError as error:
-            raise WeightsError(f"{source} is not a whole safetensors file ({error})") from error
+            raise WeightsError(f"{source} is not a complete safetensors file ({error})") from error
     else:
         try:
             state = timm.create_model(name, pretrained=True).state_dict()
         except (OSError, RuntimeError, ValueError) as error:
             raise WeightsError(
-                f"timm's weights of {name} cannot be fetched ({str(error).splitlines()[0]}). Give "
-                "a safetensors file of them with --start FILE, or --start random."
+                f"timm's weights of {name} cannot be downloaded ({str(error).splitlines()[0]}). "
+                "Pass a safetensors file with --start FILE, or --start random."
             ) from error
     network = encoder.get_submodule("model")
     own = network.state_dict()
@@ -79,8 +80,8 @@ def load_imagenet(encoder: nn.Module, name: str, source: str) -> tuple[int, list
     missing = [
         key for key in own.keys() - fitting.keys() if not key.endswith("num_batches_tracked")
     ]
-    # A deeper ResNet has more blocks in a stage than its sister. A block that the file does not
-    # hold at all starts as the identity, because timm zeroes the last batch norm of residuals.
+    # The file may be for a shallower ResNet, with fewer blocks per stage. Blocks that are not in
+    # the file start as the identity, because timm zeroes the last batch norm of residual blocks.
     blocks = {key.rsplit(".", 2)[0] for key in state}
     wrong = [key for key in missing if not (_in_block(key) and key.rsplit(".", 2)[0] not in blocks)]
     if wrong:
@@ -102,7 +103,7 @@ def _from_model(model: Colorizer, name: str) -> str:
     if len(fitting) < len(own) / 2:
         raise WeightsError(
             f"the weights of {name} fit {len(fitting)} of {len(own)} tensors of "
-            f"{model.architecture}: they are not of one family"
+            f"{model.architecture}: the models are too different"
         )
     model.load_state_dict({**own, **fitting}, strict=True)
     return f"{len(fitting)} of {len(own)} tensors start from {name}"

@@ -23,17 +23,17 @@ _RATES = (1e-4, 1e-2)
 
 @dataclass(frozen=True)
 class Search:
-    """How far a search goes.
+    """The extent of a search.
 
     Attributes:
-        folder: Holds the study, NAME.db, and its table, NAME.csv.
-        trials: Settings to try in all, those of earlier calls included.
-        folds: Parts of the photos; each is validated on once, by a model that trained on the rest.
-        photos: Photos in all the folds together.
+        folder: Folder for the study, NAME.db, and its table, NAME.csv.
+        trials: Total number of settings to try, including those of earlier calls.
+        folds: Number of folds; each is used for validation once, after training on the others.
+        photos: Number of photos in all folds together.
         epochs: Passes over a fold's training photos.
         side: Resolution, pixels.
-        metric: What is maximised.
-        device: "auto" takes the GPU when there is one.
+        metric: The metric to maximise.
+        device: "auto" uses the GPU if there is one.
     """
 
     folder: Path
@@ -47,39 +47,39 @@ class Search:
 
 
 def tune(recipe: Recipe, data: str, search: Search) -> list[FrozenTrial]:
-    """Search, or go on with the search whose study lies in the folder.
+    """Search, or continue the search whose study is in the folder.
 
     Args:
-        recipe: The recipe to improve; what is not searched for stays as it is.
-        data: See ``train.data.open_data``.
-        search: How far to go.
+        recipe: The recipe to improve; only batch size, learning rate and loss are varied.
+        data: See ``train.data.sources.open_data``.
+        search: The extent of the search.
 
     Returns:
-        The finished trials, best first. They are also written to the folder as a table.
+        The finished trials, best first. They are also written to a table in the folder.
 
     Raises:
         FileNotFoundError: If there are no photos.
         ValueError: If there are fewer photos than folds, or fewer than two folds.
-        WeightsError: If the weights to start from are missing.
-        ConfigError: If Lightning finds no such device here.
+        WeightsError: If the initial weights are missing.
+        ConfigError: If Lightning does not find the device.
     """
     recipe = replace(recipe, sides=((0.0, search.side),), epochs=search.epochs)
     source, _, _ = open_data(data, recipe)
     photos, tally = read_photos(source.files(), resolutions=[search.side], limit=search.photos)
     print(f"{search.folds} folds of {tally}")
     if not 2 <= search.folds <= len(photos):
-        raise ValueError(f"{len(photos)} photos cannot be cut into {search.folds} folds")
+        raise ValueError(f"{len(photos)} photos cannot be divided into {search.folds} folds")
     search.folder.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
-        # Only trials of the same settings compare.
+        # Only trials with the same settings can be compared, so the name contains them.
         study_name=f"{recipe.model} on {data}: {search.metric} of {search.folds} folds, "
         f"{len(photos)} photos of {search.side} px, {search.epochs} epochs",
         storage=f"sqlite:///{search.folder / recipe.model}.db",
         load_if_exists=True,
         direction="maximize",
     )
-    # A seed that differs when a search goes on, which would else repeat its first draws.
+    # Another seed when a search is continued, or else it would repeat its first samples.
     study.sampler = optuna.samplers.TPESampler(seed=recipe.seed + len(study.trials))
     left = search.trials - len(_finished(study))
     table = search.folder / f"{recipe.model}.csv"
@@ -102,7 +102,7 @@ def _suggest(recipe: Recipe, trial: Trial) -> Recipe:
 
 
 def _score(recipe: Recipe, photos: Photos, search: Search, trial: Trial) -> float:
-    """Mean of the metric over the folds; the trial is given up when its first folds are poor."""
+    """Return the mean of the metric over the folds; a trial with poor first folds is pruned."""
     order = torch.randperm(len(photos), generator=torch.Generator().manual_seed(recipe.seed))
     folds = order.tensor_split(search.folds)
     scores = []

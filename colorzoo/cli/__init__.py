@@ -1,6 +1,6 @@
-"""The command line; one file a command.
+"""The command line; one file per command.
 
-Commands import PyTorch and what needs it when they run, so that ``--help`` answers at once.
+Commands import PyTorch, and everything that needs it, only when they run, so ``--help`` is fast.
 """
 
 from typing import Annotated

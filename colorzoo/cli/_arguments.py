@@ -16,11 +16,12 @@ Models = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 Saturation = Annotated[
-    float, typer.Option(min=0, max=10, help="0 is gray, 1 is what the model says, 2 is twice that.")
+    float,
+    typer.Option(min=0, max=10, help="0 is gray, 1 is what the model predicts, 2 is twice that."),
 ]
 WorkSize = Annotated[
     int | None,
-    typer.Option(min=16, max=4096, help="Short side, in pixels, at which the model looks."),
+    typer.Option(min=16, max=4096, help="Short side of the copy that the network sees, pixels."),
 ]
 Temperature = Annotated[
     float | None,
@@ -30,34 +31,34 @@ Seed = Annotated[
     int | None,
     typer.Option(help="Sample one of several plausible results (-bins and sampling models)."),
 ]
-Steps = Annotated[int | None, typer.Option(help="Steps of a sampling model.")]
+Steps = Annotated[int | None, typer.Option(help="Number of sampling steps (sampling models).")]
 Hints = Annotated[
     list[str] | None,
     typer.Option(
         "--hint",
         metavar="X,Y,COLOR[,RADIUS]",
         help='The colour at a point of the photo, such as "120,80,#b03020"; "gray" keeps it gray. '
-        "Models that take hints only. Can be given several times.",
+        "Only for models that support hints. Can be given several times.",
     ),
 ]
 Reference = Annotated[
     Path | None,
-    typer.Option(help="A colour photo whose colours to use. Models that take a reference only."),
+    typer.Option(help="A colour photo whose colours to use. Only for models that support it."),
 ]
 Resume = Annotated[
     bool,
     typer.Option(
         "--resume",
         help="Skip photos that are done: the output can be decoded, has the photo's size, is not "
-        "older and, if --report knows, was made by this model with these options. Damaged outputs "
-        "are made again; other pictures are replaced only with --overwrite.",
+        "older and, according to --report, was made by this model with these options. Damaged "
+        "outputs are made again; other pictures are replaced only with --overwrite.",
     ),
 ]
 ReportFile = Annotated[
     Path | None,
     typer.Option(
         "--report",
-        help="Write a line of JSON for each photo, and a summary at the end. --resume appends.",
+        help="Write one line of JSON per photo, and a summary at the end. --resume appends.",
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
@@ -70,7 +71,7 @@ Private = Annotated[
 ]
 Message = Annotated[str | None, typer.Option(help="Commit message.")]
 OverwriteCard = Annotated[
-    bool, typer.Option("--overwrite-card", help="Replace a card that is on the Hub already.")
+    bool, typer.Option("--overwrite-card", help="Replace a card that is already on the Hub.")
 ]
 
 
@@ -81,10 +82,10 @@ def gather_options(
     hints: list[str] | None,
     reference: Path | None,
 ) -> "Options":
-    """Collect what the command line asks of a model.
+    """Collect the options of the model from the command line.
 
     Raises:
-        ConfigError: If a hint cannot be read.
+        ConfigError: If a hint cannot be parsed.
     """
     options: Options = {
         "seed": seed,
@@ -107,6 +108,6 @@ def _read_hint(text: str) -> "Hint":
         x, y, radius = float(parts[0]), float(parts[1]), float((*parts, "1")[3])
     except ValueError:
         raise ConfigError(
-            f"--hint is X,Y,COLOR or X,Y,COLOR,RADIUS, such as 120,80,#b03020; got {text!r}"
+            f"--hint must be X,Y,COLOR or X,Y,COLOR,RADIUS, such as 120,80,#b03020; got {text!r}"
         ) from None
     return Hint(x, y, None if parts[2] == "gray" else parts[2], radius)

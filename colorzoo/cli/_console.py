@@ -1,4 +1,4 @@
-"""How commands print, show progress and end."""
+"""Output, progress bars and exit codes of the commands."""
 
 import signal
 from collections.abc import Iterable, Iterator
@@ -15,17 +15,17 @@ from colorzoo.jobs.signals import Interrupted
 if TYPE_CHECKING:
     import torch
 
-# No markup: file names may hold brackets.
+# No markup, because file names may contain brackets.
 OUT = Console(markup=False, highlight=False)
 ERR = Console(markup=False, highlight=False, stderr=True)
 
 
 @contextmanager
 def errors() -> Iterator[None]:
-    """Turn what colorzoo raises on purpose, and Ctrl-C, into a line and an exit code."""
+    """Turn errors that are not bugs, and Ctrl-C, into one line and an exit code."""
     try:
         yield
-    except typer.Exit:  # a RuntimeError, and reported already
+    except typer.Exit:  # a RuntimeError, but already reported
         raise
     except KeyboardInterrupt as interrupt:
         number = interrupt.number if isinstance(interrupt, Interrupted) else signal.SIGINT
@@ -35,25 +35,25 @@ def errors() -> Iterator[None]:
 
 
 def stop(number: int, what: str) -> NoReturn:
-    """End with a line and the exit code that shells expect after that signal."""
+    """Print one line and exit with the code that shells expect after that signal."""
     ERR.print(f"stopped: {what}", style="red", soft_wrap=True)
     raise typer.Exit(128 + number) from None
 
 
 def fail(message: str) -> NoReturn:
-    """End with a line and exit code 1."""
+    """Print one line and exit with code 1."""
     ERR.print(f"error: {message}", style="red", soft_wrap=True)
     raise typer.Exit(1)
 
 
 def note(notes: Iterable[str]) -> None:
-    """Print notes, a line each."""
+    """Print notes, one per line."""
     for each in notes:
         ERR.print(f"note: {each}", soft_wrap=True)
 
 
 def progress() -> Progress:
-    """Show a progress bar on terminals."""
+    """Return a progress bar, which is only shown on terminals."""
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -61,12 +61,12 @@ def progress() -> Progress:
         TimeRemainingColumn(),
         console=ERR,
         transient=True,
-        disable=not ERR.is_terminal,  # it would leave an empty line in files
+        disable=not ERR.is_terminal,  # it would write an empty line to files
     )
 
 
 def find_device(name: str) -> "torch.device":
-    """Give the device of that name; "auto" is the GPU if there is one."""
+    """Return the device of that name; "auto" is the GPU if there is one."""
     import torch
 
     if name == "auto":

@@ -1,4 +1,4 @@
-"""``colorzoo batch``: a folder of photos on a Ray cluster."""
+"""``colorzoo batch``: colour a folder of photos on a Ray cluster."""
 
 from collections import Counter
 from contextlib import closing
@@ -36,10 +36,10 @@ def batch(
     model: Model = DEFAULT_MODEL,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="How many; by default one for each core, or share of a GPU."),
+        typer.Option(min=1, help="Number of workers; by default one per core, or per GPU share."),
     ] = None,
     gpus: Annotated[
-        float, typer.Option(min=0, help="GPUs for each worker; with 0.25, four workers share one.")
+        float, typer.Option(min=0, help="GPUs per worker; with 0.25, four workers share one.")
     ] = 0.0,
     address: Annotated[
         str | None,
@@ -62,13 +62,13 @@ def batch(
     report: ReportFile = None,
     max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
-    """Colour a folder of photos on a Ray cluster; run the same command again to go on."""
+    """Colour a folder of photos on a Ray cluster; run the same command again to continue."""
     from colorzoo.jobs.dataset import Colorize
     from colorzoo.jobs.plan import How, plan
     from colorzoo.jobs.ray import colorize_on_ray, for_workers, split_refused
     from colorzoo.jobs.report import RunReport, settings_of
 
-    # Workers have working folders of their own.
+    # Workers have their own working folders.
     folder, output = folder.expanduser().resolve(), output.expanduser().resolve()
     reference = reference and reference.expanduser().resolve()
     counts: Counter[Status] = Counter()
@@ -87,8 +87,8 @@ def batch(
         }
         jobs = plan([folder], output) if folder.is_dir() else []
         if not jobs:
-            raise ImageError(f"there is no photo in {folder}; give a folder with some")
-        colorizer = Colorize(**arguments, device="cpu").model  # fails now if it fails everywhere
+            raise ImageError(f"there is no photo in {folder}; give a folder of photos")
+        colorizer = Colorize(**arguments, device="cpu").model  # fail now, not in every worker
         told = None
         if report is not None:
             how = How(saturation, work_size, max_pixels, options=options)
@@ -109,7 +109,7 @@ def batch(
                     if told:
                         told.add(outcome)
         except KeyboardInterrupt:
-            stop(2, "run the same command again to go on")
+            stop(2, "run the same command again to continue")
         if told:
             told.finish()
     words: dict[Status, str] = {"done": "coloured", "skipped": "skipped", "failed": "failed"}

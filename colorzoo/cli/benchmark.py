@@ -1,4 +1,4 @@
-"""``colorzoo benchmark``: times and memory."""
+"""``colorzoo benchmark``: measure time and memory."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ def benchmark(
     device: Device = "auto",
     overwrite: Overwrite = False,
 ) -> None:
-    """Time models from file to file, beside decoding and encoding alone; with peak memory."""
+    """Measure time from file to file, compared with decoding and encoding alone, and memory."""
     from colorzoo.atomic import write_whole
     from colorzoo.evaluation.benchmark import MEGAPIXELS, PHOTO, as_json, draw_plot, measure
     from colorzoo.evaluation.report import hardware

@@ -1,4 +1,4 @@
-"""``colorzoo colorize``: photos, films and folders."""
+"""``colorzoo colorize``: colour photos, films and folders."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -32,6 +32,12 @@ from colorzoo.errors import ConfigError
 if TYPE_CHECKING:
     from colorzoo.jobs.plan import Job, Outcome, Status
     from colorzoo.jobs.report import RunReport
+
+
+_WORDS = {
+    "done": "coloured",
+    "left": "not attempted",
+}  # on the screen
 
 
 def colorize(
@@ -78,7 +84,7 @@ def colorize(
             fail(f"there is no photo in {', '.join(map(str, inputs))}{left and f'; {left}'}")
         note([left] if left else [])
         colorizer = load(model, revision=revision, device=find_device(device))
-        colorizer.check(**how.options)  # before minutes are spent
+        colorizer.check(**how.options)  # fail now, not after minutes
         if report is not None:
             _check_report(report, jobs)
             settings = settings_of(model, colorizer, how)
@@ -110,7 +116,7 @@ def colorize(
             run.add(outcome)
         found = f"{run.finish()}, in {output}"
         if interrupts.number is not None:
-            stop(interrupts.number, f"{found}. Run it again with --resume to go on.")
+            stop(interrupts.number, f"{found}. Run it again with --resume to continue.")
     OUT.print(found, soft_wrap=True)
     if not run.is_good:
         raise typer.Exit(1)
@@ -119,11 +125,11 @@ def colorize(
 def _check_report(report: Path, jobs: "list[Job]") -> None:
     photos = {path.resolve() for job in jobs for path in (job.source, job.target)}
     if report.resolve() in photos:
-        raise ConfigError(f"the report {report} is a photo or a result; choose another path")
+        raise ConfigError(f"the report {report} is an input or an output; choose another path")
 
 
 class _Run:
-    """What became of the photos so far, on the screen and in the report."""
+    """Prints and reports the outcomes so far."""
 
     def __init__(self) -> None:
         from colorzoo.jobs.plan import STOPPED
@@ -131,28 +137,28 @@ class _Run:
         self.report: RunReport | None = None
         self.is_good = True
         self._counts: Counter[Status] = Counter()
-        self._told: set[str | None] = {STOPPED}  # that is printed at the end
+        self._told: set[str | None] = {STOPPED}  # this reason is printed at the end
 
     def add(self, outcome: "Outcome") -> None:
         self._counts[outcome.status] += 1
         if outcome.status in ("failed", "left"):
             self.is_good = False
             if outcome.reason not in self._told:
-                ERR.print(f"{outcome.status}: {outcome.reason}", style="red", soft_wrap=True)
-        if outcome.status == "left":  # many share one reason
+                word = _WORDS.get(outcome.status, outcome.status)
+                ERR.print(f"{word}: {outcome.reason}", style="red", soft_wrap=True)
+        if outcome.status == "left":  # print a shared reason only once
             self._told.add(outcome.reason)
         if outcome.status == "done":
             note(f"{outcome.job.source.name}: {each}" for each in outcome.notes)
         self._write(lambda report: report.add(outcome))
 
     def finish(self) -> str:
-        """End the report and give the counts in words."""
+        """Finish the report and return the counts as text."""
         from colorzoo.jobs.plan import Status
 
         self._write(lambda report: report.finish())
-        words = {"done": "coloured", "failed": "failed", "skipped": "skipped", "left": "left"}
         return ", ".join(
-            f"{self._counts[status]} {words[status]}"
+            f"{self._counts[status]} {_WORDS.get(status, status)}"
             for status in get_args(Status)
             if self._counts[status] or status in ("done", "failed")
         )
@@ -161,6 +167,6 @@ class _Run:
         try:
             if self.report is not None:
                 what(self.report)
-        except OSError as error:  # the photos matter more: go on without it
+        except OSError as error:  # colour the remaining photos without a report
             self.report, self.is_good = None, False
-            ERR.print(f"failed: the report ends here ({error.strerror})", style="red")
+            ERR.print(f"failed: the report cannot be continued ({error.strerror})", style="red")

@@ -1,4 +1,4 @@
-"""``colorzoo compare``: every model on one sheet."""
+"""``colorzoo compare``: colour a photo with every model, on one sheet."""
 
 from pathlib import Path
 from typing import Annotated

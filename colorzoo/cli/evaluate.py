@@ -1,4 +1,4 @@
-"""``colorzoo evaluate``: a model measured on colour photos."""
+"""``colorzoo evaluate``: measure a model on colour photos."""
 
 import json
 from functools import partial
@@ -27,13 +27,13 @@ def evaluate(
         typer.Option("-o", "--output", help="A folder to write metrics.json and sheet.png to."),
     ] = None,
     revision: Revision = None,
-    lpips: Annotated[bool, typer.Option("--lpips", help="Measure LPIPS too.")] = False,
-    fid: Annotated[bool, typer.Option("--fid", help="Measure FID too.")] = False,
+    lpips: Annotated[bool, typer.Option("--lpips", help="Also measure LPIPS.")] = False,
+    fid: Annotated[bool, typer.Option("--fid", help="Also measure FID.")] = False,
     device: Device = "auto",
     overwrite: Overwrite = False,
     max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
-    """Measure a model on colour photos of your own, beside the photos without colour."""
+    """Measure a model on your own colour photos, compared with the photos without colour."""
     from colorzoo.evaluation.perceptual import find_measures
     from colorzoo.evaluation.report import evaluate_model
     from colorzoo.loading import load
@@ -66,7 +66,7 @@ def evaluate(
 def _check_folder(output: Path, data: Path, *, overwrite: bool) -> None:
     if output.resolve() == data.resolve():
         raise ImageError(
-            f"{output} holds the photos, and the sheet would be taken for one: choose another."
+            f"{output} contains the photos, and the sheet would be read as one: choose another."
         )
     for path in (output / _REPORT_FILE, output / _SHEET_FILE):
         if path.exists() and not overwrite:
@@ -80,7 +80,7 @@ def _print(report: "Report") -> None:
     OUT.print(scores_table({"gray": found["gray"], report.name: found["scores"]}))
     OUT.print(
         f"{found['photos']} photos of {found['data']}, {found['unreadable']} skipped. "
-        f"{found['parameters']:,} parameters, {found['milliseconds']:.1f} ms a photo on "
+        f"{found['parameters']:,} parameters, {found['milliseconds']:.1f} ms per photo on "
         f"{found['hardware']}."
     )
     OUT.print(found["protocol"])

@@ -1,4 +1,4 @@
-"""``colorzoo export``: a model as an ONNX file."""
+"""``colorzoo export``: write a model as an ONNX file."""
 
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ def export(
         Path | None,
         typer.Option(
             help="Quantise to 8-bit integers, calibrated and tested on the first 200 colour photos "
-            "of this folder or tar: a quarter of the size. Refused if it costs quality."
+            "of this folder or tar: a quarter of the size. Fails if quality drops too much."
         ),
     ] = None,
     revision: Revision = None,
@@ -37,7 +37,7 @@ def export(
         colorizer = load(model, revision=revision)
         if int8 is None:
             difference = graph.export(colorizer, output)
-            found = f"ab differs by at most {difference:.1g} from PyTorch's on odd sizes"
+            found = f"ab differs from PyTorch's by at most {difference:.1g}"
         else:
             photos = list(islice(read_photos(int8, [], coloured=True), _INT8_PHOTOS))
             cost = export_int8(colorizer, output, photos)

@@ -1,4 +1,4 @@
-"""``colorzoo info``: one model."""
+"""``colorzoo info``: show one model."""
 
 from typing import Annotated
 

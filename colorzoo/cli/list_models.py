@@ -1,4 +1,4 @@
-"""``colorzoo list``: what is in the zoo."""
+"""``colorzoo list``: list the models."""
 
 from rich.table import Table
 

@@ -1,4 +1,4 @@
-"""``colorzoo push``: weights to the Hugging Face Hub."""
+"""``colorzoo push``: push weights to the Hugging Face Hub."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,1 +1,1 @@
-"""Measuring colorizers: metrics, reports and timings."""
+"""Measure models: metrics, reports and timings."""

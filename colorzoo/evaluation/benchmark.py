@@ -1,8 +1,8 @@
-"""How long colouring a photo takes beside decoding and encoding it, and how much memory.
+"""Measure time and memory for colouring a photo, compared with only decoding and encoding it.
 
-Nobody can colour a file faster than reading and writing it: that is the floor. Each model and size
-is measured in a process of its own, so that its peak memory is its own, with the floor taken in
-turn with the model, so that whatever else slows the machine down slows both.
+Colouring a file cannot be faster than decoding and encoding it, which is the floor. Each model and
+size is measured in a separate process, so that peak memory is that of the model alone. Runs of the
+floor and the model alternate, so that other load on the machine affects both.
 """
 
 import multiprocessing
@@ -37,24 +37,24 @@ PHOTO = (
 Device = str | torch.device
 
 _MAX_PIXELS = 500_000_000
-# Repeats: as many as fit into so many seconds, between these numbers.
+# Number of repeats: as many as fit into these seconds, but within these limits.
 _SECONDS, _REPEATS = 4.0, (3, 15)
 
 
 @dataclass(frozen=True)
 class Timing:
-    """One model at one size.
+    """The measurement of one model at one size.
 
     Attributes:
-        model: Its name, or FLOOR.
-        megapixels: What was asked for.
-        width: Of the photo, pixels.
-        height: Of the photo, pixels.
-        milliseconds: From file to file, model loaded and warm; median of the repeats.
-        floor: The same of decoding and encoding alone, in the same process.
-        ratio: The former by the latter.
-        photos_per_second: One after the other.
-        peak_mb: Peak memory of the whole process, Python and torch included, MB.
+        model: Name of the model, or FLOOR.
+        megapixels: The requested size.
+        width: Width of the photo, pixels.
+        height: Height of the photo, pixels.
+        milliseconds: Time from file to file, with a warmed-up model; median of the repeats.
+        floor: Time for decoding and encoding alone, in the same process.
+        ratio: ``milliseconds`` divided by ``floor``.
+        photos_per_second: Throughput, one photo after the other.
+        peak_mb: Peak memory of the whole process, including Python and torch, MB.
     """
 
     model: str
@@ -71,15 +71,15 @@ class Timing:
 def measure(
     models: Sequence[str], megapixels: Sequence[float] = MEGAPIXELS, *, device: Device = "cpu"
 ) -> Iterator[Timing]:
-    """Measure the floor and models, one size after another.
+    """Measure the floor and the models, one size after another.
 
     Args:
         models: Registered names, folders or Hub ids.
-        megapixels: Sizes of the photo, each above 0 and at most 500.
-        device: Where the models run.
+        megapixels: Sizes of the photo, each from 0.01 to 500.
+        device: Device on which the models run.
 
     Yields:
-        The floor's timing at a size, then the models'.
+        For each size, the timing of the floor, then those of the models.
 
     Raises:
         ConfigError: If a size is out of range.
@@ -89,13 +89,13 @@ def measure(
         if not 0.01 <= size <= _MAX_PIXELS / 1e6:
             raise ConfigError(f"megapixels must be from 0.01 to {_MAX_PIXELS / 1e6:g}, got {size}")
     for name in models:
-        load(name)  # before minutes are spent
+        load(name)  # fail now, not after minutes
     with tempfile.TemporaryDirectory() as folder:
         for size in megapixels:
             photo = Path(folder) / "photo.jpg"
             width, height = draw_photo(size, photo)
             for name in (None, *models):
-                # A fresh interpreter: a forked one would begin with this one's memory.
+                # A new interpreter: a forked one would start with the memory of this one.
                 with multiprocessing.get_context("spawn").Pool(1) as pool:
                     arguments = (name, str(photo), str(device), torch.get_num_threads())
                     ms, floor, peak = pool.apply(_measure_one, arguments)
@@ -104,7 +104,7 @@ def measure(
 
 
 def draw_photo(megapixels: float, path: Path) -> tuple[int, int]:
-    """Write the photo that is measured with; returns its width and height."""
+    """Write the test photo; return its width and height."""
     height = max(1, round((megapixels * 1e6 * 3 / 4) ** 0.5))
     width = round(height * 4 / 3)
     enlarged = Image.fromarray(data.astronaut()).resize((width, height), Image.Resampling.BICUBIC)
@@ -116,7 +116,7 @@ def draw_photo(megapixels: float, path: Path) -> tuple[int, int]:
 
 
 def as_json(timings: Sequence[Timing], device: Device) -> dict[str, Any]:
-    """Give what a report's benchmark.json holds."""
+    """Return the content of benchmark.json."""
     return {
         "colorzoo": __version__,
         "torch": torch.__version__,
@@ -133,7 +133,7 @@ def as_json(timings: Sequence[Timing], device: Device) -> dict[str, Any]:
 
 
 def draw_plot(timings: Sequence[Timing], path: Path) -> None:
-    """Draw milliseconds against megapixels, both on logarithmic scales.
+    """Plot milliseconds against megapixels, both on logarithmic scales.
 
     Raises:
         ConfigError: If matplotlib is not installed.
@@ -165,7 +165,7 @@ def draw_plot(timings: Sequence[Timing], path: Path) -> None:
 def _measure_one(
     name: str | None, path: str, device: str, threads: int
 ) -> tuple[float, float, float]:
-    """Give milliseconds of the model (of the floor again if None), of the floor, and peak MB."""
+    """Return milliseconds of the model (if None, of the floor), of the floor, and peak MB."""
     torch.set_num_threads(threads)
     model = None if name is None else load(name, device=device)
     with tempfile.TemporaryDirectory() as folder:
@@ -193,7 +193,7 @@ def _seconds(model: Colorizer | None, path: str, target: Path) -> float:
 
 def _peak_mb() -> float:
     status = Path("/proc/self/status")
-    if status.exists():  # ru_maxrss would count the parent's memory, too
+    if status.exists():  # ru_maxrss would include the parent's memory
         lines = status.read_text().splitlines()
         return int(next(x for x in lines if x.startswith("VmHWM")).split()[1]) / 1024
     import resource  # not there on Windows

@@ -1,7 +1,7 @@
-"""The evaluation protocol: how good and how vivid a coloured photo is, in one file.
+"""The evaluation protocol: how close results are to the original photos, and how vivid.
 
-Every photo is cropped to its central square and resized to 256x256; all numbers are taken from
-8-bit RGB, so what is measured is what a person would see.
+Every photo is cropped to its central square and resized to 256x256. All numbers are computed from
+8-bit RGB, so they measure what a person would see.
 """
 
 import copy
@@ -44,12 +44,12 @@ class Scores:
         psnr: Peak signal-to-noise ratio, dB; higher is closer.
         ssim: Structural similarity, up to 1.
         cf: Colourfulness of the predictions.
-        delta_cf: Distance of that from the colourfulness of the truth.
+        delta_cf: Difference between ``cf`` and the colourfulness of the originals.
         auc: Area under the cumulative curve of the ab error, percent.
-        auc_rebalanced: The same with rare colours weighing as much as common ones, percent.
+        auc_rebalanced: The same with rare colours weighted as much as common ones, percent.
         mse_ab: Squared ab error, mean over pixels and both channels, L*a*b* units squared.
-        lpips: Learned perceptual distance; 0 is equal. None when it was not measured.
-        fid: Frechet inception distance; 0 is equal. None when it was not measured.
+        lpips: Learned perceptual distance; 0 means equal. None if it was not measured.
+        fid: Frechet inception distance; 0 means equal. None if it was not measured.
     """
 
     psnr: float
@@ -65,13 +65,13 @@ class Scores:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What ``evaluate`` found.
+    """The result of ``evaluate``.
 
     Attributes:
-        scores: Of the colorizer.
-        gray: Of the gray pictures that it was given.
-        photos: How many photos that is the mean of.
-        milliseconds: Mean time of a call of the colorizer.
+        scores: Scores of the model.
+        gray: Scores of its gray inputs.
+        photos: Number of photos.
+        milliseconds: Mean time per photo.
     """
 
     scores: Scores
@@ -81,14 +81,14 @@ class Evaluation:
 
 
 class Measure(Protocol):
-    """A score of Scores that needs a network: see colorzoo/perceptual.py."""
+    """A score that needs a network; see colorzoo/evaluation/perceptual.py."""
 
     def add(self, predicted: np.ndarray, truth: np.ndarray) -> None:
-        """Take in a picture and the photo that it should be, (H, W, 3) uint8."""
+        """Add a result and the original photo, (H, W, 3) uint8."""
         ...
 
     def value(self) -> float | None:
-        """The score of all pictures so far; None if they are too few for one."""
+        """The score of all pictures so far; None if there are too few."""
         ...
 
 
@@ -169,13 +169,13 @@ def auc(predicted: np.ndarray, truth: np.ndarray) -> float:
 def auc_rebalanced(errors: Tensor, counts: Tensor) -> float:
     """Area under the cumulative curve with rebalanced colours (Zhang et al. 2016), percent.
 
-    A pixel weighs the inverse of the smoothed frequency of its true colour's bin: equation 4 of
-    the paper with lambda 0. It is taken over all pixels of a set of photos, whose truths give the
-    frequencies.
+    The weight of a pixel is the inverse of the smoothed frequency of its true colour's bin, as in
+    equation 4 of the paper with lambda 0. Frequencies are counted over all photos of the set, and
+    the mean is taken over all their pixels.
 
     Args:
-        errors: (313,), the sum over each bin's pixels of their L2 ab error, at most 150 a pixel.
-        counts: (313,), how many pixels each bin has; not all of them 0.
+        errors: (313,), for each bin, the sum of the L2 ab errors of its pixels, each at most 150.
+        counts: (313,), the number of pixels in each bin; at least one must be above 0.
     """
     occurs = counts > 0
     weights = 1 / smoothed_prior(counts)[occurs]
@@ -193,7 +193,7 @@ def mse_ab(predicted: np.ndarray, truth: np.ndarray) -> float:
 
 
 def gray(rgb: np.ndarray) -> np.ndarray:
-    """Take the colour out (ab = 0), the baseline of every table: (H, W, 3) uint8 both ways."""
+    """Remove the colour (ab = 0), as the baseline of every table: (H, W, 3) uint8 to the same."""
     neutral = lightness_to_rgb(_lab(rgb)[:, :1])
     return to_uint8(neutral[0].permute(1, 2, 0)).numpy()
 
@@ -205,19 +205,19 @@ def evaluate(
     measures: Mapping[str, Measure] | None = None,
     watch: Callable[[np.ndarray, np.ndarray, np.ndarray], None] | None = None,
 ) -> Evaluation:
-    """Measure a colorizer and, on the same photos, the gray baseline.
+    """Measure a model and, on the same photos, the gray baseline.
 
-    Photos are taken one at a time and none is kept.
+    Photos are processed one at a time, and none is kept in memory.
 
     Args:
-        colorize: Maps (256, 256, 3) uint8 gray pictures to (256, 256, 3) uint8 coloured ones. It
-            is called once more than there are photos, so that its first call is not timed.
+        colorize: Maps (256, 256, 3) uint8 gray pictures to (256, 256, 3) uint8 coloured ones. It is
+            called once more than there are photos, because the first call is not timed.
         photos: Colour photos, (H, W, 3) uint8, any size.
-        measures: "lpips" and "fid", fresh; they are copied, not changed.
-        watch: Called with the gray, the coloured and the true picture of every photo.
+        measures: Unused instances for "lpips" and "fid"; they are copied, not changed.
+        watch: Called with the gray input, the result and the original of every photo.
 
     Returns:
-        Scores of the colorizer, scores of the gray pictures, number of photos, time.
+        The scores of the model and of the gray pictures, the number of photos, and the time.
 
     Raises:
         ValueError: If there are no photos.
@@ -244,7 +244,7 @@ def evaluate(
 
 @dataclass
 class _Timed:
-    """A colorizer with a stopwatch."""
+    """A function that is timed."""
 
     colorize: Callable[[np.ndarray], np.ndarray]
     seconds: float = 0.0
@@ -252,7 +252,7 @@ class _Timed:
 
     def __call__(self, picture: np.ndarray) -> np.ndarray:
         if not self.calls:
-            self.colorize(picture)  # what only a first call takes: memory, kernels, caches
+            self.colorize(picture)  # warm-up, not timed: the first call is slower
         start = time.perf_counter()
         result = self.colorize(picture)
         self.seconds += time.perf_counter() - start
@@ -261,7 +261,7 @@ class _Timed:
 
 
 class _Truth(NamedTuple):
-    """A photo as it should be: (H, W, 3) uint8, (1, 2, H, W) ab, (1, H, W) bins of that."""
+    """An original photo: (H, W, 3) uint8, its (1, 2, H, W) ab, and their (1, H, W) bins."""
 
     rgb: np.ndarray
     ab: Tensor
@@ -274,7 +274,7 @@ def _bin_zeros() -> Tensor:
 
 @dataclass
 class _Truths:
-    """What is known of all true photos so far: their colourfulness, the pixels in each bin."""
+    """Statistics of all originals so far: their colourfulness, and the pixels in each bin."""
 
     colour: list[float] = field(default_factory=list)
     counts: Tensor = field(default_factory=_bin_zeros)
@@ -289,7 +289,7 @@ class _Truths:
 
 @dataclass
 class _Row:
-    """What is known so far of the pictures of one row of the table."""
+    """Statistics of all pictures so far for one row of the table."""
 
     measures: Mapping[str, Measure]
     values: list[tuple[float, ...]] = field(default_factory=list)
@@ -326,7 +326,7 @@ class _Row:
 
 
 def _lab(rgb: np.ndarray) -> Tensor:
-    """Turn (H, W, 3) uint8 into (1, 3, H, W) L*a*b*."""
+    """Convert (H, W, 3) uint8 to (1, 3, H, W) L*a*b*."""
     return rgb_to_lab(torch.tensor(rgb).permute(2, 0, 1)[None] / 255)
 
 
@@ -335,7 +335,7 @@ def _ab(rgb: np.ndarray) -> Tensor:
 
 
 def _ab_error(predicted: Tensor, truth: Tensor) -> Tensor:
-    """Distance of two (N, 2, H, W) ab pictures as AuC counts it: (N, H, W), at most 150."""
+    """Compute the distance of two (N, 2, H, W) ab pictures for AuC: (N, H, W), at most 150."""
     return (predicted - truth).norm(dim=1).clamp(max=AUC_LIMIT)
 
 

@@ -1,4 +1,4 @@
-"""Measure a model on a folder or an archive of photos: the report, its table and its sheet."""
+"""Measure a model on a folder or archive of photos: report, table and sheet of pictures."""
 
 import io
 import platform
@@ -30,10 +30,10 @@ class Column(NamedTuple):
     """How a score is shown.
 
     Attributes:
-        heading: Over a column of a table.
-        digits: After the decimal point.
-        name: Its name in full.
-        better: An arrow towards better values; empty where neither direction is better.
+        heading: Heading of the column.
+        digits: Digits after the decimal point.
+        name: Full name.
+        better: Arrow in the direction of better values; empty if neither is better.
     """
 
     heading: str
@@ -42,7 +42,7 @@ class Column(NamedTuple):
     better: str = ""
 
 
-# By the field of Scores.
+# By the name of the field in Scores.
 COLUMNS = {
     "psnr": Column("PSNR dB", 2, "PSNR, dB", "↑"),
     "ssim": Column("SSIM", 4, "SSIM", "↑"),
@@ -58,15 +58,15 @@ COLUMNS = {
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """What was measured, of which model, on what.
+    """The measurement of one model.
 
     Attributes:
-        name: What the model was called by.
+        name: The name under which the model was loaded.
         model: The model.
         data: The folder or archive of photos.
-        evaluation: The numbers.
-        unreadable: A line for each file that was left out: damaged, or black and white.
-        sheet: The first photos: black and white, result, truth.
+        evaluation: The scores.
+        unreadable: One line per skipped file: damaged, or black and white.
+        sheet: The first photos: black and white, result, original.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Report:
     sheet: Image.Image
 
     def as_json(self) -> dict[str, Any]:
-        """Give what metrics.json holds."""
+        """Return the content of metrics.json."""
         return {
             "model": self.name,
             "parameters": self.model.parameter_count,
@@ -106,20 +106,20 @@ def evaluate_model(
     """Measure a model and the gray baseline on the same photos.
 
     Args:
-        model: The model, on the device where it shall run.
-        name: What to call it.
+        model: The model, on the device where it should run.
+        name: The name to show for it.
         data: A folder of colour photos, a photo, or a tar archive of photos.
-        measures: LPIPS and FID from :func:`colorzoo.perceptual.find_measures`.
-        skip: A folder inside ``data`` that is left out.
+        measures: LPIPS and FID from :func:`colorzoo.evaluation.perceptual.find_measures`.
+        skip: A subfolder of ``data`` to skip.
         max_pixels: Largest width * height of a photo to accept.
         track: Wraps the photos, to show progress.
 
     Returns:
-        The report.
+        The report. Unreadable photos are listed in it and skipped.
 
     Raises:
-        ImageError: If there is no such folder or file, it is no intact archive, or none of its
-            photos can be read. One that cannot is named in the report and costs no other.
+        ImageError: If the folder or file is missing, the archive is damaged, or none of the photos
+            can be read.
     """
     unreadable: list[str] = []
     sheet = _Sheet()
@@ -147,18 +147,18 @@ def read_photos(
     """Yield photos one at a time, in the order of their names or of the archive.
 
     Args:
-        data: A folder, a photo, or a tar archive; other files in them are passed over.
-        unreadable: A line is added for each photo that cannot be read.
-        skip: A folder inside ``data`` that is left out.
+        data: A folder, a photo, or a tar archive; other files inside it are ignored.
+        unreadable: A line is appended for each photo that cannot be read.
+        skip: A subfolder of ``data`` to skip.
         max_pixels: Largest width * height of a photo to accept.
-        coloured: Leave black-and-white photos out, with a line too: they have no colours to
+        coloured: Also skip black-and-white photos, with a line for each: they have no colours to
             compare with.
 
     Yields:
         (H, W, 3) uint8 sRGB.
 
     Raises:
-        ImageError: If there is no such folder or file, or it is no intact archive.
+        ImageError: If the folder or file is missing, or the archive is damaged.
     """
     if data.is_dir():
         sources: Iterable[Path | _Member] = photos_below(data, skip=skip)
@@ -175,7 +175,7 @@ def read_photos(
             unreadable.append(" ".join(str(error).split()))
             continue
         if coloured and kind_of(photo.rgb) == "gray":
-            unreadable.append(f"{photo.name}: is black and white, so it has no colours to find")
+            unreadable.append(f"{photo.name}: is black and white, without colours to compare with")
         else:
             yield photo.rgb
 
@@ -189,10 +189,10 @@ def short_count(count: int) -> str:
 
 
 def scores_table(rows: Mapping[str, Mapping[str, float]]) -> Table:
-    """Lay scores out for the terminal, a row each; columns that no row has are left out.
+    """Make a table of scores for the terminal, without columns that are empty in all rows.
 
     Args:
-        rows: The scores of metrics.json by what to call them.
+        rows: Scores as in metrics.json, by the label of the row.
     """
     shown = [key for key in COLUMNS if any(key in scores for scores in rows.values())]
     table = Table("", box=None)
@@ -208,7 +208,7 @@ def scores_table(rows: Mapping[str, Mapping[str, float]]) -> Table:
 
 
 def hardware(device: torch.device) -> str:
-    """Name the processor that a time was taken on, and how many threads torch uses."""
+    """Return the name of the processor or GPU, and the number of threads that torch uses."""
     name = platform.processor() or platform.machine() or "CPU"
     if device.type != "cpu":
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
@@ -217,7 +217,7 @@ def hardware(device: torch.device) -> str:
 
 
 class _Sheet:
-    """The first photos of an evaluation, two a row."""
+    """The first photos of an evaluation, two per row."""
 
     def __init__(self) -> None:
         self._rows: list[dict[str, np.ndarray]] = []
@@ -228,7 +228,7 @@ class _Sheet:
 
     def draw(self) -> Image.Image:
         abreast = min(len(self._rows), 2)
-        labelled = len(self._rows) - abreast  # the lowest of each column
+        labelled = len(self._rows) - abreast  # only the lowest row has labels
         tiles = [
             (label if i >= labelled else "", picture)
             for i, row in enumerate(self._rows)
@@ -244,13 +244,13 @@ def _rounded(scores: metrics.Scores) -> dict[str, float]:
 def _nothing_to_read(data: Path, unreadable: list[str]) -> str:
     if not unreadable:
         return (
-            f"{data} holds no photo ({', '.join(sorted(SUFFIXES))}); name a folder or tar of some"
+            f"{data} has no photos ({', '.join(sorted(SUFFIXES))}); give a folder or tar of photos"
         )
-    return f"none of the {len(unreadable)} photos of {data} can be measured: {unreadable[0]}"
+    return f"none of the {len(unreadable)} photos in {data} can be measured: {unreadable[0]}"
 
 
 class _Member(io.BytesIO):
-    """A file of an archive, with the name that messages about it shall give."""
+    """A file from an archive, with its name for messages."""
 
     def __init__(self, content: bytes, name: str) -> None:
         super().__init__(content)
@@ -266,6 +266,6 @@ def _tar_members(path: Path) -> Iterator[_Member]:
                     yield _Member(file.read(), member.name)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise ImageError(
-            f"{path.name}: is no intact tar archive ({error}), expected a folder or a tar of "
-            "photos; fetch it again"
+            f"{path.name}: is not an intact tar archive ({error}), expected a folder or a tar of "
+            "photos; copy it again"
         ) from error

@@ -1,9 +1,9 @@
-"""Models as ONNX graphs: exported, and checked against PyTorch.
+"""Export models as ONNX graphs, and check them against PyTorch.
 
-A graph takes lightness of any size and gives ``ab`` for it, padding and cropping included, so that
-other programs need nothing of colorzoo. Its second output is what ``forward`` gave. The zoo's own
-models ask for that alone when onnxruntime runs them, and turn it into colour themselves: one graph
-serves both, and options that are applied afterwards, such as a temperature, keep working.
+A graph maps lightness of any size to ``ab``, including padding and cropping, so other programs need
+no code from colorzoo. Its second output, ``output``, is the return value of ``forward``. colorzoo
+itself reads only that one when onnxruntime runs the network, and converts it to colour in Python.
+So options that are applied afterwards, such as a temperature, keep working.
 """
 
 import contextlib
@@ -27,19 +27,19 @@ from colorzoo.exporting.runtime import SUFFIX, GraphRun, start_session
 from colorzoo.extras import import_extra
 from colorzoo.hub.checkpoint import weights_digest
 
-MAX_DIFFERENCE = 1e-2  # of ab from PyTorch's, L*a*b* units
+MAX_DIFFERENCE = 1e-2  # between the ab of the graph and of PyTorch, L*a*b* units
 
 
 _OPSET = 18
 
 
-# (N, H, W): smaller than a stride, a batch, a strip.
+# Shapes (N, H, W) that are tested: smaller than the stride, a batch, a narrow picture.
 _CHECKED = ((1, 1, 1), (2, 33, 65), (1, 31, 97))
 
 
-# What Colorizer.predict_ab does around a network. It is written in ONNX, because PyTorch's exporter
-# rounds the size of a padding otherwise than PyTorch, and because it takes minutes over networks
-# whose sizes are no plain products: so the network gets its picture as rows and columns of cells.
+# The padding and cropping of Colorizer.predict_ab, written in ONNX, because PyTorch's exporter
+# rounds padding sizes differently from PyTorch. The network gets its input reshaped to rows and
+# columns of stride x stride cells, because the exporter takes minutes if sizes are not products.
 _AROUND = """
 colorzoo (float[N, 1, H, W] lightness) => (float[N, 2, H, W] ab, float[N, C, h, w] output)
 {
@@ -78,18 +78,18 @@ def export(model: Colorizer, path: str | Path) -> float:
     """Write a model as an ONNX file with dynamic batch, height and width.
 
     Its input is ``lightness``, (N, 1, H, W) float32, L in [0, 100]; its outputs are ``ab``,
-    (N, 2, H, W) in L*a*b* units, and ``output``, what ``forward`` gives for the padded picture.
-    ``colorzoo.load(path)`` reads it.
+    (N, 2, H, W) in L*a*b* units, and ``output``, the return value of ``forward`` for the padded
+    picture. ``colorzoo.load(path)`` reads the file.
 
     Args:
         model: The model.
-        path: The file, which ends in .onnx; folders are created, a file that exists is replaced.
+        path: The file, ending in .onnx; folders are created, an existing file is replaced.
 
     Returns:
-        The largest difference from PyTorch's ab that was found on noise of odd sizes.
+        The largest difference from PyTorch's ab, measured on noise of odd sizes.
 
     Raises:
-        ConfigError: If the packages for it are missing, or the model cannot be exported.
+        ConfigError: If the required packages are missing, or the model cannot be exported.
     """
     file = check_path(path)
     graph, difference = checked_graph(model)
@@ -99,16 +99,16 @@ def export(model: Colorizer, path: str | Path) -> float:
 
 
 def with_onnxruntime(model: Model, *, cache_dir: str | Path | None = None) -> Model:
-    """Give this model with its ``forward`` run by onnxruntime; it shares all else.
+    """Return a copy of the model, with shared tensors, whose ``forward`` runs in onnxruntime.
 
-    The graph is exported at first, and then taken from the cache.
+    The graph is exported on first use, then taken from the cache.
 
     Args:
-        model: A model on the CPU, float32.
-        cache_dir: Where graphs are kept; a folder beside huggingface_hub's downloads if None.
+        model: A model on the CPU, in float32.
+        cache_dir: Folder for graphs; a folder next to huggingface_hub's downloads if None.
 
     Raises:
-        ConfigError: If the packages for it are missing, or the model cannot be exported.
+        ConfigError: If the required packages are missing, or the model cannot be exported.
     """
     file = _cached(model, cache_dir)
     if file is not None and file.is_file():
@@ -117,7 +117,7 @@ def with_onnxruntime(model: Model, *, cache_dir: str | Path | None = None) -> Mo
         graph, _ = checked_graph(model)
         session = start_session(graph, model.architecture)
         if file is not None:
-            with contextlib.suppress(OSError):  # a full disk costs the next load its time only
+            with contextlib.suppress(OSError):  # if the disk is full, the next load exports again
                 write_whole(file, graph)
     running = copy.copy(model)
     running.forward = GraphRun(session, "output")
@@ -125,7 +125,7 @@ def with_onnxruntime(model: Model, *, cache_dir: str | Path | None = None) -> Mo
 
 
 class _Network(nn.Module):
-    """What PyTorch exports: sizes that are products, and both outputs."""
+    """The module to export: input in cells (see ``_AROUND``), both outputs."""
 
     def __init__(self, model: Colorizer) -> None:
         super().__init__()
@@ -137,24 +137,33 @@ class _Network(nn.Module):
 
 
 def check_path(path: str | Path) -> Path:
-    """Give the file of that name, if it may be the name of a graph.
+    """Return the path of a graph.
 
     Raises:
         ConfigError: If it does not end in .onnx.
     """
     file = Path(path).expanduser()
     if file.suffix != SUFFIX:
-        raise ConfigError(f"{file} must end in {SUFFIX}: by that colorzoo.load() knows it.")
+        raise ConfigError(f"{file} must end in {SUFFIX}, so that colorzoo.load() recognises it.")
     return file
 
 
 def checked_graph(model: Colorizer) -> tuple[bytes, float]:
-    """Export a model and compare it with PyTorch; see ``export``, which writes what this gives."""
+    """Export a model and compare it with PyTorch.
+
+    Returns:
+        The graph, and the largest difference in ab; see ``export``.
+
+    Raises:
+        ConfigError: If the model cannot be exported.
+    """
     if isinstance(model.forward, GraphRun):
-        raise ConfigError(f"{model.architecture} is run by a graph already: export the model.")
+        raise ConfigError(
+            f"{model.architecture} already runs in onnxruntime: load it from its weights to export."
+        )
     _refuse_more_than_lightness(model)
     model = copy.deepcopy(model).to("cpu", torch.float32).eval()
-    for part in model.modules():  # PyTorch's exporter takes half as long again over in-place ones
+    for part in model.modules():  # in-place layers make PyTorch's exporter 50 % slower
         if hasattr(part, "inplace"):
             setattr(part, "inplace", False)  # noqa: B010
     graph = _graph(model)
@@ -167,17 +176,17 @@ def checked_graph(model: Colorizer) -> tuple[bytes, float]:
         difference = max(difference, apart)
         if not apart <= MAX_DIFFERENCE:
             raise ConfigError(
-                f"{model.architecture} cannot be exported: at {height} x {width} pixels the graph "
-                f"gives other colours, {apart:.2g} apart; {MAX_DIFFERENCE} would do."
+                f"{model.architecture} cannot be exported: at {height} x {width} pixels, ab from "
+                f"the graph differs by {apart:.2g}; at most {MAX_DIFFERENCE} is allowed."
             )
     return graph, difference
 
 
 def _refuse_more_than_lightness(model: Colorizer) -> None:
-    """Refuse what the graphs cannot express: one pass from lightness to one tensor.
+    """Check that the model is a single pass from lightness to one tensor.
 
     Raises:
-        ConfigError: If the model does more than that.
+        ConfigError: If it is not, so a graph cannot express it.
     """
     name, stride = model.architecture, model.stride
     with torch.inference_mode():
@@ -186,11 +195,11 @@ def _refuse_more_than_lightness(model: Colorizer) -> None:
         )
     reason = None
     if model.network_options:
-        reason = f"its network takes {', '.join(sorted(model.network_options))} beside lightness"
+        reason = f"its network needs {', '.join(sorted(model.network_options))} besides lightness"
     elif type(model).infer is not Colorizer.infer:
         reason = "its network runs several times for one picture"
     elif isinstance(output, dict):
-        reason = f"its network gives several tensors ({', '.join(output)})"
+        reason = f"its network returns several tensors ({', '.join(output)})"
     if reason:
         raise ConfigError(f"{name} cannot be exported to ONNX: {reason}. Use it with PyTorch.")
 
@@ -207,7 +216,7 @@ def _graph(model: Colorizer) -> bytes:
     free = torch.export.Dim.DYNAMIC
     try:
         with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # they are to those who write exporters
+            warnings.simplefilter("ignore")  # only useful to developers of exporters
             program = torch.onnx.export(
                 _Network(model).eval(),
                 (cells,),
@@ -221,11 +230,11 @@ def _graph(model: Colorizer) -> bytes:
     except (RuntimeError, ValueError, TypeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ConfigError(f"{model.architecture} cannot be exported to ONNX: {reason}") from error
-    assert program is not None  # as it is with dynamo=True
+    assert program is not None  # always, with dynamo=True
     exported = program.model_proto
     nodes = [*around.node[:at], *exported.graph.node, *around.node[at + 1 :]]
     for node in nodes:
-        del node.metadata_props[:]  # where in the source it is from, file names included
+        del node.metadata_props[:]  # source locations, including file names of this machine
     around.ClearField("node")
     around.node.extend(nodes)
     around.initializer.extend(exported.graph.initializer)
@@ -243,17 +252,17 @@ def _graph(model: Colorizer) -> bytes:
 
 
 def _cached(model: Colorizer, cache_dir: str | Path | None) -> Path | None:
-    """Name the file in the cache for these weights and the code around them, if it can be kept."""
+    """Return the cache file for these weights and the code of the model; None if not cacheable."""
     digest = hashlib.sha256(f"{__version__} {torch.__version__} {model.config}".encode())
     classes = {type(part) for part in model.modules()} | {*type(model).__mro__}
     for name in sorted({__name__, *(each.__module__ for each in classes)}):
         source = getattr(sys.modules.get(name), "__file__", None)
         if source is None and name not in sys.builtin_module_names:
-            return None  # a class of a notebook may have changed since
+            return None  # a class defined in a notebook, which may change
         digest.update(Path(source).read_bytes() if source else name.encode())
     digest.update(weights_digest(model.state_dict()).encode())
     try:
         folder = cached_assets_path("colorzoo", "onnx", assets_dir=cache_dir)
-    except OSError:  # a home that cannot be written to
+    except OSError:  # the home folder cannot be written to
         return None
     return folder / f"{model.architecture}-{digest.hexdigest()[:24]}{SUFFIX}"

@@ -1,8 +1,8 @@
-"""ONNX graphs whose convolutions count in 8-bit integers: a quarter of the size, and faster.
+"""ONNX graphs with convolutions in 8-bit integers: a quarter of the size, and faster.
 
-Ranges of the numbers between the layers are those of photos that the network is shown. The first
-two convolutions and the last three stay as they are: they see or make the picture itself, and what
-they round off shows. With those in integers too, some of the zoo's models lose over a dB of PSNR.
+The ranges of activations are calibrated on photos. The first two and the last three convolutions
+stay in floating point: they read or write the picture itself, so rounding would be visible there.
+With those quantised too, some of the zoo's models lose over 1 dB of PSNR.
 """
 
 import tempfile
@@ -30,12 +30,12 @@ _CONVOLUTIONS = ("Conv", "ConvTranspose")
 
 @dataclass(frozen=True)
 class Quantized:
-    """What rounding cost.
+    """The loss from quantisation.
 
     Attributes:
-        photos: How many photos it was measured on; as many others gave the ranges.
-        before: PSNR of PyTorch's results, dB, by the protocol of :mod:`colorzoo.metrics`.
-        after: PSNR of the graph's results.
+        photos: Number of photos in the measurement; about as many others were used to calibrate.
+        before: PSNR with PyTorch, dB, by the protocol of :mod:`colorzoo.evaluation.metrics`.
+        after: PSNR with the graph, dB.
     """
 
     photos: int
@@ -44,25 +44,25 @@ class Quantized:
 
 
 def export_int8(model: Colorizer, path: str | Path, photos: Sequence[np.ndarray]) -> Quantized:
-    """Write a model as ``export`` does, with its convolutions in 8-bit integers.
+    """Write a model like ``export``, with convolutions in 8-bit integers.
 
     Args:
         model: The model, on the CPU.
-        path: The file, which ends in .onnx.
-        photos: (H, W, 3) uint8 colour photos, such as the model is for: 60 will do. Every other one
-            gives the ranges, the rest measures what it cost.
+        path: The file, ending in .onnx.
+        photos: (H, W, 3) uint8 colour photos of the kind that the model is used for; 60 are enough.
+            Every second one is used to calibrate, the rest to measure the loss.
 
     Returns:
-        What it cost.
+        The loss from quantisation.
 
     Raises:
-        ConfigError: If the packages for it are missing, the model cannot be exported, or more than
-            MAX_LOSS is lost: no file is written then.
+        ConfigError: If the required packages are missing, the model cannot be exported, or the loss
+            is more than MAX_LOSS. No file is written then.
         ImageError: If there are fewer than two photos.
     """
     file = check_path(path)
     if len(photos) < 2:
-        raise ImageError(f"int8 needs at least 2 colour photos, better 60; there are {len(photos)}")
+        raise ImageError(f"int8 needs at least 2 colour photos, ideally 60; got {len(photos)}")
     graph, _ = checked_graph(model)
     shown, kept_back = photos[::2], photos[1::2]
     with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +74,7 @@ def export_int8(model: Colorizer, path: str | Path, photos: Sequence[np.ndarray]
         if not before - after <= MAX_LOSS:
             raise ConfigError(
                 f"{model.architecture} loses too much in int8: PSNR falls from {before:.2f} to "
-                f"{after:.2f} dB on these photos, by more than {MAX_LOSS}. Export it without."
+                f"{after:.2f} dB on these photos, by more than {MAX_LOSS}. Export it without int8."
             )
         file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, small.read_bytes())
@@ -115,7 +115,7 @@ def _reader(quantization: Any, inputs: list[dict[str, np.ndarray]]) -> Any:
 
 
 def _lightness(model: Colorizer, photos: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
-    """What the network sees of the photos, as the graph is given it."""
+    """Return the lightness of the photos at the working size, as inputs of the graph."""
     seen = (model.predict(read_photo(prepare(photo))).lightness for photo in photos)
     return [{"lightness": each.float().cpu().numpy()} for each in seen]
 

@@ -1,4 +1,4 @@
-"""ONNX graphs run by onnxruntime."""
+"""Run ONNX graphs with onnxruntime."""
 
 import json
 from pathlib import Path
@@ -17,11 +17,11 @@ SUFFIX = ".onnx"
 
 
 class ExportedColorizer(Colorizer):
-    """The model of an ONNX file; it colours as it did when it was exported.
+    """A model loaded from an ONNX file, with the settings that it had when it was exported.
 
     Args:
-        path: The file. It is data: nothing of it is executed but the graph, and it can name no
-            other file.
+        path: The file. It is safe to load untrusted files: a graph cannot contain other code or
+            refer to other files.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -29,7 +29,7 @@ class ExportedColorizer(Colorizer):
 
         Raises:
             ConfigError: If onnxruntime is missing.
-            WeightsError: If it is missing, damaged or not of ``export``.
+            WeightsError: If the file is missing, damaged or not written by ``export``.
         """
         file = Path(path).expanduser()
         if not file.is_file():
@@ -41,70 +41,70 @@ class ExportedColorizer(Colorizer):
             architecture = config.pop("architecture")
             work_size, parameters = int(about["work_size"]), int(about["parameters"])
         except (KeyError, ValueError, TypeError) as error:
-            raise WeightsError(f"{file} is no graph of `colorzoo export`.") from error
+            raise WeightsError(f"{file} was not written by `colorzoo export`.") from error
         super().__init__(work_size=work_size)
         self.architecture, self._hub_mixin_config = str(architecture), config
         self._file, self._parameter_count = file, parameters
-        # By a model's first parameter others know where it runs.
+        # Other code finds the device of a model through its first parameter.
         self.place = nn.Parameter(torch.zeros(()), requires_grad=False)
         self.forward = GraphRun(session, "ab")
 
     @property
     def parameter_count(self) -> int:
-        """How many numbers training could change in the model that was exported."""
+        """Number of trainable parameters of the exported model."""
         return self._parameter_count
 
     def check(self, **options: Unpack[Options]) -> None:
-        """Refuse every option: the graph ends in colours.
+        """Reject all options, because the graph includes the conversion to colours.
 
         Raises:
-            ConfigError: If there is one.
-            TypeError: If there is no such option at all.
+            ConfigError: If an option is given.
+            TypeError: If no such option exists.
         """
         for name in given(options):
             raise ConfigError(
-                f"{self._file.name} is a graph, which does not take {name}. "
+                f"{self._file.name} is an ONNX graph, which does not support {name}. "
                 f"Load {self.architecture} from its weights, or leave {name} out."
             )
 
     def save_pretrained(self, save_directory: str | Path, **_: Any) -> str | None:
-        """Refuse: a graph is no weights.
+        """Raise an error: a graph cannot be saved as weights.
 
         Raises:
             ConfigError: Always.
         """
-        raise ConfigError(f"{self._file} holds a graph, no weights: copy the file instead.")
+        raise ConfigError(f"{self._file} is an ONNX graph, not weights: copy the file instead.")
 
 
 class GraphRun:
-    """Runs a graph from lightness to one of its outputs, in place of a model's ``forward``.
+    """Computes one output of a graph from lightness; replaces a model's ``forward``.
 
     Args:
         session: From ``start_session``.
-        output: The output's name, "ab" or "output".
+        output: Name of the output, "ab" or "output".
     """
 
     def __init__(self, session: Any, output: str) -> None:
-        """Keep the session."""
+        """Store the session."""
         self.session, self.output = session, output
         self.options = import_extra("onnxruntime").RunOptions()
-        self.options.only_execute_path_to_fetches = True  # the other output costs nothing then
+        self.options.only_execute_path_to_fetches = True  # skip what only the other output needs
 
     def __call__(self, lightness: Tensor) -> Tensor:
-        """Run it on (N, 1, H, W) lightness."""
+        """Run the graph on (N, 1, H, W) lightness."""
         given = {"lightness": lightness.detach().float().cpu().numpy()}
         (found,) = self.session.run([self.output], given, self.options)
         return torch.from_numpy(found).to(lightness.device)
 
 
 def start_session(graph: bytes, name: str) -> Any:
-    """Start onnxruntime; from bytes, so that a graph cannot name files to be read."""
+    """Start onnxruntime. Graphs are passed as bytes, so that they cannot refer to other files."""
     onnxruntime = import_extra("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 4  # errors are raised, they need not be printed too
+    options.log_severity_level = 4  # errors are raised, so do not also print them
     try:
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its own kinds have no base class in common
+    except Exception as error:  # onnxruntime's exceptions have no common base class
         reason = str(error).strip().partition("\n")[0]
         raise WeightsError(f"onnxruntime cannot run {name}: {reason}") from error

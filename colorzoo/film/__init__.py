@@ -1,1 +1,1 @@
-"""Films: read, coloured with stable colours, written."""
+"""Read films, colour them with stable colours, and write them."""

@@ -1,4 +1,4 @@
-"""Films, frame by frame: coloured as photos are, with stable colours, and sound kept."""
+"""Colour films frame by frame, with stable colours over time. Sound is copied."""
 
 from collections import deque
 from collections.abc import Callable
@@ -20,23 +20,23 @@ from colorzoo.imaging.read import Photo
 from colorzoo.imaging.recombine import merge_ab
 from colorzoo.options import Options
 
-# Called after each frame with how many are done, and how many there are, None if not known.
+# Called after each frame with the number of finished frames and the total, None if unknown.
 Watch = Callable[[int, int | None], None]
 
 
-# Frames, and packets of sound, that wait for being written: enough for threads not to wait.
+# Frames and packets of sound queued for writing: enough to keep both threads busy.
 _IN_FLIGHT = 8
 
 
 @dataclass(frozen=True)
 class Film:
-    """What became of a film.
+    """A coloured film.
 
     Attributes:
-        frames: How many there are.
+        frames: Number of frames.
         size: Width and height of the result, in pixels.
-        cuts: How often the colours began anew.
-        notes: What the reader should know, such as what was damaged or left out.
+        cuts: How often colours were chosen anew, because the scene changed.
+        notes: Notes for the user, such as what was damaged or left out.
     """
 
     frames: int
@@ -59,9 +59,9 @@ def colorize_film(
 ) -> Film:
     """Colour a film.
 
-    Every frame keeps its lightness and its time, and sound and subtitles are copied as they are.
-    Frames are turned upright. What is written is H.264 (x264, CRF 18) in BT.709, 8 bits. Memory
-    does not grow with the film. The file appears whole or not at all.
+    Every frame keeps its lightness and its time stamp, and sound and subtitles are copied. Frames
+    are turned upright. The result is H.264 (x264, CRF 18) in BT.709, 8 bits. Memory use does not
+    depend on the length of the film. The file appears only when it is complete.
 
     Examples:
         >>> film = colorzoo.colorize_film(colorzoo.load("unet"), "clip.mp4", "out.mp4")
@@ -72,26 +72,26 @@ def colorize_film(
         colorizer: The model.
         source: The film, in any container and codec that FFmpeg reads.
         target: The file to write, .mp4, .m4v, .mov or .mkv; folders are created.
-        saturation: Factor on ab: 0 is gray, 1 is what the network says.
-        work_size: Short side, in pixels, at which the network looks; the model's own if None.
+        saturation: Factor on ab: 0 is gray, 1 is what the network predicts.
+        work_size: Short side of the network's input, pixels; the model's default if None.
         stabilize: Whether to keep colours stable over time; see :mod:`colorzoo.film.stabilize`.
         overwrite: Replace a target that exists.
-        watch: Called after each frame with how many are done and how many there are, or None if the
-            file does not tell. What it raises ends the film, and no file appears.
-        options: What the model takes of :class:`colorzoo.Options`, but for hints, which are points
-            of one photo.
+        watch: Called after each frame with the number of finished frames and the total, or None if
+            the file does not declare it. If it raises, no file is written.
+        options: The :class:`colorzoo.Options` that the model supports, except hints, which are
+            points of one photo.
 
     Raises:
-        FilmError: If the film cannot be read, or cannot be written like this.
-        ImageError: If the target is the source, or exists and is not to be replaced.
-        ConfigError: If PyAV is missing, work_size is out of range, or the model does not take an
-            option.
+        FilmError: If the film cannot be read, or cannot be written to this target.
+        ImageError: If the target is the source, or exists and ``overwrite`` is false.
+        ConfigError: If PyAV is missing, work_size is out of range, or the model does not support
+            an option.
         ValueError: If saturation is out of range.
     """
     source, target = Path(source).expanduser(), Path(target).expanduser()
     check_saturation(saturation)
     if options.get("hints"):
-        raise ConfigError("hints are points of one photo; a film has many. Leave hints out.")
+        raise ConfigError("hints are for single photos, not for films. Leave hints out.")
     colorizer.check(**options)
     check_pyav()
     from av.error import FFmpegError
@@ -108,15 +108,15 @@ def colorize_film(
                 work.run(film, writer, watch)
         except (FFmpegError, OSError) as error:
             raise FilmError(
-                f"{source.name}: {target} cannot be written ({error.strerror or error}). Is there "
-                "room on the disk, and may the folder be written to?"
+                f"{source.name}: {target} cannot be written ({error.strerror or error}). Check "
+                "that the disk has space, and that you may write to the folder."
             ) from error
         cuts = work.stabilizer.cuts if work.stabilizer else 0
         return Film(work.frames, writer.size, cuts, (*film.notes, *writer.notes))
 
 
 class _Frames:
-    """The way of a film's frames: the caller's thread runs the network, another one encodes."""
+    """Processes the frames: the caller's thread runs the network, another thread encodes."""
 
     def __init__(
         self,
@@ -152,12 +152,12 @@ class _Frames:
             pool.shutdown(cancel_futures=True)
         if not self.frames:
             raise FilmError(
-                f"{film.name}: none of its pictures can be decoded: it is damaged or cut short. "
+                f"{film.name}: none of its frames can be decoded: it is damaged or cut short. "
                 "Copy it again, or convert it first."
             )
 
     def _predict(self, frame: Frame) -> tuple[Tensor, Tensor]:
-        """Give a frame as the network sees it, and the stabilised colours for it."""
+        """Return a frame's lightness at the working size, and its stabilised ab."""
         photo = Photo(frame.rgb, None, "frame", None, None, ())
         prediction = self._colorizer.predict(
             photo, work_size=self._work_size, find_border=False, **self._options
@@ -165,7 +165,7 @@ class _Frames:
         small = prediction.lightness.float()
         ab = self._colorizer.ab_of(prediction, **self._options)
         if self.stabilizer is not None:
-            # Many small operations, for which a GPU takes longer.
+            # Many small operations, which are slower on a GPU.
             ab = self.stabilizer(small.cpu(), ab.cpu()).to(small.device)
         return small, ab * self._saturation
 

@@ -1,11 +1,11 @@
-"""Containers that films are read from and written to."""
+"""The container formats that films are read from and written to."""
 
 from pathlib import Path, PurePath
 
 from colorzoo.errors import ConfigError, FilmError
 
-# Suffix -> container to write; None where films are read but not written: those containers do not
-# hold H.264, or not with any sound.
+# Suffix -> container to write; None for containers that are only read, because they cannot contain
+# H.264, or not with every kind of sound.
 CONTAINERS: dict[str, str | None] = {
     **{".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"},
     **dict.fromkeys((".webm", ".avi", ".mpg", ".mpeg", ".vob", ".ts", ".mts", ".m2ts")),
@@ -17,29 +17,29 @@ _WRITABLE = [suffix for suffix, kind in CONTAINERS.items() if kind]
 
 
 def is_film_name(path: PurePath) -> bool:
-    """Tell whether a file is named like a film."""
+    """Tell whether a path has the suffix of a film."""
     return path.suffix.lower() in CONTAINERS
 
 
 def writable_film(path: Path) -> Path:
-    """Keep the name; what is read but not written becomes Matroska, which holds any sound."""
+    """Return the path, with the suffix .mkv (any kind of sound) if its container is only read."""
     return path if CONTAINERS.get(path.suffix.lower()) else path.with_suffix(".mkv")
 
 
 def container_of(target: Path) -> str:
-    """Name the container that a film of that name is written in.
+    """Return the container in which a film of that name is written.
 
     Raises:
-        FilmError: If there is none.
+        FilmError: If films are not written with that suffix.
     """
     kind = CONTAINERS.get(target.suffix.lower())
     if kind is None:
-        raise FilmError(f"{target.name}: films are written as {choices()}; choose one of those.")
+        raise FilmError(f"{target.name}: films can only be written as {choices()}.")
     return kind
 
 
 def check_pyav() -> None:
-    """Make sure that PyAV is there.
+    """Check that PyAV is installed.
 
     Raises:
         ConfigError: If it is not.

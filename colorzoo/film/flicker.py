@@ -1,4 +1,4 @@
-"""How much colours flicker: measured on pans over photos, where it is known what went where."""
+"""Measure how much colours flicker, on pans over photos, where the motion is known exactly."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Shot:
 
     Attributes:
         rgb: (H, W, 3) uint8, black and white.
-        place: Row and column, in the photo, of the frame's upper left pixel.
+        place: Row and column in the photo of the frame's top-left pixel.
     """
 
     rgb: np.ndarray
@@ -55,14 +55,14 @@ def pan(
     grain: float = _GRAIN,
     seed: int = 0,
 ) -> Iterator[Shot]:
-    """Move over a photo from its upper left to its lower right, by whole pixels.
+    """Pan over a photo from its top left to its bottom right, by whole pixels.
 
     Args:
         photo: (H, W, 3) uint8.
-        frames: How many.
+        frames: Number of frames.
         size: (h, w) of a frame; not larger than the photo.
-        grain: Standard deviation, of 255, of the noise that every frame has of its own.
-        seed: Of the noise.
+        grain: Standard deviation, out of 255, of the noise, which is new in each frame.
+        seed: Seed of the noise.
 
     Yields:
         The frames in order.
@@ -81,14 +81,14 @@ def pan(
 
 
 def flicker(shots: Sequence[tuple[np.ndarray, tuple[int, int]]]) -> float:
-    """Measure how much the colour of the same thing changes from frame to frame.
+    """Measure how much the colour of the same point changes from frame to frame.
 
     Args:
-        shots: Coloured frames, (H, W, 3) uint8 sRGB of one size, and where in the scene each lies:
-            row and column of its upper left pixel. Neighbours overlap.
+        shots: Coloured frames, (H, W, 3) uint8 sRGB of one size, and the row and column in the
+            scene of their top-left pixels. Successive frames must overlap.
 
     Returns:
-        Mean distance in ab, in L*a*b* units, over the pixels that neighbours share.
+        Mean distance in ab, in L*a*b* units, over the pixels that successive frames share.
     """
     changes = []
     for (one, (top, left)), (other, (top_now, left_now)) in zip(shots, shots[1:], strict=False):
@@ -99,7 +99,7 @@ def flicker(shots: Sequence[tuple[np.ndarray, tuple[int, int]]]) -> float:
 
 
 def measure_flicker(colorizer: Colorizer, photos: Iterable[np.ndarray]) -> Flicker:
-    """Measure a model on pans over photos, by ``PROTOCOL``.
+    """Measure a model on pans over photos; ``PROTOCOL`` describes how.
 
     Args:
         colorizer: The model.
@@ -119,7 +119,7 @@ def measure_flicker(colorizer: Colorizer, photos: Iterable[np.ndarray]) -> Flick
 
 
 def _shared(rgb: np.ndarray, down: int, right: int) -> np.ndarray:
-    """Cut out of a frame what one that lies so far from it shows too."""
+    """Crop a frame to the part that it shares with a frame at that offset."""
     height, width = rgb.shape[:2]
     rows = slice(max(down, 0), height + min(down, 0))
     return rgb[rows, max(right, 0) : width + min(right, 0)]
@@ -130,5 +130,5 @@ def _chroma(shots: Sequence[tuple[np.ndarray, tuple[int, int]]]) -> float:
 
 
 def _ab(rgb: np.ndarray) -> Tensor:
-    """Turn (H, W, 3) uint8 sRGB into (2, H, W) ab."""
+    """Convert (H, W, 3) uint8 sRGB to (2, H, W) ab."""
     return rgb_to_lab(torch.from_numpy(rgb.copy()).permute(2, 0, 1).float() / 255)[1:]

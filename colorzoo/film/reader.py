@@ -1,4 +1,4 @@
-"""Frames out of a film file, upright and in sRGB. PyAV is imported when a film is opened."""
+"""Read frames of a film file, upright and in sRGB. PyAV is imported when a film is opened."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 
-# Flags of FFmpeg's swscale: bilinear, full chroma, rounded. Its short way makes all a bit darker.
+# Flags of FFmpeg's swscale: bilinear, full chroma, rounded. The default makes all slightly darker.
 EXACTLY = 0x2 | 0x2000 | 0x40000
 
 
-# ITU-T H.273's numbers for BT.709, and for luma from 16 to 235.
+# Codes of ITU-T H.273 for BT.709, and for luma from 16 to 235.
 BT709, _LIMITED_RANGE = 1, 1
 
 
-# Of a file that says how long it is, this much may be missing before that is noted, in seconds.
+# A film may be this much shorter than its file declares, in seconds, before a note says so.
 _SLACK = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of a film.
+    """One frame of a film.
 
     Attributes:
         rgb: (H, W, 3) uint8 sRGB, upright.
-        time: When it is shown, in units of the film's ``time_base``; it grows from frame to frame.
-        duration: For how long, in the same units; 0 where the file does not tell.
+        time: Time stamp in units of the film's ``time_base``; strictly increasing.
+        duration: Duration in the same units; 0 if unknown.
     """
 
     rgb: np.ndarray
@@ -50,32 +50,32 @@ class FilmReader:
     """A film that is being read.
 
     Attributes:
-        frames: How many there are, as far as the file tells; None if it does not.
-        time_base: Seconds that one unit of time lasts.
-        rate: Frames a second, on average.
-        pixel_aspect: Width of an upright pixel by its height; None where the file does not tell.
-            Known, as is what is noted, once frames have been read.
-        damaged: Frames that could not be decoded.
-        kept: The tracks whose packets ``read`` gives as they are: sound and subtitles.
-        metadata: Title, date and the like.
-        chapters: As PyAV gives them.
+        frames: Number of frames that the file declares; None if unknown.
+        time_base: Seconds per unit of time.
+        rate: Frames per second, on average.
+        pixel_aspect: Width of an upright pixel divided by its height; None if unknown. Like
+            ``notes``, final only after frames have been read.
+        damaged: Number of frames that could not be decoded.
+        kept: The tracks whose packets ``read`` yields unchanged: sound and subtitles.
+        metadata: Title, date and so on.
+        chapters: The chapters, as returned by PyAV.
     """
 
     def __init__(self, container: "InputContainer", name: str) -> None:
         """Choose the tracks.
 
         Raises:
-            FilmError: If there are no moving pictures.
+            FilmError: If there is no video track.
         """
         from av.stream import Disposition
 
         pictures = [
             stream
             for stream in container.streams.video
-            if not stream.disposition & Disposition.attached_pic  # a cover
+            if not stream.disposition & Disposition.attached_pic  # cover art
         ]
         if not pictures:
-            raise FilmError(f"{name}: there are no moving pictures in it. Give a film.")
+            raise FilmError(f"{name}: has no video track. Give a film.")
         self.name = name
         self._container = container
         self._video: VideoStream = pictures[0]
@@ -94,31 +94,31 @@ class FilmReader:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the reader should know, once all has been read."""
+        """Notes for the user; complete after the whole film has been read."""
         notes = []
         if self._more_pictures:
-            notes.append(f"only the first of its {1 + self._more_pictures} picture tracks is used")
+            notes.append(f"only the first of its {1 + self._more_pictures} video tracks is used")
         if self._is_interlaced:
-            notes.append("it is interlaced: its lines stay as they are, and fine combs may show")
+            notes.append("it is interlaced, so combing may be visible: it is not deinterlaced")
         if self.damaged:
-            notes.append(f"damaged frames: {self.damaged}; those before them stay longer")
+            notes.append(f"damaged frames: {self.damaged}; the frames before are shown longer")
         declared, start = (self._container.duration or 0) / 1e6, self._start()
         if self._end - start < declared - _SLACK:
             notes.append(
-                f"it ends after {self._end - start:.1f} s of the {declared:.1f} s that it should "
-                "last: the file seems to be cut short"
+                f"it ends after {self._end - start:.1f} s instead of {declared:.1f} s: the file "
+                "seems to be cut short"
             )
         return tuple(notes)
 
     def read(self) -> "Iterator[Frame | Packet[Stream]]":
-        """Yield frames, and packets of the tracks that are kept, in the order of the file."""
+        """Yield frames, and packets of the tracks in ``kept``, in the order of the file."""
         from av.error import FFmpegError
 
         packets = self._container.demux(self._video, *self.kept)
         while True:
             try:
                 packet = next(packets, None)
-            except FFmpegError:  # say, where the file ends too soon; the notes tell of that
+            except FFmpegError:  # for example a truncated file, which gets a note
                 packet = None
             if packet is None:
                 break
@@ -133,9 +133,9 @@ class FilmReader:
         from av.error import EOFError, FFmpegError
 
         if packet is not None and packet.size == 0:
-            return  # the end, which is asked for once, after the last packet
+            return  # marks the end of the track; the decoder is flushed once, after all packets
         try:
-            # Of one that came to nothing, the decoder has gone on to the next.
+            # After an error, the decoder continues with the next packet.
             frames: list[VideoFrame] = self._video.codec_context.decode(packet)  # type: ignore
         except EOFError:
             return
@@ -146,7 +146,7 @@ class FilmReader:
             yield self._upright(frame)
 
     def _upright(self, frame: "VideoFrame") -> Frame:
-        width, height = self._size or (frame.width, frame.height)  # it may change in broadcasts
+        width, height = self._size or (frame.width, frame.height)  # broadcasts may change it midway
         rgb = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation=EXACTLY)
         turns = round(frame.rotation / 90) % 4
         if self._size is None and self.pixel_aspect and turns % 2:
@@ -157,7 +157,7 @@ class FilmReader:
         usual = duration or max(1, round(1 / self.rate / self.time_base))
         time = self._last + usual if frame.pts is None else frame.pts
         if self._read:
-            time = max(time, self._last + 1)  # encoders take no other order
+            time = max(time, self._last + 1)  # encoders need increasing time stamps
         self._last, self._read = time, self._read + 1
         return Frame(np.ascontiguousarray(np.rot90(rgb, turns)), time, duration)
 
@@ -176,10 +176,10 @@ class FilmReader:
 
 @contextmanager
 def open_film(source: Path) -> Iterator[FilmReader]:
-    """Open a film to read.
+    """Open a film for reading.
 
     Raises:
-        FilmError: If there is no such file, it cannot be read, or it is no film.
+        FilmError: If the file is missing, cannot be read, or is not a film.
         ConfigError: If PyAV is missing.
     """
     check_pyav()
@@ -191,13 +191,13 @@ def open_film(source: Path) -> Iterator[FilmReader]:
     if source.stat().st_size == 0:
         raise FilmError(f"{source.name}: is empty. Copy the film again.")
     try:
-        # Tags in other encodings than they should be cost those letters only.
+        # In tags with a wrong encoding, replace only the letters that cannot be decoded.
         container = av.open(source, metadata_errors="replace")
     except FFmpegError as error:
         reason = error.strerror or str(error)
         raise FilmError(
-            f"{source.name}: cannot be read as a film ({reason}): it is something else, or damaged "
-            "or cut short. Copy it again, or convert it first."
+            f"{source.name}: cannot be read as a film ({reason}): it is not a film, damaged or cut "
+            "short. Copy it again, or convert it first."
         ) from error
     with container:
         yield FilmReader(container, source.name)

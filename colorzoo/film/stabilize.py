@@ -1,15 +1,15 @@
-"""Colours that hold still: what a network says of each frame of a film, stabilised over time.
+"""Stabilise the colours that a network predicts for each frame of a film.
 
-A network that sees one frame at a time is of another mind at each: grain, and where a thing lies in
-the picture, are enough to change its answer. So the colours of the frames before are carried along
-with what moves, and the network's new ones are mixed in a little at a time; but where the picture
-is not what was carried there (things that appear, what a pan reveals) the new ones are taken as
-they are. All of it happens at the network's working size, where it costs a few milliseconds.
+A network that sees one frame at a time predicts different colours each time: grain, or a slight
+shift of an object, is enough to change them. So the colours of earlier frames are moved along with
+the picture, and new predictions are mixed in slowly. Where the moved picture does not match the new
+frame (objects that appear, areas that a pan reveals), the new predictions are used unchanged. All
+this happens at the network's working size, where it takes a few milliseconds.
 
-Motion is the dense optical flow of Lucas & Kanade 1981 ("An Iterative Image Registration Technique
-with an Application to Stereo Vision"), coarse to fine, with the slopes of the new frame, so that a
-step is a warp and a few box filters. It starts from the one shift of the whole picture that fits
-best, for the motion of the camera may be large.
+Motion is estimated as dense optical flow by the method of Lucas & Kanade 1981 ("An Iterative Image
+Registration Technique with an Application to Stereo Vision"), coarse to fine, with the gradients of
+the new frame, so each step is one warp and a few box filters. It starts from the best shift of the
+whole picture, because the camera may move fast.
 """
 
 from dataclasses import dataclass
@@ -19,55 +19,56 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# The share of the network's new colours where the old ones are trusted fully: ten frames' memory.
+# Weight of the new prediction where the old colours match fully: averages over about ten frames.
 _NEW = 0.1
-# Answers that differ in hue have a paler mean: it gets back their mean chroma, up to so much more.
+# The mean of predictions with different hues is paler than each of them. Its chroma is raised to
+# their mean chroma, by at most this factor.
 _REVIVAL = 1.3
-# L that may differ between what was carried along and what is there; grain adds to it.
+# Tolerated difference in L between the moved picture and the new frame; grain is added to it.
 _TOLERANCE = 2.0
-# Another scene is one that has neither the details nor, as soft and grainy frames do, the large
-# forms of the last: both are correlations below these.
+# Two frames show different scenes if the correlation of their details and that of their large
+# shapes are both below these limits. Soft or grainy frames only match in their large shapes.
 _SAME_DETAILS, _SAME_FORMS = 0.5, 0.9
-# Forms are larger than windows that reach so far, in pixels of the working size.
+# Radius of the window that separates details from large shapes, pixels of the working size.
 _FORMS = 15
-# Frames that share less of the picture than this are not compared.
+# Frames that overlap by less than this share are not compared.
 _SHARED = 0.3
-# The scene before a cut may come back within so many frames, as it does after a flash.
+# The scene before a cut may return within this many frames, for example after a flash.
 _FLASH = 4
-# Deviation of L over a frame with nothing in it to compare, such as black leader.
+# Frames with a smaller standard deviation of L, such as black leader, have nothing to compare.
 _FLAT = 1.0
 
-# Windows in which the flow is alike reach so far from their middle, in pixels of the working size.
+# Radius of the windows in which the flow is assumed constant, pixels of the working size.
 _RADIUS = 5
-# The smallest picture of the pyramid has at least so many pixels on its short side, ...
+# Smallest short side of the coarsest level of the pyramid, pixels.
 _COARSEST = 12
-# ... is shifted so far to find the motion of the camera, ...
+# Largest shift of that level that is tried to find the motion of the camera, pixels.
 _REACH = 5
-# ... and so often every picture improves the flow, by so many of its own pixels at most.
+# Number of steps at each level, and the largest step, pixels of the level.
 _STEPS, _STEP = 2, 2.0
-# Added to the squared slopes of L in a window: where there are none, the flow stays what it was.
+# Added to the squared gradients of L in a window, so that the flow stays as it is in flat windows.
 _STIFFNESS = 4.0
 
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """A frame: (1, 1, h, w) L, and (1, 3, h, w) a, b and chroma, each a mean over time."""
+    """A frame: (1, 1, h, w) L, and (1, 3, h, w) a, b and chroma, averaged over time."""
 
     lightness: Tensor
     colour: Tensor
 
 
 class Stabilizer:
-    """Steadies the colours of one film, frame by frame in order.
+    """Stabilises the colours of one film, frame by frame in order.
 
-    The same frames give the same colours. Memory does not grow with the film.
+    The same frames always give the same colours. Memory use does not grow with the film.
 
     Attributes:
-        cuts: How often the colours have begun anew, because the picture did.
+        cuts: How often colours were chosen anew, because the scene changed.
     """
 
     def __init__(self) -> None:
-        """Know no frame yet."""
+        """Start without any frame."""
         self.cuts = 0
         self._last: _Seen | None = None
         self._before_cut: _Seen | None = None
@@ -78,14 +79,14 @@ class Stabilizer:
         self._last = self._before_cut = None
 
     def __call__(self, lightness: Tensor, ab: Tensor) -> Tensor:
-        """Steady a frame's colours.
+        """Stabilise a frame's colours.
 
         Args:
-            lightness: (1, 1, h, w) float32, L in [0, 100], the frame as the network saw it.
-            ab: (1, 2, h, w) float32, what it said, in L*a*b* units.
+            lightness: (1, 1, h, w) float32, L in [0, 100], the frame at the working size.
+            ab: (1, 2, h, w) float32, the network's prediction, in L*a*b* units.
 
         Returns:
-            (1, 2, h, w), ab; in the first frame of a scene what the network said, unchanged.
+            (1, 2, h, w), ab; in the first frame of a scene, the prediction unchanged.
         """
         colour = torch.cat((ab, ab.norm(dim=1, keepdim=True)), dim=1)
         stabilised = self._carried_on(lightness, colour)
@@ -97,7 +98,7 @@ class Stabilizer:
         return mean * revival.clamp(1, _REVIVAL)
 
     def _carried_on(self, lightness: Tensor, colour: Tensor) -> Tensor | None:
-        """Mix with the colours of the scene so far, or of the one before; None in a new one."""
+        """Mix with the colours of this scene, or the one before the cut; None in a new scene."""
         self._since_cut += 1
         if self._since_cut > _FLASH:
             self._before_cut = None
@@ -115,15 +116,15 @@ class Stabilizer:
 
 
 def optical_flow(before: Tensor, after: Tensor) -> Tensor:
-    """Find where every pixel was a frame before.
+    """Find where every pixel was in the previous frame.
 
     Args:
         before: (1, 1, h, w), L of a frame.
-        after: (1, 1, h, w), L of the next one.
+        after: (1, 1, h, w), L of the next frame.
 
     Returns:
-        (1, 2, h, w): how many pixels to the right, and how many down, from a pixel of ``after``,
-        the same thing lies in ``before``.
+        (1, 2, h, w): for each pixel of ``after``, the offset of its match in ``before``, pixels to
+        the right and down.
     """
     pyramid = [(before, after)]
     while min(pyramid[-1][0].shape[-2:]) >= 2 * _COARSEST:
@@ -141,13 +142,13 @@ def optical_flow(before: Tensor, after: Tensor) -> Tensor:
 
 
 def _shift(before: Tensor, after: Tensor) -> tuple[float, float]:
-    """Find the whole pixels, right and down, by which the frame before fits this one best."""
+    """Find the shift in whole pixels, right and down, that aligns ``before`` best."""
     height, width = after.shape[-2:]
 
     def misfit(right: int, down: int) -> float:
         old = _part(before, right, width, down, height)
         new = _part(after, -right, width, -down, height)
-        # Of shifts that fit alike, the smallest.
+        # Prefer small shifts if several fit equally well.
         return float((old - new).square().mean()) * (1 + 0.02 * (right**2 + down**2) ** 0.5)
 
     reach = min(_REACH, (min(height, width) - 1) // 2)
@@ -157,13 +158,13 @@ def _shift(before: Tensor, after: Tensor) -> tuple[float, float]:
 
 
 def _part(picture: Tensor, right: int, width: int, down: int, height: int) -> Tensor:
-    """Cut out what a shifted picture shares with one that is not."""
+    """Crop a picture to the part that it shares with a shifted one."""
     rows = slice(max(down, 0), height + min(down, 0))
     return picture[..., rows, max(right, 0) : width + min(right, 0)]
 
 
 def _improved(flow: Tensor, before: Tensor, after: Tensor) -> Tensor:
-    """Take Lucas and Kanade's steps: in every window, least squares for what is still wrong."""
+    """Refine the flow by steps of Lucas and Kanade: least squares of the residual per window."""
     dx = F.pad(after, (1, 1, 0, 0), mode="replicate")
     dy = F.pad(after, (0, 0, 1, 1), mode="replicate")
     dx, dy = (dx[..., 2:] - dx[..., :-2]) / 2, (dy[..., 2:, :] - dy[..., :-2, :]) / 2
@@ -179,7 +180,7 @@ def _improved(flow: Tensor, before: Tensor, after: Tensor) -> Tensor:
 
 
 def _mixed(seen: _Seen, lightness: Tensor, colour: Tensor) -> Tensor | None:
-    """Mix a frame's colours with those of one that was seen; None if that is another scene."""
+    """Mix a frame's colours with those of an earlier frame; None if the scenes differ."""
     before = _as_bright_as(seen.lightness, lightness)
     flow = optical_flow(before, lightness)
     carried = _warped(torch.cat((before, seen.colour), dim=1), flow)
@@ -188,14 +189,14 @@ def _mixed(seen: _Seen, lightness: Tensor, colour: Tensor) -> Tensor | None:
     if not _is_same_scene(carried_lightness, lightness, inside):
         return None
     difference = _box((carried_lightness - lightness).abs(), 2)
-    # Most of a frame is carried well, so what differs there is grain.
+    # Most of a frame is aligned well, so the median difference is grain.
     tolerance = _TOLERANCE + 2 * difference.median()
     trust = torch.exp(-((difference / tolerance) ** 2)) * inside
     return torch.lerp(colour, carried_colour, (1 - _NEW) * trust)
 
 
 def _as_bright_as(before: Tensor, after: Tensor) -> Tensor:
-    """Undo a change of exposure, or a fade, between two frames."""
+    """Compensate a change of exposure, or a fade, between two frames."""
     spread, spread_now = before.std(correction=0), after.std(correction=0)
     gain = (spread_now / spread).clamp(0.5, 2) if min(spread, spread_now) > _FLAT else 1
     return (before - before.mean()) * gain + after.mean()
@@ -213,7 +214,7 @@ def _is_same_scene(one: Tensor, other: Tensor, inside: Tensor) -> bool:
 
 
 def _correlation(one: Tensor, other: Tensor) -> float:
-    """Give Pearson's r; two frames with nothing in them are alike, one of them and another not."""
+    """Compute Pearson's r; 1 if both frames are flat, 0 if only one of them is."""
     one, other = one - one.mean(), other - other.mean()
     variances = [float(each.square().mean()) for each in (one, other)]
     flat = [variance < _FLAT**2 for variance in variances]
@@ -223,8 +224,8 @@ def _correlation(one: Tensor, other: Tensor) -> float:
 
 
 def _box(x: Tensor, radius: int) -> Tensor:
-    """Average over windows, which are smaller at the picture's edge."""
-    side = 2 * radius + 1  # rows and columns in turn: PyTorch would add up every pixel of a window
+    """Average over windows, which are smaller at the edges of the picture."""
+    side = 2 * radius + 1  # rows, then columns: a 2-D window would sum every pixel
     rows = F.avg_pool2d(x, (1, side), 1, (0, radius), count_include_pad=False)
     return F.avg_pool2d(rows, (side, 1), 1, (radius, 0), count_include_pad=False)
 
@@ -236,12 +237,12 @@ def _warped(picture: Tensor, flow: Tensor) -> Tensor:
 
 
 def _is_inside(flow: Tensor) -> Tensor:
-    """Tell for which pixels the flow stays within the picture: (1, 1, h, w), 1 or 0."""
+    """Return (1, 1, h, w): 1 where the flow points into the picture, 0 elsewhere."""
     return (_grid(flow).abs() <= 1).all(dim=-1)[:, None].to(flow.dtype)
 
 
 def _grid(flow: Tensor) -> Tensor:
-    """Turn a flow into what grid_sample takes: (1, h, w, 2), the picture from -1 to 1."""
+    """Convert a flow to the input of grid_sample: (1, h, w, 2), with the picture from -1 to 1."""
     height, width = flow.shape[-2:]
     x = torch.arange(width, dtype=flow.dtype, device=flow.device) + 0.5 + flow[:, 0]
     y = torch.arange(height, dtype=flow.dtype, device=flow.device)[:, None] + 0.5 + flow[:, 1]

@@ -1,4 +1,4 @@
-"""Frames and sound into a film file."""
+"""Write frames and sound to a film file."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -15,31 +15,31 @@ if TYPE_CHECKING:
     from av.stream import Stream
 
 
-# Of x264: hardly told from the original by eye, grain included, and twice as fast as its default.
+# x264 settings: almost no visible loss, even of grain, and twice as fast as the default preset.
 _ENCODER = {"crf": "18", "preset": "veryfast"}
 
 
 class FilmWriter:
-    """A film that is being written: H.264 pictures, and the tracks that are kept as they were.
+    """A film that is being written: H.264 video, and copies of the other tracks.
 
-    Use it as a context manager: the file is whole when the block has ended without an error.
+    Use it as a context manager: the file is complete when the block ends without an error.
 
     Args:
-        stream: Where to; it must be seekable.
-        target: The name to be; its suffix decides on the container.
-        film: What the tracks and times are those of.
+        stream: Stream to write to; must be seekable.
+        target: Name of the file; its suffix decides the container.
+        film: The source of the tracks and time stamps.
 
     Raises:
-        FilmError: If the container is not written, or cannot hold the sound.
+        FilmError: If films are not written to that container, or it cannot contain the sound.
         ConfigError: If PyAV has no H.264 encoder.
 
     Attributes:
-        size: Width and height, in pixels; known once a frame has been added.
-        notes: What the reader should know.
+        size: Width and height, in pixels; set when the first frame is added.
+        notes: Notes for the user.
     """
 
     def __init__(self, stream: BinaryIO, target: Path, film: FilmReader) -> None:
-        """Lay out the tracks; their headers are written with the first frame."""
+        """Create the tracks; the header is written with the first frame."""
         import av
         from av.codec.codec import UnknownCodecError
 
@@ -51,7 +51,7 @@ class FilmWriter:
         self._last_dts: dict[int, int] = {}
         self._is_started = False
         self._out = av.open(stream, "w", format=container_of(target), buffer_size=1 << 20)
-        # What the file was made by is no longer so; its title, date and the like still are.
+        # Copy the title, date and so on, but not the tags about the file and its encoder.
         stale = {"major_brand", "minor_version", "compatible_brands", "encoder"}
         kept = {key: text for key, text in film.metadata.items() if key.lower() not in stale}
         self._out.metadata.update(kept)
@@ -68,10 +68,10 @@ class FilmWriter:
         self._copies: dict[int, Stream] = {}
         lost = []
         for track in film.kept:
-            codec = track.codec_context.name if track.codec_context else "of no known kind"
+            codec = track.codec_context.name if track.codec_context else "unknown codec"
             try:
                 if codec.startswith("pcm_") and self._out.format.name == "mp4":
-                    raise ValueError("FFmpeg finds out in the end only, and players cannot")
+                    raise ValueError("FFmpeg only fails at the end, and players cannot play it")
                 copy = self._out.add_stream_from_template(track)
             except ValueError as error:
                 if track.type == "audio":
@@ -84,32 +84,32 @@ class FilmWriter:
             self._copies[track.index] = copy
         if lost:
             self.notes.append(
-                f"a {target.suffix} file cannot hold its subtitles ({', '.join(lost)}): left out; "
-                ".mkv might"
+                f"a {target.suffix} file cannot contain its subtitles ({', '.join(lost)}), so they "
+                "were left out; a .mkv file might"
             )
 
     def __enter__(self) -> "FilmWriter":
-        """Return itself."""
+        """Return the writer itself."""
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        """Finish the file, or let go of it after an error."""
+        """Finish the file, or only close it after an error."""
         if kind is not None:
-            with suppress(Exception):  # the error that there was says more
+            with suppress(Exception):  # the first error is the one to report
                 self._out.close()
             return
         self._mux(None)
         self._out.close()
 
     def add(self, frame: Frame) -> None:
-        """Write a picture."""
+        """Write a frame."""
         import av
 
         rgb = frame.rgb
         height, width = rgb.shape[:2]
         if not self._is_started:
             self._start(width, height)
-        if width % 2 or height % 2:  # colour is stored at half the size
+        if width % 2 or height % 2:  # chroma is stored at half the resolution
             rgb = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), "edge")
         picture = av.VideoFrame.from_ndarray(rgb, "rgb24").reformat(
             format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
@@ -119,15 +119,15 @@ class FilmWriter:
         self._mux(picture)
 
     def copy(self, packet: "Packet[Stream]") -> None:
-        """Write a packet of a track that is kept, as it is."""
-        if not self._is_started:  # the header tells the size of the pictures
+        """Copy a packet of another track unchanged."""
+        if not self._is_started:  # the header needs the size of the frames
             self._pending.append(packet)
             return
         copy = self._copies.get(packet.stream.index)
         if copy is None or packet.dts is None:
             return
         if packet.dts < self._last_dts.get(copy.index, packet.dts):
-            return  # out of order, as in damaged files: containers take no such packets
+            return  # out of order, as in damaged files; containers reject such packets
         self._last_dts[copy.index] = packet.dts
         packet.stream = copy
         self._out.mux(packet)
@@ -137,7 +137,7 @@ class FilmWriter:
             "Choose an output that ends in .mkv." if self._suffix != ".mkv" else "Convert it first."
         )
         return FilmError(
-            f"{self._film.name}: a {self._suffix} file cannot hold {what} ({codecs}). {advice}"
+            f"{self._film.name}: a {self._suffix} file cannot contain {what} ({codecs}). {advice}"
         )
 
     def _start(self, width: int, height: int) -> None:
@@ -153,8 +153,8 @@ class FilmWriter:
         context.color_range = _LIMITED_RANGE
         if width % 2 or height % 2:
             self.notes.append(
-                f"{width} x {height} pixels became {self.size[0]} x {self.size[1]}: H.264 needs "
-                "even numbers, so edges are repeated"
+                f"{width} x {height} pixels became {self.size[0]} x {self.size[1]} by repeating "
+                "edges, because H.264 needs even numbers"
             )
         try:
             self._out.start_encoding()

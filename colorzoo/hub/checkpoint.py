@@ -1,4 +1,4 @@
-"""A model's files, config.json and model.safetensors: written, and read without trusting them."""
+"""Write config.json and model.safetensors, and read such files from untrusted sources."""
 
 import hashlib
 import json
@@ -24,28 +24,28 @@ CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.json"
 BUNDLED_CARD_FILE = "card.md"
 
-# The zoo's own models hold up to 4 million numbers, the largest published colorizers 0.2 billion.
+# The zoo's own models have up to 4 million numbers, the largest published colorizers 0.2 billion.
 MAX_NUMBERS = 1_000_000_000
 _MAX_CONFIG_BYTES = 1_000_000
 
-# What PyTorch turns into the model's own type. Others, such as F4 and F6, it cannot read, or packs.
+# Types that PyTorch can convert to the model's own. It cannot read others, such as F4 and F6.
 _FLOATS = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"})
 _WHOLE = frozenset({"I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL"})
 
 
 class Loadable(Protocol):
-    """What a network needs to be loaded: the methods of ``nn.Module``, and one of Colorizer."""
+    """The methods of ``nn.Module`` and Colorizer that loading needs."""
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Give its tensors by name."""
+        """Return the tensors by name."""
         ...
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> Any:
-        """Take over tensors by name."""
+        """Copy tensors into the network by name."""
         ...
 
     def convert_state(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Bring a foreign checkpoint's tensors to the network's own names."""
+        """Rename the tensors of a checkpoint from other code."""
         ...
 
 
@@ -54,13 +54,13 @@ Model = TypeVar("Model", bound=Loadable)
 
 @dataclass(frozen=True)
 class Config:
-    """What a config.json says.
+    """The content of a config.json.
 
     Attributes:
         path: The file.
-        architecture: The registered name, or whatever stands in its place.
-        keywords: The constructor's keywords.
-        version: The colorzoo that wrote it; None in older files.
+        architecture: The value of "architecture": the registered name, unless the file is damaged.
+        keywords: Keywords of the constructor.
+        version: Version of colorzoo that wrote the file; None in older files.
     """
 
     path: Path
@@ -70,7 +70,7 @@ class Config:
 
     @property
     def origin(self) -> str:
-        """A clause on who wrote it, for messages."""
+        """A clause for messages: which version of colorzoo wrote the file, and which this is."""
         if self.version is None or self.version == __version__:
             return f"this is colorzoo {__version__}"
         return f"colorzoo {self.version} wrote it and this is {__version__}"
@@ -87,21 +87,21 @@ def read_config(path: Path) -> Config:
     try:
         size = path.stat().st_size
         if size > _MAX_CONFIG_BYTES:
-            raise ConfigError(f"{path} is no config.json of a model: it has {size:,} bytes.")
+            raise ConfigError(f"{path} is too large for a model's config.json: {size:,} bytes.")
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"{path} cannot be read as JSON ({error}).") from error
     if not isinstance(values, dict):
-        raise ConfigError(f"{path} must hold a JSON object, it holds a {type(values).__name__}.")
+        raise ConfigError(f"{path} must contain a JSON object, got a {type(values).__name__}.")
     architecture = values.pop("architecture", None)
     version = values.pop("colorzoo_version", None)
     return Config(path, architecture, values, None if version is None else str(version)[:20])
 
 
 def weights_digest(state: Mapping[str, Tensor]) -> str:
-    """Give the SHA-256 of a model's tensors and their names: other weights, another digest."""
+    """Return the SHA-256 of a model's tensors and their names, to identify the weights."""
     digest = hashlib.sha256()
     for name, tensor in state.items():
         digest.update(name.encode())
@@ -115,10 +115,10 @@ def save_files(
     """Write config.json, with this version of colorzoo, and model.safetensors.
 
     Args:
-        folder: Where to; it is created when missing.
+        folder: The folder to write to; it is created if missing.
         state: The model's tensors.
-        config: The architecture's name and the constructor's keywords.
-        dtype: Floating-point type of the saved tensors; their own if None.
+        config: The name of the architecture and the keywords of the constructor.
+        dtype: Floating-point type of the saved tensors; unchanged if None.
     """
     folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
@@ -127,11 +127,11 @@ def save_files(
         for name, value in state.items()
     }
     text = json.dumps({**config, "colorzoo_version": __version__}, indent=2, sort_keys=True)
-    # Both are complete before either takes its place.
+    # Both files are complete before either replaces an existing one.
     with whole_file(folder / CONFIG_FILE) as described, whole_file(folder / WEIGHTS_FILE) as file:
         described.write(text.encode() + b"\n")
         save_file(tensors, file.name, metadata={"format": "pt"})
-        # safetensors makes the file readable for its owner only; both should have the same mode.
+        # safetensors makes the file readable only by its owner; both should have the same mode.
         shutil.copymode(described.name, file.name)
 
 
@@ -140,37 +140,37 @@ def load_model(
 ) -> tuple[Config, Model]:
     """Read a model's config.json, build the model and load its weights, strictly.
 
-    Neither memory nor a download is spent on a config.json that asks for an absurd network, and no
-    memory on weights that do not fit: the network is first built on PyTorch's meta device, where
-    tensors are shapes only, and compared with the header of the weights.
+    The network is first built on PyTorch's meta device, where tensors have only shapes, and
+    compared with the header of the weights. So an absurdly large config.json costs no memory and no
+    download, and weights that do not fit cost no memory.
 
     Args:
         source: Where config.json and model.safetensors are.
-        builder: Gives a function that builds the network of a config.json, or refuses that.
+        builder: Returns a function that builds the network for a config.json, or raises an error.
 
     Returns:
-        What config.json says, and the model, with the types that it was built with.
+        The content of config.json, and the model, in the types that it was built with.
 
     Raises:
-        ConfigError: If config.json is missing or damaged, or the network would be larger than
-            colorzoo loads.
-        WeightsError: If the file is missing or damaged, if its tensors are not exactly the
-            model's, or if they hold NaN or infinity; the first few of those are named.
-        HubError: If the Hub does not deliver.
+        ConfigError: If config.json is missing or damaged, or the network is larger than colorzoo
+            loads.
+        WeightsError: If the file is missing or damaged, if its tensors are not exactly those of the
+            model, or contain NaN or infinity; the message names the first few of them.
+        HubError: If the download from the Hub fails.
     """
-    path, source = source.fetch(CONFIG_FILE)  # the weights are then taken from the same commit
+    path, source = source.fetch(CONFIG_FILE)  # this source takes the weights from the same commit
     try:
         config = read_config(path)
         build = builder(config)
     except ConfigError:
-        source.check_pickles()  # the better reason, where it applies
+        source.check_pickles()  # raises a better explanation, if it applies
         raise
     with torch.device("meta"):
         shell = build()
     numbers = sum(math.prod(value.shape) for value in shell.state_dict().values())
     if numbers > MAX_NUMBERS:
         raise ConfigError(
-            f"{config.path} describes a network of {numbers:,} numbers; colorzoo loads up to "
+            f"{config.path} describes a network with {numbers:,} parameters; colorzoo loads up to "
             f"{MAX_NUMBERS:,}. Check its keywords: {str(config.keywords)[:200]}."
         )
     weights, _ = source.fetch(WEIGHTS_FILE)
@@ -182,7 +182,7 @@ def load_model(
 
 
 def _check_header(shell: "Loadable", path: Path) -> None:
-    """Compare the names, shapes and kinds of numbers that a file announces, without loading it."""
+    """Compare the names, shapes and types in a file's header with the network."""
     if not path.is_file():
         names = [each.name for each in path.parent.glob("*")] if path.parent.is_dir() else []
         refusal = pickles_only(names)
@@ -198,12 +198,15 @@ def _check_header(shell: "Loadable", path: Path) -> None:
             }
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(
-            f"{path} is not a whole safetensors file ({error}). Delete {path.resolve()} and fetch "
-            "or save it again."
+            f"{path} is not a complete safetensors file ({error}). Delete {path.resolve()} and "
+            "download or save it again."
         ) from error
+    for name, (shape, _) in header.items():
+        if max(shape, default=0) > MAX_NUMBERS:  # of no numbers, or safetensors would have refused
+            raise WeightsError(f"{path} is damaged: {name} has shape {shape}. Download it again.")
     expected = shell.state_dict()
     problems = [
-        f"{name} holds {kind}, expected "
+        f"{name} has the type {kind}, expected "
         + ("a floating-point type" if _is_float(expected.get(name)) else "whole numbers")
         for name, (_, kind) in header.items()
         if kind not in (_FLOATS if _is_float(expected.get(name)) else _FLOATS | _WHOLE)
@@ -218,8 +221,8 @@ def _check_header(shell: "Loadable", path: Path) -> None:
         found = shell.convert_state(shapes)
     except (LookupError, RuntimeError, TypeError, ValueError) as error:
         raise WeightsError(
-            f"{path} does not fit {type(shell).__name__}: its tensors cannot be brought to the "
-            f"names of that family ({type(error).__name__}: {error})."
+            f"{path} does not fit {type(shell).__name__}: its tensors cannot be renamed for that "
+            f"model ({type(error).__name__}: {error})."
         ) from error
     problems += [f"{name} is missing" for name in expected.keys() - found.keys()]
     problems += [f"{name} is not in the architecture" for name in found.keys() - expected.keys()]
@@ -232,8 +235,8 @@ def _check_header(shell: "Loadable", path: Path) -> None:
         shown = "; ".join(sorted(problems)[:3])
         more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise WeightsError(
-            f"{path} does not fit {type(shell).__name__} as its config describes it: {shown}{more}."
-            " The weights and config.json must come from the same model."
+            f"{path} does not fit {type(shell).__name__} as configured in config.json: "
+            f"{shown}{more}. The weights and config.json must come from the same model."
         )
 
 
@@ -242,12 +245,12 @@ def _is_float(tensor: Tensor | None) -> bool:
 
 
 def _check_numbers(state: dict[str, Tensor], path: Path) -> None:
-    """Refuse weights with which every picture would come out black."""
+    """Reject NaN and infinity, which would make every result black."""
     broken = [name for name, value in state.items() if not value.isfinite().all()]
     if broken:
         raise WeightsError(
-            f"{path} holds NaN or infinity in {', '.join(broken[:3])}"
+            f"{path} contains NaN or infinity in {', '.join(broken[:3])}"
             + (f" and {len(broken) - 3} more" if len(broken) > 3 else "")
-            + ": it is damaged, or its training diverged. Fetch it again, or save it anew from an "
-            "earlier checkpoint."
+            + ": it is damaged, or its training diverged. Download it again, or save it again from "
+            "an earlier checkpoint."
         )

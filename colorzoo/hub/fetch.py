@@ -1,4 +1,4 @@
-"""Files fetched from the Hugging Face Hub, or found in its cache."""
+"""Fetch files from the Hugging Face Hub or its cache."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -22,8 +22,8 @@ _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
 _PICKLES_REFUSED = (
-    "Loading a pickle can run any code, so colorzoo never does. Ask for the weights as "
-    "model.safetensors, or make it yourself from a model you trust, with save_pretrained()."
+    "Loading a pickle can run any code, so colorzoo never does. Ask the author for a "
+    "model.safetensors, or, if you trust the model, make one yourself with save_pretrained()."
 )
 
 
@@ -31,11 +31,11 @@ class Source(Protocol):
     """Where a model's files are."""
 
     def fetch(self, file: str) -> "tuple[Path, Source]":
-        """Give a file by its name, and where files of the same version are."""
+        """Return the path of a file, and a source for further files of the same version."""
         ...
 
     def check_pickles(self) -> None:
-        """Refuse a place that holds its weights as pickles only, where that can be told."""
+        """Raise an error if the weights are only there as pickles, as far as that can be found."""
         ...
 
 
@@ -50,24 +50,24 @@ class Folder:
     path: Path
 
     def fetch(self, file: str) -> "tuple[Path, Folder]":
-        """Give the path of a file, whether or not it exists."""
+        """Return the path of a file, whether or not it exists."""
         return self.path / file, self
 
     def check_pickles(self) -> None:
-        """Leave it to whoever looks for the weights, which are here or not."""
+        """Do nothing: the search for the weights checks for pickles."""
 
 
 @dataclass(frozen=True)
 class HubRepo:
-    """Where on the Hub a model's files are, and how to get at them.
+    """A repository on the Hub with a model's files, and how to access it.
 
     Attributes:
         repo_id: "user/repo".
         revision: Branch, tag or commit; the default branch if None.
-        token: Hub token; the one that is logged in if None.
-        cache_dir: Where downloads are kept; huggingface_hub's own place if None.
-        local_files_only: Never touch the network.
-        force_download: Fetch again what is cached.
+        token: Hub token; that of the logged-in user if None.
+        cache_dir: Folder for downloads; the default of huggingface_hub if None.
+        local_files_only: Never access the network.
+        force_download: Download files again even if they are cached.
     """
 
     repo_id: str
@@ -84,11 +84,11 @@ class HubRepo:
             file: Its name in the repository.
 
         Returns:
-            The file, and this repository pinned to the commit that it came from, so that further
-            files are of the same commit and a branch is looked up once.
+            The file, and this repository pinned to the commit of the file, so that further files
+            come from the same commit and a branch is looked up only once.
 
         Raises:
-            HubError: If it cannot be had; the message says what to do.
+            HubError: If the file cannot be fetched; the message says what to do.
         """
         with hub_errors(self.repo_id, revision=self.revision):
             try:
@@ -111,16 +111,16 @@ class HubRepo:
             except EntryNotFoundError as error:
                 self.check_pickles()
                 raise HubError(
-                    f"{self.repo_id} holds no {file}, so it is no colorzoo model: those are a "
-                    "config.json and a model.safetensors, as push_to_hub() writes them."
+                    f"{self.repo_id} has no {file}, so it is not a colorzoo model. Those have a "
+                    "config.json and a model.safetensors, as written by push_to_hub()."
                 ) from error
         return path, replace(self, revision=path.parent.name)
 
     def check_pickles(self) -> None:
-        """Refuse a repository whose weights are pickles only.
+        """Raise an error if the weights are only there as pickles.
 
         Raises:
-            HubError: If it holds a pickle and no safetensors file.
+            HubError: If the repository has a pickle and no safetensors file.
         """
         if self.local_files_only:
             return
@@ -129,13 +129,13 @@ class HubRepo:
                 self.repo_id, revision=self.revision, timeout=constants.HF_HUB_ETAG_TIMEOUT
             )
         except (HTTPError, OSError, ValueError):
-            return  # it only words an error: the caller has another one
+            return  # the caller is about to raise another error
         refusal = pickles_only([sibling.rfilename for sibling in found.siblings or ()])
         if refusal:
             raise HubError(f"{self.repo_id} {refusal}")
 
     def _check_connection(self, file: str) -> None:
-        """Fail at once where there is no network: hf_hub_download would try for 23 s first."""
+        """Fail at once if there is no network: hf_hub_download would retry for 23 s first."""
         if self.local_files_only or isinstance(
             try_to_load_from_cache(
                 self.repo_id, file, cache_dir=self.cache_dir, revision=self.revision
@@ -151,14 +151,14 @@ class HubRepo:
                 library_version=__version__,
             )
         except HfHubHTTPError as error:
-            # A Hub that is overloaded or restarts is worth the retries.
+            # If the Hub is overloaded or restarting, leave the retries to hf_hub_download.
             if error.response.status_code < 500 and error.response.status_code != 429:
                 raise
 
 
 def pickles_only(names: list[str]) -> str | None:
-    """Word the refusal of a place that holds pickles and no safetensors; None if it does not."""
+    """Return an error message if the files include pickles but no safetensors, otherwise None."""
     pickles = sorted(name for name in names if PurePosixPath(name).suffix.lower() in _PICKLES)
     if not pickles or any(name.endswith(".safetensors") for name in names):
         return None
-    return f"holds its weights as a pickle only ({pickles[0]}). {_PICKLES_REFUSED}"
+    return f"has its weights only as a pickle ({pickles[0]}). {_PICKLES_REFUSED}"

@@ -1,4 +1,4 @@
-"""Failures of the Hugging Face Hub in plain words."""
+"""Error messages for failures of the Hugging Face Hub."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from huggingface_hub.errors import (
 
 from colorzoo.errors import ColorzooError, HubError
 
-# What a broken connection raises: httpx's base class under huggingface_hub 1, httpx2's under 2.
+# Base class of connection errors: from httpx in huggingface_hub 1, from httpx2 in version 2.
 HTTPError: type[Exception] = next(
     base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError"
 )
@@ -27,12 +27,12 @@ HTTPError: type[Exception] = next(
 def hub_errors(
     repo_id: str, *, revision: str | None = None, pushing: bool = False
 ) -> Iterator[None]:
-    """Turn whatever huggingface_hub raises into a HubError that says what to do.
+    """Turn any exception of huggingface_hub into a HubError that says what to do.
 
     Args:
-        repo_id: The repository that is asked for.
-        revision: Its revision, if one was asked for.
-        pushing: Whether it is written to.
+        repo_id: The repository.
+        revision: The requested revision, if any.
+        pushing: Whether the repository is being written to.
     """
     try:
         yield
@@ -49,8 +49,8 @@ def _explain(error: BaseException, repo_id: str, revision: str | None, *, pushin
     match error:
         case HFValidationError():
             return (
-                f"{repo_id!r} is no Hub repository id ('user/repo': letters, digits, '-', '_' and "
-                "'.'), nor a folder."
+                f"{repo_id!r} is neither a Hub repository id ('user/repo': letters, digits, '-', "
+                "'_' and '.') nor a folder."
             )
         case OfflineModeIsEnabled():
             return (
@@ -59,8 +59,8 @@ def _explain(error: BaseException, repo_id: str, revision: str | None, *, pushin
             )
         case LocalEntryNotFoundError():
             return (
-                f"{repo_id} is not in the cache, and local_files_only was asked for: load it once "
-                "without."
+                f"{repo_id} is not in the cache, and local_files_only is set: load it once without "
+                "that."
             )
         case GatedRepoError():
             return (
@@ -74,23 +74,23 @@ def _explain(error: BaseException, repo_id: str, revision: str | None, *, pushin
             )
         case RevisionNotFoundError():
             return (
-                f"{repo_id} has no revision {revision!r}: give a branch, a tag or a full commit "
-                f"hash that {constants.ENDPOINT}/{repo_id}/commits/main shows, or leave it out."
+                f"{repo_id} has no revision {revision!r}: pass a branch, a tag or a full commit "
+                f"hash (see {constants.ENDPOINT}/{repo_id}/commits/main), or leave it out."
             )
         case HfHubHTTPError():
             return _explain_status(error, repo_id, pushing=pushing)
         case _ if isinstance(error, HTTPError):
             return (
                 f"The connection to {constants.ENDPOINT} failed for {repo_id} "
-                f"({_told(error)}): check it, HF_ENDPOINT and proxies, and try again."
+                f"({_told(error)}): check your network, HF_ENDPOINT and proxies, and try again."
             )
         case ValueError():
-            return f"{repo_id} cannot be {'pushed' if pushing else 'fetched'}: {_told(error)}"
+            return f"{repo_id} cannot be {'pushed' if pushing else 'downloaded'}: {_told(error)}"
         case _:
-            done = "take" if pushing else "deliver"
-            # Further lines advise on arguments that colorzoo does not have.
+            done = "pushed to" if pushing else "downloaded from"
+            # Further lines are about arguments that colorzoo does not have.
             reason = str(error).partition("\n")[0] or type(error).__name__
-            return f"The Hub did not {done} {repo_id} ({reason}). Try again."
+            return f"{repo_id} could not be {done} the Hub ({reason}). Try again."
 
 
 def _explain_status(error: HfHubHTTPError, repo_id: str, *, pushing: bool) -> str:
@@ -100,20 +100,20 @@ def _explain_status(error: HfHubHTTPError, repo_id: str, *, pushing: bool) -> st
     match status:
         case 401:
             return (
-                f"The Hub does not accept the token, or there is none, to {_verb(pushing)} "
-                f"{repo_id}{said}: log in with `hf auth login`, or pass a valid token=..."
+                f"The Hub needs a valid token to {_verb(pushing)} {repo_id}{said}: log in with "
+                "`hf auth login`, or pass a valid token=..."
             )
         case 403:
             return (
                 f"The Hub does not allow this token to {_verb(pushing)} {repo_id}{said}: use a "
-                "token and an account with that right."
+                "token and an account with that permission."
             )
         case 409 | 412:
-            return f"{repo_id} changed while this was pushed, so nothing was{said}: push again."
+            return f"{repo_id} changed during the push, so nothing was pushed{said}: push again."
         case 429:
             return (
-                f"The Hub has had too many requests from here to serve {repo_id}{said}: wait some "
-                "minutes, or log in."
+                f"The Hub does not serve {repo_id}, because there were too many requests from this "
+                f"machine{said}: wait a few minutes, or log in."
             )
         case _ if status >= 500:
             return f"The Hub failed with HTTP {status} for {repo_id}{said}: try again later."

@@ -1,4 +1,4 @@
-"""What a model can do with the Hugging Face Hub: be saved, loaded and pushed."""
+"""The methods of a model for saving, loading and pushing to the Hugging Face Hub."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-# The model's page until someone writes a better one.
+# The default model card.
 _CARD = """\
 ---
 {{ card_data }}
@@ -49,15 +49,15 @@ class HubMixin(
     pipeline_tag="image-to-image",
     tags=["image-colorization"],
 ):
-    """Saving, loading and pushing; the other half of a Colorizer is an ``nn.Module``.
+    """Saving, loading and pushing. Colorizer combines it with ``nn.Module``.
 
     Attributes:
-        architecture: The name the model is registered under.
+        architecture: The name under which the model is registered.
     """
 
     architecture: str = ""
 
-    if TYPE_CHECKING:  # what the other half brings
+    if TYPE_CHECKING:  # provided by Colorizer and nn.Module
 
         @property
         def parameter_count(self) -> int: ...  # noqa: D102
@@ -65,7 +65,7 @@ class HubMixin(
 
     @property
     def config(self) -> dict[str, Any]:
-        """What config.json holds: the architecture's name and the constructor's keywords."""
+        """The content of config.json: the architecture's name and the constructor's keywords."""
         keywords = self._hub_mixin_config
         return {
             "architecture": self.architecture,
@@ -73,12 +73,12 @@ class HubMixin(
         }
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
-        """Write the short card that a model gets unless it has another one.
+        """Return the short default card of the model.
 
         Args:
             args: Passed on to ``ModelHubMixin``.
-            kwargs: ``repo_id`` for the repository that the card shows how to load; anything else
-                is for a template of the subclass's own.
+            kwargs: ``repo_id``, the repository in the loading example of the card; all others are
+                for templates of subclasses.
         """
         values = {"architecture": self.architecture, "parameters": f"{self.parameter_count:,}"}
         return super().generate_model_card(*args, **{**values, **kwargs})
@@ -93,24 +93,24 @@ class HubMixin(
         model_card_kwargs: dict[str, Any] | None = None,
         **push_to_hub_kwargs: Any,
     ) -> str | None:
-        """Save the model: config.json, model.safetensors and, unless there is one, a short card.
+        """Save the model: config.json, model.safetensors and, if there is none yet, a short card.
 
-        A model that is in the folder already is replaced by a whole one or stays as it was.
+        Files are replaced only when the new ones are complete.
 
         Args:
             save_directory: The folder; it is created if missing.
-            config: Accepted because ``ModelHubMixin`` has it; must be the model's own if given.
-            repo_id: "user/repo" to push to; the folder's name if None.
-            push_to_hub: Push the model to the Hub too.
+            config: Only for compatibility with ``ModelHubMixin``; must be the model's own if given.
+            repo_id: "user/repo" to push to; the name of the folder if None.
+            push_to_hub: Also push the model to the Hub.
             model_card_kwargs: Passed on to ``generate_model_card``.
             push_to_hub_kwargs: Passed on to ``push_to_hub``.
 
         Returns:
-            The commit's address if it was pushed, else None.
+            The URL of the commit if the model was pushed, otherwise None.
 
         Raises:
             ConfigError: If ``config`` is not the model's own.
-            HubError: If the Hub refuses.
+            HubError: If pushing fails.
         """
         self._check_config(config)
         folder = Path(save_directory)
@@ -125,7 +125,7 @@ class HubMixin(
 
     def _check_config(self, config: Any) -> None:
         if config not in (None, self._hub_mixin_config):
-            raise ConfigError("config.json holds the model's own keywords: leave config out.")
+            raise ConfigError("config.json gets the model's own keywords: leave config out.")
 
     @classmethod
     def from_pretrained(
@@ -139,24 +139,24 @@ class HubMixin(
         revision: str | None = None,
         **model_kwargs: Any,
     ) -> Model:
-        """Load a model of this family; :func:`colorzoo.load` finds the family by itself.
+        """Load a model of this class. :func:`colorzoo.load` finds the class itself.
 
         Args:
             pretrained_model_name_or_path: A folder, or "user/repo" on the Hub.
             force_download: Download files again even if they are cached.
-            token: Hub token; that of the user who is logged in if None.
-            cache_dir: Where downloads are kept.
-            local_files_only: Never use the network.
+            token: Hub token; that of the logged-in user if None.
+            cache_dir: Folder for downloads.
+            local_files_only: Never access the network.
             revision: Branch, tag or commit on the Hub.
-            model_kwargs: Keywords that replace those of config.json, such as ``work_size``.
+            model_kwargs: Keywords that replace those in config.json, such as ``work_size``.
 
         Returns:
-            The model in eval mode, on the CPU, as float32.
+            The model in eval mode, on the CPU, in float32.
 
         Raises:
-            ConfigError: If config.json is missing or damaged, or does not fit this family.
+            ConfigError: If config.json is missing or damaged, or does not fit this class.
             WeightsError: If the weights do not fit.
-            HubError: If the Hub does not deliver.
+            HubError: If the download from the Hub fails.
         """
         place = pretrained_model_name_or_path
         source = (
@@ -179,7 +179,7 @@ class HubMixin(
                 except (TypeError, ValueError, RuntimeError, OverflowError) as error:
                     raise ConfigError(
                         f"{config.path} does not fit {cls.__name__} ({error}); {config.origin}. "
-                        "colorzoo.load() finds the family by itself."
+                        "colorzoo.load() finds the class itself."
                     ) from error
 
             return build
@@ -208,30 +208,30 @@ class HubMixin(
     ) -> CommitInfo:
         """Push the model to the Hub in one commit; a missing repository is created.
 
-        A card that is on the Hub already stays as it is, unless ``overwrite_card`` is given.
+        A card that is already on the Hub is kept, unless ``overwrite_card`` is true.
 
         Args:
-            repo_id: "user/repo", or "repo" for the user who is logged in.
-            config: Accepted because ``ModelHubMixin`` has it; must be the model's own if given.
+            repo_id: "user/repo", or "repo" for the logged-in user.
+            config: Only for compatibility with ``ModelHubMixin``; must be the model's own if given.
             commit_message: Summary of the commit.
-            private: Whether a repository that is created is private; the owner's default if None.
-            token: Hub token; that of the user who is logged in if None.
+            private: Whether a newly created repository is private; the owner's default if None.
+            token: Hub token; that of the logged-in user if None.
             branch: Branch to push to, created if missing; main if None.
             create_pr: Open a pull request instead.
             allow_patterns: Push only files that match one of these.
             ignore_patterns: Do not push files that match one of these.
             delete_patterns: Delete files on the Hub that match one of these and are not pushed.
             model_card_kwargs: Passed on to ``generate_model_card``.
-            card: Markdown file to push as the card (README.md); a short one is written if None.
-            overwrite_card: Replace a card that is on the Hub already.
+            card: Markdown file to push as the card (README.md); a short default card if None.
+            overwrite_card: Replace a card that is already on the Hub.
 
         Returns:
-            The commit, a string with its address: ``oid`` is the hash to pin, as in
-            ``colorzoo.load(repo_id, revision=commit.oid)``, ``pr_url`` the pull request.
+            The commit, a string with its URL. ``oid`` is the hash to pin, as in
+            ``colorzoo.load(repo_id, revision=commit.oid)``; ``pr_url`` is the pull request.
 
         Raises:
-            ConfigError: If arguments exclude each other.
-            HubError: If the Hub refuses, or has another card than ``card``.
+            ConfigError: If arguments contradict each other.
+            HubError: If pushing fails, or the Hub has a card that differs from ``card``.
         """
         self._check_config(config)
 
@@ -263,7 +263,7 @@ def save_weights(model: HubMixin, folder: str | Path, *, dtype: torch.dtype | No
 
     Args:
         model: The model to save.
-        folder: Where to; it is created if missing.
+        folder: The folder to write to; it is created if missing.
         dtype: Floating-point type of the saved tensors; the model's own if None.
     """
     save_files(Path(folder), model.state_dict(), model.config, dtype=dtype)

@@ -1,4 +1,4 @@
-"""Weights that lie on this machine, bundled or saved, pushed to the Hub as they are."""
+"""Push weights on this machine, bundled or saved, to the Hub without changing them."""
 
 import shutil
 from pathlib import Path
@@ -18,24 +18,26 @@ def push(
 ) -> Pushed:
     """Push a registered model's bundled weights, or a folder that save_pretrained() wrote.
 
-    config.json, model.safetensors, metrics.json if there is one, and the card are pushed, and
-    nothing else that the folder may hold. Half-precision weights stay so, which
-    ``load(name).push_to_hub()`` would not do. Weights that do not load are not pushed.
+    Only config.json, model.safetensors, metrics.json if there is one, and the card are pushed, no
+    other files of the folder. Half-precision weights stay in half precision, unlike with
+    ``load(name).push_to_hub()``. Weights that cannot be loaded are not pushed.
 
     Args:
         name: A registered name or a folder.
-        repo_id: "user/repo", or "repo" for the user who is logged in.
+        repo_id: "user/repo", or "repo" for the logged-in user.
         options: How to push.
-        card: Markdown file to push as the card; the folder's README.md if None, or a short one.
+        card: Markdown file to push as the card; the folder's README.md if None, or else a short
+            default card.
 
     Returns:
-        The commit, whose hash a registration pins, and whether a card on the Hub was kept.
+        The commit, whose hash can be pinned in the registry, and whether a card on the Hub was
+        kept.
 
     Raises:
         UnknownModelError: If the name is not registered.
-        ConfigError: If config.json or the arguments do not fit.
+        ConfigError: If config.json or the arguments are invalid.
         WeightsError: If there are no weights, or they do not fit.
-        HubError: If the Hub refuses, or has another card than ``card``.
+        HubError: If pushing fails, or the Hub has a card that differs from ``card``.
     """
     folder = local_folder(name)
     if folder is None:
@@ -45,7 +47,7 @@ def push(
         )
     model = load(folder)
     own_card = folder / CARD_FILE
-    # What save_pretrained() wrote does not know the repository.
+    # The card that save_pretrained() wrote does not name the repository: replace it if unedited.
     generated = str(model.generate_model_card())
     edited = own_card.is_file() and own_card.read_text(encoding="utf-8") != generated
 

@@ -1,4 +1,4 @@
-"""Files and models pushed to the Hugging Face Hub, in one commit."""
+"""Push files to the Hugging Face Hub in one commit."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,12 +32,12 @@ class PushOptions:
     """How files are pushed.
 
     Attributes:
-        message: Summary of the commit; one that names the model if None.
-        overwrite_card: Replace a card that is on the Hub already; else it stays as it is.
+        message: Summary of the commit; a default that names the model if None.
+        overwrite_card: Replace a card that is already on the Hub; otherwise it is kept.
         branch: Branch to push to, created from the default one if missing; main if None.
         create_pr: Open a pull request instead.
-        private: Whether a repository that is created is private; the owner's default if None.
-        token: Hub token; the one that is logged in if None.
+        private: Whether a newly created repository is private; the owner's default if None.
+        token: Hub token; that of the logged-in user if None.
     """
 
     message: str | None = None
@@ -49,12 +49,12 @@ class PushOptions:
 
 
 class Pushed(NamedTuple):
-    """What came of a push.
+    """The result of a push.
 
     Attributes:
         repo_id: The repository, with its owner.
-        commit: The commit; ``oid`` is what to pin, ``pr_url`` the pull request if there is one.
-        kept_card: Whether a card that was on the Hub already was left as it is.
+        commit: The commit; ``oid`` is the hash to pin, ``pr_url`` the pull request if there is one.
+        kept_card: Whether a card that was already on the Hub was kept.
     """
 
     repo_id: str
@@ -76,28 +76,28 @@ def push_files(
 ) -> Pushed:
     """Push files in one commit; a repository that does not exist is created.
 
-    A card (README.md) that is on the Hub already is a person's work, or may be: it stays unless
-    the options say otherwise.
+    A card (README.md) that is already on the Hub may have been written by a person, so it is kept
+    unless ``options.overwrite_card`` is true.
 
     Args:
-        repo_id: "user/repo", or "repo" for the user who is logged in.
-        write: Called with an empty folder and the repository's full id, to put the files there.
+        repo_id: "user/repo", or "repo" for the logged-in user.
+        write: Called with an empty folder and the full id of the repository, to write the files.
         options: How to push.
-        message: Summary of the commit, where the options have none.
+        message: Summary of the commit if the options have none.
         repo_type: A model, or a Space with a Gradio app.
-        card: Markdown file to push as the card, instead of the README.md that ``write`` gives.
+        card: Markdown file to push as the card, instead of a README.md that ``write`` creates.
         allow_patterns: Push only files that match one of these.
         ignore_patterns: Do not push files that match one of these.
         delete_patterns: Delete files on the Hub that match one of these and are not pushed.
 
     Returns:
-        The commit, and whether a card was kept. If nothing differs, no commit is made and the
-        latest one is given.
+        The commit, and whether a card was kept. If nothing changed, there is no new commit, and
+        the latest one is returned.
 
     Raises:
-        ConfigError: If both a branch and a pull request are asked for.
-        HubError: If the Hub refuses, if it has another card than ``card``, or if a private push
-            would be public.
+        ConfigError: If both ``branch`` and ``create_pr`` are set.
+        HubError: If pushing fails, if the Hub has a card that differs from ``card``, or if
+            ``private`` is set and the repository is public.
     """
     branch = options.branch
     if branch is not None and options.create_pr:
@@ -147,7 +147,7 @@ def push_files(
         )
         gone -= {*files, *kept, ".gitattributes"}
         with hub_errors(repo_id, revision=branch, pushing=True):
-            # Not upload_folder: that may spread the files over several commits.
+            # Not upload_folder, which may split the files into several commits.
             commit = api.create_commit(
                 repo_id,
                 [
@@ -158,7 +158,7 @@ def push_files(
                 repo_type=repo_type,
                 revision=branch,
                 create_pr=options.create_pr,
-                # A card that is written in this very moment is not to be overwritten either.
+                # Also keep a card that somebody else pushes at the same moment.
                 parent_commit=(
                     found.sha if CARD_FILE in files and not options.overwrite_card else None
                 ),
@@ -195,6 +195,6 @@ def _check_same_card(
         on_hub = Path(path).read_bytes()
     if on_hub != given:
         raise HubError(
-            f"{repo_id} has a card already that differs from {card}, so nothing was pushed. Ask "
-            "for overwrite_card (--overwrite-card) to replace it, or leave the card out to keep it."
+            f"{repo_id} already has a card that differs from {card}, so nothing was pushed. Pass "
+            "overwrite_card (--overwrite-card) to replace it, or leave the card out to keep it."
         )

@@ -1,18 +1,16 @@
 """Flat borders around a photo: mounts, passe-partouts, the white of a scanned page.
 
-A network mistakes a large flat area for sky or a wall, and that affects the whole photo. It is
-therefore given only the part inside the border, and the border stays gray.
+A network mistakes a large flat area for sky or a wall, which affects the whole photo. Therefore the
+network only gets the part inside the border, and the border stays gray.
 """
 
 import numpy as np
 from PIL import Image, ImageFilter
 
-_SIDE = 512  # px; the size at which borders are looked for
-_SHARE = (
-    0.98  # of the pixels of a row that must have the level of the border; the others may be dust
-)
-_TOLERANCE = 5.0  # levels; grain and JPEG artefacts of a flat area, after a slight blur
-_SMALLEST, _LEAST_INSIDE = 0.01, 0.25  # of a side: the width of a border, and of the part inside
+_SIDE = 512  # px; photos are reduced to this size to find borders
+_SHARE = 0.98  # share of a row's pixels that must have the border's level; the rest may be dust
+_TOLERANCE = 5.0  # levels; for grain and JPEG artefacts, after a slight blur
+_SMALLEST, _LEAST_INSIDE = 0.01, 0.25  # smallest border and smallest inside, as shares of a side
 
 Box = tuple[float, float, float, float]
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)

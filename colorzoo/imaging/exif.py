@@ -25,9 +25,9 @@ def read_exif(image: Image.Image, notes: list[str]) -> tuple[int, bytes | None]:
         kept = _kept_exif(source, *image.size, is_turned=orientation >= 5)
         if kept is None or len(kept) <= _EXIF_LIMIT:
             return orientation, kept
-        notes.append(f"its EXIF of {len(kept):,} bytes is too long to be kept")
+        notes.append(f"its EXIF of {len(kept):,} bytes is too long, and was left out")
     except Exception:
-        notes.append("its EXIF is damaged: left out")
+        notes.append("its EXIF is damaged, and was left out")
     return orientation, None
 
 

@@ -105,7 +105,7 @@ def _colour_converter(image: Image.Image, notes: list[str]) -> Callable[[Image.I
         try:
             return _converter(image, icc, deep_range)
         except Exception:
-            notes.append(f"its colour profile is damaged or not for {image.mode} pixels: ignored")
+            notes.append(f"its colour profile is ignored: damaged, or not for {image.mode} pixels")
     return _converter(image, None, deep_range)
 
 
@@ -199,7 +199,7 @@ def _deep_range(image: Image.Image, notes: list[str]) -> tuple[float, float]:
     black, white = 0, next((top for top in tops if top and high <= top), None)
     if low < 0 or white is None:
         black, white = low, max(high, low + 1)
-        notes.append(f"its gray values from {low:g} to {high:g} are stretched from black to white")
+        notes.append(f"its gray values, from {low:g} to {high:g}, are scaled to black and white")
     return (white, black) if tags.get(262) == 0 else (black, white)
 
 

@@ -162,14 +162,14 @@ def _from_path(source: str | os.PathLike[str], max_pixels: int) -> Photo:
     try:
         path = path.expanduser()
         if path.is_dir():
-            raise ImageError(f"{name}: is a folder, expected a picture; name a file in it")
+            raise ImageError(f"{name}: is a folder, expected a picture; give a file")
         stream = path.open("rb")
     except ImageError:
         raise
     except FileNotFoundError as exc:
         raise ImageError(f"{name}: there is no such file; check the path") from exc
     except PermissionError as exc:
-        raise ImageError(f"{name}: may not be read; change the file's permissions") from exc
+        raise ImageError(f"{name}: permission denied; change the file's permissions") from exc
     except (OSError, ValueError, RuntimeError) as exc:
         raise ImageError(f"{name}: cannot be opened ({reason(exc)}); check the path") from exc
     with stream:
@@ -185,7 +185,7 @@ def _buffered(stream: BinaryIO) -> tuple[io.BytesIO, str]:
     except Exception as exc:
         raise ImageError(f"{name}: cannot be read ({reason(exc)}); pass an open file") from exc
     if not isinstance(data, bytes | bytearray | memoryview):
-        raise ImageError(f'{name}: gives {type(data).__name__}, expected bytes; open it with "rb"')
+        raise ImageError(f'{name}: reads {type(data).__name__}, expected bytes; open it with "rb"')
     return io.BytesIO(data), name
 
 
@@ -206,7 +206,7 @@ def _open(stream: BinaryIO, name: str) -> ImageFile.ImageFile:
     head = stream.read(16)
     stream.seek(0)
     if not head:
-        raise ImageError(f"{name}: is empty (0 bytes), expected a picture; fetch the file again")
+        raise ImageError(f"{name}: is empty (0 bytes), expected a picture; copy the file again")
     for signatures, reader in _READERS:
         if head.startswith(signatures):
             image = reader(stream)
@@ -215,8 +215,8 @@ def _open(stream: BinaryIO, name: str) -> ImageFile.ImageFile:
             _match_transparency(image)
             return image
     raise ImageError(
-        f"{name}: is no picture that colorzoo reads, expected JPEG, PNG, WebP, TIFF, BMP or GIF; "
-        "convert it (HEIC, AVIF, SVG, PDF, ...) to one of them first"
+        f"{name}: is not a JPEG, PNG, WebP, TIFF, BMP or GIF file; convert other formats (HEIC, "
+        "AVIF, SVG, PDF, ...) to one of these first"
     )
 
 
@@ -245,9 +245,8 @@ def _frames(image: ImageFile.ImageFile) -> list[str]:
         count = None
     if count == 1:
         return []
-    kind, unit = ("several", "pages") if image.format == "TIFF" else ("animated", "frames")
-    detail = "" if count is None else f", {count} {unit}"
-    return [f"{kind}{detail}: the first one is used"]
+    unit = "pages" if image.format == "TIFF" else "frames"
+    return [f"it has {count or 'several'} {unit}: only the first one is used"]
 
 
 @contextmanager
@@ -260,7 +259,7 @@ def _decoding(name: str) -> Iterator[None]:
     except Exception as exc:
         raise ImageError(
             f"{name}: cannot be decoded ({reason(exc)}); it is damaged, cut short or of a rare "
-            "kind: fetch it again, or save it anew as JPEG or PNG in an image editor"
+            "kind: copy it again, or save it as JPEG or PNG in an image editor"
         ) from exc
 
 
@@ -272,7 +271,7 @@ def reason(exc: BaseException) -> str:
 
 def _check_size(name: str, width: int, height: int, max_pixels: int) -> None:
     if width * height == 0:
-        raise ImageError(f"{name}: has no pixels ({width} x {height}); pass a picture with some")
+        raise ImageError(f"{name}: has no pixels ({width} x {height}); give another picture")
     if width * height > max_pixels:
         raise ImageError(
             f"{name}: has {width} x {height} pixels, more than the limit of {max_pixels:,}; make "

@@ -88,13 +88,13 @@ def image_bytes(image: Image.Image, suffix: str, *, quality: int = 95) -> bytes:
 
 @contextmanager
 def _encoding(name: str, quality: int) -> Iterator[str]:
-    """Yield the format of a file's name, and turn any exception of an encoder into an ImageError."""
+    """Yield the format for a file's name, and turn any encoder exception into an ImageError."""
     suffix = Path(name).suffix.lower()
     file_format = FORMATS.get(suffix)
     if file_format is None:
         raise ImageError(
-            f"{name}: colorzoo cannot write {suffix or 'a file without a suffix'}; give the name "
-            "the suffix .jpg, .png, .webp, .tif or .bmp"
+            f"{name}: colorzoo cannot write {suffix or 'a file without a suffix'}; use the suffix "
+            ".jpg, .png, .webp, .tif or .bmp"
         )
     if not 1 <= quality <= 100:
         raise ImageError(f"{name}: quality must be between 1 and 100, got {quality}")
@@ -104,9 +104,9 @@ def _encoding(name: str, quality: int) -> Iterator[str]:
         raise
     except Exception as exc:
         if isinstance(exc, OSError) and exc.errno is not None:
-            advice = "check that the folder exists, that you may write there and that it has room"
+            advice = "check that the folder exists, that you may write to it and that it has space"
         else:
-            advice = f"{file_format} may not hold a picture of this size; try .png or .tif"
+            advice = f"{file_format} may not support pictures of this size; try .png or .tif"
         raise ImageError(f"{name}: cannot be written ({reason(exc)}); {advice}") from exc
 
 
@@ -125,7 +125,7 @@ def _encode(image: Image.Image, stream: BinaryIO, file_format: str, quality: int
         "JPEG": {
             "quality": quality,
             "subsampling": 0,
-        },  # no chroma subsampling: colour is what matters here
+        },  # no chroma subsampling
         "WEBP": {"quality": quality},
         "PNG": {"compress_level": 4},  # under half the time of Pillow's default 6, and 3 % larger
         "TIFF": {"compression": "raw"},  # Pillow loses the EXIF of a compressed TIFF

@@ -1,1 +1,1 @@
-"""Many files at once: planned, coloured and reported."""
+"""Colour many files: planning, processing and reports."""

@@ -1,6 +1,6 @@
-"""Colouring by batches of rows, as Ray Data and Hugging Face datasets hand them to a callable.
+"""A callable that colours batches of rows, for Ray Data and Hugging Face datasets.
 
-Needs neither of them. ``colorzoo batch`` colours a folder on a Ray cluster.
+It needs neither of them. ``colorzoo batch`` colours a folder on a Ray cluster.
 """
 
 import os
@@ -31,42 +31,42 @@ from colorzoo.options import Options
 __all__ = ["Colorize"]
 
 _COLUMNS = ("bytes", "image", "path")
-# A row of the results, until it is known better. Never None: whoever infers a column's type from
-# its first values, as datasets does, would be wrong about the rest.
+# Initial values of a row of the results. Never None: datasets infers the type of a column from its
+# first values.
 _FAILED = {"output": "", "status": "failed", "error": "", "seconds": 0.0, "width": 0, "height": 0}
 
-_Photo = tuple[Any, str | None]  # whatever stands for it, and its path
+_Photo = tuple[Any, str | None]  # a photo in any of the accepted forms, and its path
 
 
 class Colorize:
     """Colours a batch of photos: for ``ray.data.Dataset.map_batches`` and ``datasets`` ``map``.
 
-    The model is loaded at the first batch, once in each worker. Until then, and when it is pickled,
-    the object holds its arguments only.
+    The model is loaded with the first batch, once in each worker. Until then, and when pickled, the
+    object contains only its arguments.
 
     A photo is encoded bytes, a path, a PIL image, an array as for :func:`colorzoo.read_photo`, or a
-    dict with "bytes" and "path", as ``datasets`` gives it where it does not decode. Its name is in
-    the column "path", if there is one, else in the photo itself.
+    dict with "bytes" and "path", as ``datasets`` returns it without decoding. Its name is taken
+    from the column "path" if there is one, otherwise from the photo itself.
 
     Args:
-        model: A registered name, a folder or "user/repo", as for :func:`colorzoo.load`.
-        output: Folder to write results to; absolute where workers have working folders of their
-            own, as Ray's have. If None they are handed back as bytes.
-        root: The folder that paths start with and ``output`` takes the place of; None where they
-            are relative already.
+        model: A registered name, a folder or "user/repo"; see :func:`colorzoo.load`.
+        output: Folder to write results to. Must be absolute if workers have their own working
+            folders, as with Ray. If None, results are returned as bytes.
+        root: The folder that all paths start with, which ``output`` replaces; None if the paths are
+            relative.
         column: The column with the photos; the first of "bytes", "image" and "path" if None.
-        keep: Columns to hand through, such as an id. "path" always is.
-        suffix: Format of the bytes that are handed back, as the suffix of a file.
+        keep: Columns to copy to the result, such as an id. "path" is always copied.
+        suffix: Format of the returned bytes, as a file suffix.
         revision: Branch, tag or commit on the Hub.
-        device: "auto" for CUDA where the worker has it and else the CPU, "cpu", "cuda", "mps".
-        saturation: Factor on ab, 0 to 10: 0 is gray, 1 is what the network says.
-        work_size: Short side, in pixels, at which the network looks; the model's own if None.
+        device: "auto" (CUDA if the worker has it, otherwise the CPU), "cpu", "cuda" or "mps".
+        saturation: Factor on ab, 0 to 10: 0 is gray, 1 is what the network predicts.
+        work_size: Short side of the network's input, pixels; the model's default if None.
         max_pixels: Largest width * height to accept.
-        overwrite: Also replace pictures of another size, and pictures older than their photo.
-        options: What the model takes of :class:`colorzoo.Options`, such as ``seed=3``.
+        overwrite: Also replace outputs that have another size or are older than their photo.
+        options: The :class:`colorzoo.Options` that the model supports, such as ``seed=3``.
 
     Raises:
-        ConfigError: If arguments exclude each other.
+        ConfigError: If arguments contradict each other.
     """
 
     def __init__(
@@ -86,43 +86,45 @@ class Colorize:
         overwrite: bool = False,
         **options: Unpack[Options],
     ) -> None:
-        """Keep the arguments; nothing is loaded yet."""
+        """Store the arguments; nothing is loaded yet."""
         if output is None and (root is not None or overwrite):
-            raise ConfigError("root and overwrite are for files: give output, or leave them out")
+            raise ConfigError("root and overwrite need output: pass it, or leave them out")
         if suffix.lower() not in WRITABLE:
             raise ConfigError(f"suffix must be one of {', '.join(sorted(WRITABLE))}, got {suffix}")
         self._name, self._revision, self._device = model, revision, device
         self._output = None if output is None else Path(output).expanduser()
         self._root = None if root is None else PurePath(os.path.expanduser(root))
         self._column, self._keep, self._suffix = column, tuple(keep), suffix
-        # Always resuming: what is there already may be by a worker that died on this very batch.
+        # Always resume: existing outputs may be from a worker that died while doing this batch.
         self._how = How(
             saturation, work_size, max_pixels, overwrite=overwrite, resume=True, options=options
         )
         self._tidied: set[Path] = set()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Give the arguments alone: each worker loads the weights for itself."""
+        """Return only the arguments: each worker loads the weights itself."""
         state = {**self.__dict__, "_tidied": set()}
         state.pop("model", None)
         return state
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-        """Colour a batch; a photo that fails costs its own row only.
+        """Colour a batch. If a photo fails, its row says why; the others are still coloured.
 
         Args:
             batch: Columns by name, lists or arrays of N values.
 
         Returns:
-            N rows in the order of the batch: the columns of ``keep``, "path" if the batch has it,
-            and "error", why the photo failed, in a line, or empty. Without ``output`` also
-            "coloured", the encoded picture, of the photo's size and with its EXIF; empty if it
-            failed. With ``output`` also "output", the file; "status", "done", "skipped" if it was
-            there, whole, "failed", or "left" if the disk is full or the folder may not be written;
-            "seconds" spent; "width" and "height" of the result, 0 where they are not known.
+            Columns by name, with N rows in the order of the batch: the columns of ``keep``; "path"
+            if the batch has it; and "error", one line that says why the photo failed, or "".
+            Without ``output``, also "coloured", the encoded picture, of the photo's size and with
+            its EXIF; empty if it failed. With ``output``, also "output", the file; "status", which
+            is "done", "skipped" (a complete output existed), "failed", or "left" (the disk is full
+            or the folder cannot be written to); "seconds"; and "width" and "height" of the result,
+            0 if unknown.
 
         Raises:
-            ConfigError: If the batch has no column of photos, or the model does not take an option.
+            ConfigError: If the batch has no column of photos, or the model does not support an
+                option.
             ValueError: If saturation or work_size is out of range.
             ColorzooError: If the model cannot be loaded, see :func:`colorzoo.load`.
         """
@@ -130,8 +132,8 @@ class Colorize:
         if column is None or column not in batch:
             raise ConfigError(
                 f"the batch has the columns {', '.join(map(repr, batch)) or 'none'}, expected "
-                f"{' or '.join(map(repr, [column] if column else _COLUMNS))}; name the column with "
-                "the photos by column="
+                f"{' or '.join(map(repr, [column] if column else _COLUMNS))}; pass the name of the "
+                "column with the photos as column="
             )
         kept = {name: batch[name] for name in dict.fromkeys(self._keep)}
         if "path" in batch:
@@ -143,12 +145,12 @@ class Colorize:
 
     @cached_property
     def model(self) -> Colorizer:
-        """The model with these settings, which are tried out; loaded when it is first asked for."""
+        """The model, loaded at first access; the settings are tested at the same time."""
         device = self._device
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         model = load(self._name, revision=self._revision, device=device)
-        # What does not fit the model should fail now and not at every photo.
+        # Invalid settings should fail now, not for every photo.
         model.check(**self._how.options)
         model.predict(read_photo(np.zeros((8, 8), np.uint8)), work_size=self._how.work_size)
         check_saturation(self._how.saturation)
@@ -172,7 +174,7 @@ class Colorize:
 
     def _write(self, model: Colorizer, photos: list[_Photo]) -> dict[str, list[Any]]:
         rows = [dict(_FAILED) for _ in photos]
-        by_job: dict[int, dict[str, Any]] = {}  # by id: two rows may name one photo
+        by_job: dict[int, dict[str, Any]] = {}  # by id(): two rows may be the same photo
         jobs: list[Job] = []
         for row, (value, name) in zip(rows, photos, strict=True):
             try:
@@ -184,7 +186,7 @@ class Colorize:
             jobs.append(job)
             by_job[id(job)] = row
         for folder in {job.target.parent for job in jobs} - self._tidied:
-            remove_leftovers(folder)  # once: a look at a folder of a million files takes its time
+            remove_leftovers(folder)  # only once: listing a folder of a million files takes long
             self._tidied.add(folder)
         with closing(colorize_jobs(model, jobs, self._how, tidy=False)) as outcomes:
             for outcome in outcomes:
@@ -201,7 +203,7 @@ class Colorize:
         return {name: [row[name] for row in rows] for name in _FAILED}
 
     def _target(self, path: PurePath) -> Path:
-        """Give the place in the output folder of what has that path."""
+        """Return the path in the output folder for a photo's path."""
         assert self._output is not None
         inside = path
         if self._root is not None:
@@ -209,21 +211,22 @@ class Colorize:
                 inside = path.relative_to(self._root)
             except ValueError:
                 raise ImageError(
-                    f"{path} does not start with {self._root}; pass root= as the paths have it"
+                    f"{path} does not start with {self._root}; pass root=, the folder that all "
+                    "paths start with"
                 ) from None
         if inside.is_absolute() or ".." in inside.parts or not inside.name:
             raise ImageError(
-                f"{path} can't be mapped into {self._output}; pass root=, the folder of the "
-                "photos as the paths have it"
+                f"{path} can't be mapped into {self._output}; pass root=, the folder that all "
+                "paths start with"
             )
         return self._output / result_name(Path(inside))
 
 
 def _job(value: Any, path: str | None) -> Job:
-    """Give what a row holds as a job whose target is the photo's path, as far as that is known.
+    """Turn the value of a row into a job; its target is the photo's path, or "" if unknown.
 
     Raises:
-        ImageError: If it holds no photo.
+        ImageError: If the value is not a photo.
     """
     if isinstance(value, Mapping):
         path = path or value.get("path")
@@ -231,12 +234,12 @@ def _job(value: Any, path: str | None) -> Job:
         value = value.get("path") if data is None else data
     if isinstance(value, str | os.PathLike):
         return Job(Path(value), Path(path or os.fspath(value)))
-    path = str(path or getattr(value, "filename", ""))  # a PIL image may know its own
+    path = str(path or getattr(value, "filename", ""))  # PIL images may have one
     if isinstance(value, bytearray | memoryview):
         value = bytes(value)
     if isinstance(value, bytes | Image.Image | np.ndarray):
         return Job(Path(path or "photo"), Path(path), data=value)
     raise ImageError(
-        f"{path or 'photo'}: the row holds {type(value).__name__}, expected bytes, a path, a PIL "
-        'image, an array or a dict with "bytes" and "path"'
+        f"{path or 'photo'}: the row contains {type(value).__name__}, expected bytes, a path, a "
+        'PIL image, an array or a dict with "bytes" and "path"'
     )

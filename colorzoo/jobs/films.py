@@ -1,4 +1,4 @@
-"""Films among the inputs of a run."""
+"""Colour the films among the inputs of a run."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
@@ -15,14 +15,14 @@ from colorzoo.jobs.plan import STOPPED, How, Job, Outcome, Status, check_target
 
 
 def is_film(job: Job) -> bool:
-    """Tell films from photos by their names; others by what they are to become."""
+    """Tell whether the source is a film, by its suffix or, if unknown, that of the target."""
     return is_film_name(job.source) or (
         is_film_name(job.target) and job.source.suffix.lower() not in SUFFIXES
     )
 
 
 def films_note(inputs: Sequence[Path], output: Path) -> str:
-    """Say that folders hold films, which are coloured only where they are named; "" if none do."""
+    """Return a note that films inside folders are skipped; "" if there are none."""
 
     def is_named(path: PurePath) -> bool:
         return is_film_name(path) and not any(part.startswith(".") for part in path.parts)
@@ -37,7 +37,7 @@ def films_note(inputs: Sequence[Path], output: Path) -> str:
     if not found:
         return ""
     others = f" and {len(found) - 1} more" if len(found) > 1 else ""
-    return f"films in folders are left alone ({found[0]}{others}): name those to colour"
+    return f"films inside folders are skipped ({found[0]}{others}): name them to colour them"
 
 
 def colorize_film_job(
@@ -49,18 +49,18 @@ def colorize_film_job(
     is_stopped: Callable[[], bool] = lambda: False,
     watch: Watch | None = None,
 ) -> Outcome:
-    """Colour one of several films and say what became of it; see ``folders.colorize_jobs``.
+    """Colour one film and return the outcome; see ``pipeline.colorize_jobs``.
 
-    With ``how.resume`` a film is skipped if its target is there, is a film, is not older and was
-    not made otherwise.
+    With ``how.resume``, a film is skipped if its target exists, is a film, is not older than the
+    source, and ``made_otherwise`` returns None.
 
     Args:
         colorizer: The model.
-        job: The film, as ``folders.plan`` gives it.
-        how: Options; ``max_pixels`` is about photos.
-        made_otherwise: Tells of a job whose target exists what else it was made by, if so.
-        is_stopped: Asked at each frame; once it is so, the film is left and no file appears.
-        watch: As for ``colorize_film``.
+        job: The film, as returned by ``plan``.
+        how: Options; ``max_pixels`` is only for photos.
+        made_otherwise: Returns how an existing target differs from the result of the job, or None.
+        is_stopped: Called at each frame; once it returns True, the film ends and no file appears.
+        watch: See ``colorize_film``.
     """
     start = perf_counter()
 
@@ -82,7 +82,7 @@ def colorize_film_job(
             check_target(job, overwrite=how.overwrite)
         is_there = how.resume and job.target.exists()
         if is_there and _is_done(job, how, made_otherwise):
-            return ended("skipped", "its result is there")
+            return ended("skipped", "its output already exists")
         film = colorize_film(
             colorizer,
             job.source,
@@ -101,19 +101,19 @@ def colorize_film_job(
 
 
 class _Stopped(Exception):
-    """The run was stopped in the middle of a film."""
+    """The run was stopped during a film."""
 
 
 def _is_done(job: Job, how: How, made_otherwise: Callable[[Job], str | None] | None) -> bool:
-    """Tell whether the target is the film's result, or else may be replaced.
+    """Tell whether the target is the film's result (True) or can be replaced (False).
 
     Raises:
-        ImageError: If it is another film, and may not be replaced.
+        ImageError: If it is a different film, and ``how.overwrite`` is false.
     """
     try:
         with open_film(job.target):
             pass
-    except FilmError:  # results appear whole, but may be damaged later
+    except FilmError:  # results are written completely, but may be damaged later
         return False
     if job.target.stat().st_mtime < job.source.stat().st_mtime:
         other = "is older than the film"

@@ -1,7 +1,7 @@
-"""Many photos at once: a pipeline that decodes, colours and encodes.
+"""A pipeline that decodes, colours and encodes many photos.
 
-Reading, merging and encoding release the interpreter lock most of the time, so threads do them
-while one thread runs the network. The pixels in flight are bounded.
+Reading, merging and encoding release the GIL most of the time, so several threads do them while one
+thread runs the network. The number of pixels in flight is limited.
 """
 
 import errno
@@ -24,12 +24,12 @@ from colorzoo.imaging.write import save_image
 from colorzoo.jobs.plan import STOPPED, How, Job, Outcome, Status, check_target
 from colorzoo.prediction import Prediction
 
-# Pixels in flight at most: two photos of 50 megapixels, at about 16 bytes a pixel for the photo,
-# its gray, the result and its copies. A photo of more than this is alone in flight.
+# Largest number of pixels in flight: two photos of 50 megapixels, at about 16 bytes per pixel for
+# the photo, its gray, the result and copies. A larger photo is processed alone.
 _PIXELS_IN_FLIGHT = 120_000_000
 
 
-# Errors in writing that are not about the one file.
+# Write errors that also affect all other files in the folder or on the disk.
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -45,26 +45,27 @@ def colorize_jobs(
     is_stopped: Callable[[], bool] = lambda: False,
     tidy: bool = True,
 ) -> Generator[Outcome, None, None]:
-    """Colour photos, several at a time, and say of each what became of it as soon as it ends.
+    """Colour photos, several at a time, and yield the outcome of each as soon as it ends.
 
-    A photo that fails costs itself only. Once the disk is full, or a folder may not be written,
-    what would go there is left and not tried. Results appear whole or not at all, whenever the run
-    is ended; what killed runs left in the folders is tidied up.
+    If a photo fails, the others still run. Once the disk is full, or a folder cannot be written to,
+    photos that would go there are not attempted. Results are written completely or not at all, even
+    if the run is killed; temporary files of killed runs are removed from the output folders.
 
-    With ``how.resume`` a photo is skipped if its target can be decoded to the end, has the photo's
-    size, is not older than the photo and was not made otherwise. A target that cannot be decoded is
-    coloured again. One that can be, but is not this, is replaced with ``how.overwrite`` only.
+    With ``how.resume``, a photo is skipped if its target can be decoded to the end, has the photo's
+    size, is not older than the photo, and ``made_otherwise`` returns None. A target that cannot be
+    decoded is made again. Any other target is replaced only with ``how.overwrite``.
 
     Args:
         colorizer: The model.
-        jobs: What to colour, as ``plan`` gives it.
+        jobs: The photos, as returned by ``plan``.
         how: Options.
-        made_otherwise: Tells of a job whose target exists what else it was made by, if so.
-        is_stopped: Asked now and then; once it is so, what is not being written yet is left.
-        tidy: Look through the folders for what killed runs left.
+        made_otherwise: Returns how an existing target differs from the result of the job, or None.
+        is_stopped: Called regularly; once it returns True, only writes in progress are finished.
+        tidy: Remove temporary files of killed runs from the output folders.
 
     Yields:
-        An outcome a job, in the order in which they end. Closing the iterator early stops too.
+        One outcome per job, in the order in which they end. Closing the iterator also stops the
+        run.
     """
     for folder in {job.target.parent for job in jobs} if tidy else ():
         remove_leftovers(folder)
@@ -78,7 +79,7 @@ def colorize_jobs(
 
 @contextmanager
 def _one_thread_a_photo(jobs: Sequence[Job]) -> Iterator[int]:
-    """Give the number of threads; each works on a photo of its own, if there are several.
+    """Yield the number of threads; if there are several photos, each thread works on its own.
 
     PyTorch's own threads, which share one operation, would mostly wait for each other.
     """
@@ -91,7 +92,7 @@ def _one_thread_a_photo(jobs: Sequence[Job]) -> Iterator[int]:
 
 
 class _FolderError(Exception):
-    """Nothing more can be written: to the folder, or to the disk if it is None."""
+    """Nothing more can be written to the folder, or to the disk if ``folder`` is None."""
 
     def __init__(self, folder: Path | None, reason: str) -> None:
         super().__init__(reason)
@@ -101,7 +102,7 @@ class _FolderError(Exception):
 @dataclass(eq=False)
 class _InFlight:
     job: Job
-    stored: tuple[int, int] | None  # width and height before the photo is turned upright
+    stored: tuple[int, int] | None  # width and height as stored, before EXIF rotation
     overwrite: bool
     seconds: float = 0.0
     size: tuple[int, int] | None = None
@@ -124,7 +125,7 @@ class _InFlight:
 
 
 class _Pipeline:
-    """The photos in flight: threads read and write them, the caller's thread runs the network."""
+    """The photos in flight: threads read and write, the caller's thread runs the network."""
 
     def __init__(
         self,
@@ -139,7 +140,7 @@ class _Pipeline:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="colorzoo")
         self._most = 2 * threads + 1  # photos in flight
         self._is_closed = False
-        # What a thread has of a photo in the end: its pixels, or what became of it.
+        # A thread returns either a photo, to be coloured next, or the final status.
         self._running: dict[Future[Photo | Status], _InFlight] = {}
         self._full: str | None = None
         self._refused: dict[Path, str] = {}
@@ -168,7 +169,7 @@ class _Pipeline:
                     yield outcome
 
     def close(self) -> None:
-        """Give up what has not begun to be written, and wait for what has."""
+        """Cancel all photos that are not being written yet, and wait for those that are."""
         self._is_closed = True
         self._pool.shutdown(cancel_futures=True)
 
@@ -188,12 +189,12 @@ class _Pipeline:
         return self._full
 
     def _advance(self, item: _InFlight, future: Future[Photo | Status]) -> Outcome | None:
-        """Take what a thread has done of a photo: it goes on to be written, or has ended."""
+        """Process a thread's result: run the network and queue the write, or return the outcome."""
         try:
             photo = future.result()
             reason = self._why_left(item.job)
             if photo == "skipped":
-                return item.ended("skipped", "its result is there")
+                return item.ended("skipped", "its output already exists")
             if photo == "done":
                 return item.ended("done")
             if not isinstance(photo, Photo) or reason is not None:
@@ -217,7 +218,7 @@ class _Pipeline:
         job = item.job
         with item.timed():
             check_target(job, overwrite=item.overwrite or self._how.resume)
-            # Where the photo cannot be opened, reading it tells why.
+            # If the photo cannot be opened (stored is None), reading it below raises the reason.
             if self._how.resume and item.stored and os.path.exists(job.target):
                 if self._is_done(item, item.stored):
                     return "skipped"
@@ -227,18 +228,18 @@ class _Pipeline:
             return photo
 
     def _is_done(self, item: _InFlight, stored: tuple[int, int]) -> bool:
-        """Tell whether the target is the photo's result, or else may be replaced.
+        """Tell whether the target is the photo's result (True) or can be replaced (False).
 
         Raises:
-            ImageError: If it is a whole picture, another one, and may not be replaced.
+            ImageError: If it is a different, undamaged picture, and ``overwrite`` is false.
         """
         job, size = item.job, stored_size(item.job.target)
         if not os.access(job.target, os.R_OK):
-            other = "may not be read"
+            other = "cannot be read"
         elif size is None:
             return False
-        elif sorted(size) != sorted(stored):  # turning a photo swaps its sides
-            other = f"has {size[0]} x {size[1]} pixels, not those of the photo"
+        elif sorted(size) != sorted(stored):  # rotation swaps the sides
+            other = f"has {size[0]} x {size[1]} pixels, unlike the photo"
         elif job.data is None and job.target.stat().st_mtime < job.source.stat().st_mtime:
             other = "is older than the photo"
         else:
@@ -247,7 +248,7 @@ class _Pipeline:
             item.size = size
             try:
                 read_photo(job.target, max_pixels=self._how.max_pixels)
-            except ImageError:  # say, after a power failure, or half copied
+            except ImageError:  # for example after a power failure, or a partial copy
                 return False
             return True
         if item.overwrite:
@@ -265,7 +266,7 @@ class _Pipeline:
             )
             if self._is_ended():
                 return "left"
-            # Again, for another run may have been here meanwhile.
+            # Check again: another run may have written it in the meantime.
             if self._how.resume and not item.overwrite and os.path.exists(target):
                 return "skipped"
             check_target(item.job, overwrite=item.overwrite)
@@ -277,7 +278,7 @@ class _Pipeline:
                 save_image(result, target)
             except ImageError as error:
                 cause = error.__cause__
-                # Of two names: putting the result in its place failed, which is that name's fault.
+                # An error with two names is from renaming the result, and affects only that name.
                 if isinstance(cause, OSError) and cause.filename2 is None:
                     if cause.errno in (*_FULL, *_REFUSED):
                         raise self._folder_error(cause, target.parent) from error
@@ -289,17 +290,17 @@ class _Pipeline:
         if error.errno in _FULL:
             return _FolderError(
                 None,
-                f"there is no room left to write to {folder} ({error.strerror}). Free some, then "
+                f"there is no space left to write to {folder} ({error.strerror}). Free some, then "
                 f"{again}.",
             )
         place = _standing(folder)
         return _FolderError(
             place,
-            f"{place} may not be written to ({error.strerror}). Change its permissions or choose "
+            f"{place} cannot be written to ({error.strerror}). Change its permissions or choose "
             f"another output, then {again}.",
         )
 
 
 def _standing(folder: Path) -> Path:
-    """Give the folder, or what there is above it: that decides whether it can be written to."""
+    """Return the folder, or its closest parent that exists, which decides about permissions."""
     return next((above for above in (folder, *folder.parents) if os.path.exists(above)), folder)

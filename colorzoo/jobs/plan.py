@@ -1,4 +1,4 @@
-"""Which photo goes where: pairs every input with its output before anything is decoded."""
+"""Pair every input with its output, before anything is decoded."""
 
 import io
 import tempfile
@@ -22,7 +22,7 @@ from colorzoo.options import Options
 Status = Literal["done", "skipped", "failed", "left"]
 
 
-# Why photos are left when a run is stopped.
+# The reason for photos that were not attempted because the run was stopped.
 STOPPED = "the run was stopped"
 
 
@@ -32,9 +32,9 @@ class Job:
 
     Attributes:
         source: The photo.
-        target: Where its result goes.
-        clash: Why the target cannot be this photo's; None if it can.
-        data: The photo itself, where it is at hand; ``source`` then only names it.
+        target: The file for the result.
+        clash: Why the result cannot be written to ``target``; None if it can.
+        data: The photo itself, if it is already in memory; ``source`` is then only its name.
     """
 
     source: Path
@@ -43,7 +43,7 @@ class Job:
     data: bytes | Image.Image | np.ndarray | None = field(default=None, compare=False, repr=False)
 
     def read(self, *, max_pixels: int) -> Photo:
-        """Read the photo, see :func:`colorzoo.images.read_photo`."""
+        """Read the photo, see :func:`colorzoo.read_photo`."""
         if not isinstance(self.data, bytes):
             source = self.source if self.data is None else self.data
             return read_photo(source, max_pixels=max_pixels)
@@ -52,7 +52,7 @@ class Job:
         return read_photo(stream, max_pixels=max_pixels)
 
     def stored_size(self) -> tuple[int, int] | None:
-        """Give the photo's width and height before it is turned upright; None if unknown."""
+        """Return the photo's width and height as stored, before rotation; None if unknown."""
         if isinstance(self.data, Image.Image):
             return self.data.size
         if isinstance(self.data, np.ndarray):
@@ -62,15 +62,15 @@ class Job:
 
 @dataclass(frozen=True)
 class How:
-    """How to colour a folder.
+    """How to colour many files.
 
     Attributes:
-        saturation: Factor on ab, as for ``Colorizer.render``.
-        work_size: Short side at which the network looks; the model's own if None.
+        saturation: Factor on ab, see ``Colorizer.render``.
+        work_size: Short side of the network's input, pixels; the model's default if None.
         max_pixels: Largest width * height to accept.
         overwrite: Replace targets that exist.
         resume: Skip targets that are done, see ``colorize_jobs``.
-        options: What is asked of the model: seed, temperature and so on.
+        options: Options of the model: seed, temperature and so on.
     """
 
     saturation: float = 1.0
@@ -83,16 +83,16 @@ class How:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one photo.
+    """The outcome of one job.
 
     Attributes:
-        job: The photo.
-        status: "done"; "skipped", as its result was there; "failed"; or "left", since the disk is
-            full or the folder may not be written, which others share.
-        reason: Why, in a line; None for "done".
+        job: The job.
+        status: "done"; "skipped": the result existed; "failed"; or "left": not attempted, because
+            the run was stopped, the disk is full or the folder cannot be written to.
+        reason: Why, in one line; None for "done".
         seconds: Time spent on it, without waiting for other photos.
-        size: Width and height of the result; None where that was not found out.
-        notes: What the reader should know about the photo.
+        size: Width and height of the result; None if unknown.
+        notes: Notes for the user about the photo.
     """
 
     job: Job
@@ -104,20 +104,23 @@ class Outcome:
 
 
 def plan(inputs: Sequence[Path], output: Path) -> list[Job]:
-    """Pair every photo with its result; folders keep their structure, several their names.
+    """Pair every photo with its result.
+
+    The structure of folders is kept. If there are several inputs, each folder gets a subfolder of
+    its own name.
 
     Args:
         inputs: Photos, films, and folders of photos.
-        output: A folder, or a file if there is one input that is none.
+        output: A folder; may be a file if the only input is a file.
 
     Returns:
-        A job a photo, in order. Where two would have one result, or a result would be an input,
-        the later one's ``clash`` says so.
+        One job per photo, in order. If two have the same result, or a result is an input, ``clash``
+        of the later job says so.
     """
     only = inputs[0] if len(inputs) == 1 and not inputs[0].is_dir() else None
     if only is not None and output.suffix and not output.is_dir():
         return _without_clashes({only.resolve(): Job(only, output)})
-    jobs: dict[Path, Job] = {}  # by source: what is named twice is coloured once
+    jobs: dict[Path, Job] = {}  # by source, so that an input given twice is coloured once
     for path in inputs:
         base = output / path.resolve().name if len(inputs) > 1 else output
         targets = (
@@ -134,10 +137,11 @@ def plan(inputs: Sequence[Path], output: Path) -> list[Job]:
 
 
 def check_target(job: Job, *, overwrite: bool) -> None:
-    """Refuse a target that is an input, another photo's, or there already.
+    """Check that a job can write its target.
 
     Raises:
-        ImageError: If so.
+        ImageError: If the target is an input, the result of another job, or exists and
+            ``overwrite`` is false.
     """
     if job.clash is not None:
         raise ImageError(f"{job.source.name}: {job.clash}")
@@ -145,17 +149,17 @@ def check_target(job: Job, *, overwrite: bool) -> None:
 
 
 def result_name(path: Path) -> Path:
-    """Keep the name; what colorzoo reads but does not write, such as GIF, becomes PNG."""
+    """Return the path, with the suffix .png if colorzoo cannot write its format (such as GIF)."""
     if is_film_name(path):
         return writable_film(path)
     return path if path.suffix.lower() in WRITABLE else path.with_suffix(".png")
 
 
 def _without_clashes(by_source: dict[Path, Job]) -> list[Job]:
-    """Give every target to the first photo that claims it, and tell the others."""
+    """Give every target to the first job that has it, and set ``clash`` of the others."""
     sources, jobs = set(by_source), list(by_source.values())
     targets = [job.target.resolve() for job in jobs]
-    # Whether the disk tells x.jpg from X.JPG matters, and is tried out, only if there are both.
+    # Test whether the disk is case-sensitive only if names such as x.jpg and X.JPG both occur.
     paths = sources.union(targets)
     if len(set(map(_alike, paths))) < len(paths) and not _tells_letters_apart(jobs[0].target):
         sources, targets = set(map(_alike, sources)), list(map(_alike, targets))
@@ -168,15 +172,15 @@ def _without_clashes(by_source: dict[Path, Job]) -> list[Job]:
             clash = atomic.is_an_input(job.target)
         elif other is not job:
             clash = (
-                f"{job.target} is the result of another one, {other.source}. "
-                "Choose another output for it, in a run of its own."
+                f"{job.target} is already the output for {other.source}. "
+                "Colour this one in a separate run, with another output."
             )
         checked.append(replace(job, clash=clash))
     return checked
 
 
 def _alike(path: Path) -> Path:
-    """Give what the name has in common with those that some disks take for the same."""
+    """Normalise a name, so that names that are the same file on some disks become equal."""
     return Path(unicodedata.normalize("NFC", str(path)).casefold())
 
 

@@ -1,4 +1,4 @@
-"""Folders of photos coloured on a Ray cluster."""
+"""Colour folders of photos on a Ray cluster."""
 
 import logging
 import os
@@ -15,20 +15,23 @@ from colorzoo.jobs.dataset import Colorize
 from colorzoo.jobs.plan import Job, Outcome
 from colorzoo.jobs.report import RunReport
 
-# Photos that a worker takes at a time: few enough to share them out evenly, enough for Ray's own
-# work not to count.
+# Photos per batch of a worker: few enough to balance the load, enough to make Ray's overhead small.
 _BLOCK = 64
 
 
 def for_workers(model: str) -> str:
-    """Give a model of this disk by its whole path."""
+    """Make a model's name absolute if it is a path on this disk."""
     path = Path(model).expanduser()
     is_path = "/" in model or model.startswith((".", "~")) or path.suffix == SUFFIX
     return str(path.resolve()) if is_path and path.exists() else model
 
 
 def split_refused(jobs: list[Job], told: RunReport | None) -> tuple[list[Outcome], list[Job]]:
-    """Part the jobs that cannot be done, as whoever sees them all can tell, from the others."""
+    """Separate the jobs that clash with other jobs or existing outputs from the rest.
+
+    Returns:
+        The outcomes of those that are refused, and the jobs to run.
+    """
     refused: list[Outcome] = []
     left: list[Job] = []
     for job in jobs:
@@ -46,14 +49,14 @@ def split_refused(jobs: list[Job], told: RunReport | None) -> tuple[list[Outcome
 def colorize_on_ray(
     jobs: list[Job], how: dict[str, Any], workers: int | None, gpus: float, address: str | None
 ) -> Generator[Outcome, None, None]:
-    """Colour photos on a Ray cluster, and say of each what became of it.
+    """Colour photos on a Ray cluster, and yield the outcome of each.
 
     Raises:
         ConfigError: If Ray is not installed.
-        ImageError: If the disk is full or the folder may not be written.
-        RuntimeError: If Ray gives up.
+        ImageError: If the disk is full or the folder cannot be written to.
+        RuntimeError: If Ray fails.
     """
-    # Nothing is told to Ray's makers; its own chatter is kept from the screen.
+    # No usage statistics for Ray's makers, and none of its log messages on the screen.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray, data = (
         import_extra("ray", extra="distributed"),
@@ -80,7 +83,7 @@ def colorize_on_ray(
             num_gpus=gpus or None,
         )
         for row in rows.iter_rows():
-            if row["status"] == "left":  # so would be all that are to come
+            if row["status"] == "left":  # all that follow would fail too
                 raise ImageError(row["error"])
             size = (row["width"], row["height"])
             yield Outcome(
@@ -91,9 +94,9 @@ def colorize_on_ray(
                 size if all(size) else None,
             )
     except ray.exceptions.RayError as error:
-        # Its text is pages long, with the error that a worker raised in the midst.
+        # The message is pages long; find the worker's own error in it.
         found = re.search(r"^[\w.]+Error: .+", str(error), re.MULTILINE)
-        raise RuntimeError(f"Ray gave up: {found[0] if found else one_line(error)}") from error
+        raise RuntimeError(f"Ray failed: {found[0] if found else one_line(error)}") from error
     finally:
         ray.shutdown()
         for target in {job.target.parent for job in jobs}:

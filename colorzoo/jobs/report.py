@@ -1,4 +1,4 @@
-"""The report of a run over many photos: a JSON object a line, readable by machines at any time."""
+"""The report of a run: one JSON object per line, which can be read while the run goes on."""
 
 import json
 import os
@@ -17,34 +17,34 @@ _HEADS = (b'{"source": ', b'{"summary": ')
 
 
 class RunReport:
-    """Writes a line as each photo ends, and a summary as the last one.
+    """Writes a line when each photo ends, and a summary as the last line.
 
-    A line holds source and target (absolute), status ("done", "skipped", "failed" or "left"),
-    reason, seconds, width and height (null where unknown) and what the run colours with. The last
-    line has the key "summary", a count of each status.
+    A line contains source and target (absolute), status ("done", "skipped", "failed" or "left"),
+    reason, seconds, width and height (null if unknown) and the settings of the run. The last line
+    has the key "summary", with the count of each status.
 
     Args:
         path: The file.
-        settings: What the run colours with: JSON values by name.
-        append: Go on with the file if it exists. A last line that a killed run left torn goes.
+        settings: The settings of the run: JSON values by name.
+        append: Append to the file if it exists. An incomplete last line of a killed run is removed.
         overwrite: Replace the file if it exists.
 
     Raises:
-        ConfigError: If the file cannot be written, exists and is to be neither appended to nor
-            replaced, or is to be appended to and is no report.
+        ConfigError: If the file cannot be written, if it exists and neither ``append`` nor
+            ``overwrite`` is true, or if it is not a report and ``append`` is true.
     """
 
     def __init__(
         self, path: Path, settings: dict[str, Any], *, append: bool, overwrite: bool
     ) -> None:
-        """Open the file, and read what is in it if it goes on."""
+        """Open the file, and read it first if ``append`` is true."""
         if path.exists() and not (append or overwrite):
             raise ConfigError(
-                f"the report {path} exists. Pass --resume to go on with it, or --overwrite to "
+                f"the report {path} exists. Pass --resume to append to it, or --overwrite to "
                 "replace it and the outputs."
             )
         self._settings = settings
-        self._made: dict[str, dict[str, Any]] = {}  # by target: the line that tells of it
+        self._made: dict[str, dict[str, Any]] = {}  # by target: the latest "done" line
         self._counts: Counter[str] = Counter()
         self._start = perf_counter()
         try:
@@ -59,7 +59,7 @@ class RunReport:
             ) from error
 
     def made_otherwise(self, job: Job) -> str | None:
-        """Say what else a job's target was made of or with, as far as earlier lines tell."""
+        """Return how a job's target differs from its result, by the lines so far, or None."""
         line = self._made.get(os.path.abspath(job.target))
         if line is None:
             return None
@@ -74,7 +74,7 @@ class RunReport:
         """Write a photo's line.
 
         Raises:
-            OSError: If it cannot be written; the report is closed then.
+            OSError: If it cannot be written; the report is then closed.
         """
         self._counts[outcome.status] += 1
         width, height = outcome.size or (None, None)
@@ -105,9 +105,9 @@ class RunReport:
     def _write(self, line: dict[str, Any]) -> None:
         data = json.dumps(line).encode() + b"\n"
         try:
-            while data:  # on a disk that is nearly full, only a part may be taken
+            while data:  # on a nearly full disk, a write may be partial
                 data = data[self._stream.write(data) :]
-        except OSError:  # a line after a torn one could not be read
+        except OSError:  # no more lines after an incomplete one, which would make them unreadable
             self._stream.close()
             raise
 
@@ -124,7 +124,7 @@ class RunReport:
             if line.get("status") == "done":
                 self._made[line["target"]] = line
         torn = data[len(whole) :]
-        # Nothing else than what this class began to write is cut off.
+        # Only remove an incomplete line that this class began to write.
         if not any(torn.startswith(head) or head.startswith(torn) for head in _HEADS):
             raise _no_report(path)
         if torn:
@@ -132,12 +132,12 @@ class RunReport:
 
 
 def settings_of(name: str, model: Colorizer, how: How) -> dict[str, Any]:
-    """Give what a run colours with, as a report records it.
+    """Return the settings of a run for its report.
 
     Args:
-        name: What the user called the model.
+        name: The name of the model as the user gave it.
         model: The model.
-        how: How the run colours.
+        how: The options of the run.
     """
     options = {option: how.options.get(option) for option in sorted(OPTIONS)}
     return {
@@ -157,4 +157,4 @@ def _as_json(hint: Hint) -> list[Any]:
 
 
 def _no_report(path: Path) -> ConfigError:
-    return ConfigError(f"{path} is no report of a run, so nothing is appended; choose another path")
+    return ConfigError(f"{path} is not a report, so nothing was appended; choose another path")

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, which batch systems and machines that shut down send."""
+"""Handle Ctrl-C and SIGTERM, which batch systems send, and machines that shut down."""
 
 import os
 import signal
@@ -8,44 +8,44 @@ from typing import Any
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal asked the command to end."""
+    """A signal interrupted the command."""
 
     def __init__(self, number: int) -> None:
-        """Keep the signal's number."""
+        """Store the signal's number."""
         super().__init__(number)
         self.number = number
 
 
 class Interrupts:
-    """Takes the signals while it is entered.
+    """Context manager that handles the signals.
 
-    They raise ``Interrupted`` or, once they are deferred, are only noted: a run that asks ends in
-    order, so that no half-written file stays and what it tells of every photo is true. A second one
-    does not wait for that; the hidden files that it may leave go with the next run.
+    A signal raises ``Interrupted``. After ``defer()``, it is only recorded, so that the run can
+    check for it, finish the files being written and report the correct outcome of every photo. A
+    second signal ends the process at once; the next run removes the temporary files it may leave.
 
     Attributes:
-        number: The last signal that came; None if none has.
+        number: The last signal; None if there was none.
     """
 
     def __init__(self) -> None:
-        """Take nothing yet."""
+        """Do not handle signals yet."""
         self.number: int | None = None
         self._is_deferred = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "Interrupts":
-        """Take the signals from now on."""
+        """Start handling the signals."""
         for number in (signal.SIGINT, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._take)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave the signals to whom they were before."""
+        """Restore the previous handlers."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
     def defer(self) -> Callable[[], bool]:
-        """Note signals from now on, and give the question whether one has come."""
+        """From now on only record signals; return a function that tells whether there was one."""
         self._is_deferred = True
         return lambda: self.number is not None
 
@@ -55,5 +55,5 @@ class Interrupts:
             raise Interrupted(number)
         if not is_first:
             if sys.stderr.isatty():
-                os.write(2, b"\x1b[?25h")  # the cursor, which the progress bar hides
-            os._exit(128 + number)  # an exception would wait for the threads all the same
+                os.write(2, b"\x1b[?25h")  # show the cursor, which the progress bar hides
+            os._exit(128 + number)  # an exception would still wait for the threads

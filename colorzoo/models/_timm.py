@@ -51,7 +51,7 @@ def build_encoder(
     except (RuntimeError, ValueError, AttributeError, TypeError) as error:
         strides = ", ".join(map(str, reductions))
         raise ConfigError(
-            f"timm's {name!r} gives no features at stride {strides} ({error}). Convolutional "
+            f"timm's {name!r} has no features at stride {strides} ({error}). Convolutional "
             "families such as resnet, mobilenet, efficientnet and convnext do."
         ) from error
     for key, layer in list(encoder.named_modules()):

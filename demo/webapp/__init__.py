@@ -1,1 +1,1 @@
-"""The demo page: its session, its models and its tabs."""
+"""The demo app: sessions, models and tabs."""

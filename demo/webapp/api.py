@@ -1,4 +1,4 @@
-"""The endpoints for programs. The page's own events are not among them."""
+"""The API endpoints for programs. The events of the page are private."""
 
 import json
 from dataclasses import replace
@@ -20,7 +20,7 @@ from webapp.theme import problem
 
 
 def add(choose: compare_layout.Choose, adjust: compare_layout.Adjust) -> None:
-    """Add the endpoints; their parameters' types and defaults are those of the page."""
+    """Add the endpoints; types and defaults of their parameters are those of the page."""
     names = zoo.model_names()
     model = gr.Dropdown(names, value=names[0], label="Model", visible=False)
     picture = gr.Image(label="Result", format="png", visible=False)
@@ -31,7 +31,7 @@ def add(choose: compare_layout.Choose, adjust: compare_layout.Adjust) -> None:
     hints = gr.JSON([], label="Hints", visible=False)
     reference = gr.Image(label="Reference", type="filepath", visible=False)
     settings = [adjust.saturation, adjust.strength, adjust.work_size, adjust.temperature]
-    # Without preprocessing, the file arrives as it was sent (uploads.read() checks from where).
+    # Without preprocessing, uploaded files arrive unchanged (uploads.read() checks their paths).
     options: dict[str, Any] = {
         "preprocess": False, "concurrency_id": compare_tab.WORK,
         "concurrency_limit": compare_tab.AT_ONCE,
@@ -48,7 +48,7 @@ def add(choose: compare_layout.Choose, adjust: compare_layout.Adjust) -> None:
 
 
 def models() -> list[dict[str, Any]]:
-    """List the models: name, summary, year, parameters, and which options they take."""
+    """List the models: name, summary, year, parameters, and which options they support."""
     return [
         {
             "name": name,
@@ -71,22 +71,23 @@ def colorize(
     seed: int,
     steps: int,
     hints: Any,
-    reference: uploads.Upload,
+    reference: uploads.Upload = None,
 ) -> str:
     """Colour a photo with one model; returns a PNG of the photo's size.
 
     Args:
         image: The photo, a JPEG, PNG, WebP, TIFF, BMP or GIF.
         model: The model's name.
-        saturation: Factor on the colour, 0 is gray and 1 is what the model says.
-        strength: Share of the result, the rest is the original.
-        work_size: Short side at which the model looks, pixels; 0 is the model's own.
-        temperature: For models that take it: low is vivid; 0 is the model's own.
-        seed: For models that take it: which plausible result to sample; -1 is the default result.
-        steps: For models that take it: steps of the sampler; 0 is the model's own.
-        hints: For models that take them: a list of [x, y, color] or [x, y, color, radius], pixels
-            of the photo and "#rrggbb", a CSS name or null for gray.
-        reference: For models that take one: a colour photo whose colours to use.
+        saturation: Factor on the colours: 0 is gray, 1 is what the model predicts.
+        strength: Share of the result, from 0 to 1; the rest is the original.
+        work_size: Short side of the network's input, pixels; 0 means the model's default.
+        temperature: For models that support it: low is vivid; 0 means the model's default.
+        seed: For models that support it: which plausible result to sample; -1 means the default
+            result.
+        steps: For models that support it: number of sampling steps; 0 means the model's default.
+        hints: For models that support them: a list of [x, y, color] or [x, y, color, radius], in
+            pixels of the photo, with "#rrggbb", a CSS name or null for gray.
+        reference: For models that support one: a colour photo whose colours to use.
     """
     settings = _settings(
         saturation, strength, work_size, temperature, seed, steps, hints, reference
@@ -108,22 +109,22 @@ def compare(
     samples: int,
     steps: int,
     hints: Any,
-    reference: uploads.Upload,
+    reference: uploads.Upload = None,
 ) -> tuple[list[tuple[str, str]], dict[str, dict[str, Any]]]:
     """Colour a photo with several models; returns PNGs, and a report on each model.
 
-    Each option goes to the models that take it.
+    Models that do not support an option ignore it.
 
     Args:
         image: The photo, a JPEG, PNG, WebP, TIFF, BMP or GIF.
         models: The models' names.
-        saturation: Factor on the colour, 0 is gray and 1 is what the models say.
-        strength: Share of the result, the rest is the original.
-        work_size: Short side at which the models look, pixels; 0 is each model's own.
-        temperature: Low is vivid; 0 is each model's own.
-        samples: How many other plausible results to sample from each model that takes a seed, 0 to
-            6; the report gives the seed of each.
-        steps: Steps of a sampler; 0 is each model's own.
+        saturation: Factor on the colours: 0 is gray, 1 is what the models predict.
+        strength: Share of the result, from 0 to 1; the rest is the original.
+        work_size: Short side of the networks' input, pixels; 0 means each model's default.
+        temperature: Low is vivid; 0 means each model's default.
+        samples: How many more plausible results to sample from each model that supports seeds, 0 to
+            6; the report has the seed of each.
+        steps: Number of sampling steps; 0 means each model's default.
         hints: A list of [x, y, color] or [x, y, color, radius], see /colorize.
         reference: A colour photo whose colours to use.
     """
@@ -145,10 +146,10 @@ def _settings(
     hints: Any,
     reference: uploads.Upload,
 ) -> zoo.Settings:
-    """Check what a program sent.
+    """Check the settings that a program sent.
 
     Raises:
-        gr.Error: If something is out of range; the message is for the program's author.
+        gr.Error: If something is out of range; the message is for the author of the program.
     """
     path = str(uploads.checked_path(reference)) if reference else None
     try:
@@ -160,11 +161,15 @@ def _settings(
 
 
 def _hints(sent: Any) -> tuple[colorzoo.Hint, ...]:
-    rows = json.loads(sent) if isinstance(sent, str) else sent or []
+    rows: Any
+    try:
+        rows = json.loads(sent) if isinstance(sent, str) else sent or []
+    except (ValueError, RecursionError):
+        rows = None
     is_list = isinstance(rows, list) and all(isinstance(row, list) for row in rows)
     if not is_list or any(len(row) not in (3, 4) for row in rows):
         raise colorzoo.ConfigError(
-            f"hints must be a list of [x, y, color] or [x, y, color, radius], got {rows!r:.100}"
+            f"hints must be a list of [x, y, color] or [x, y, color, radius], got {sent!r:.100}"
         )
     return tuple(colorzoo.Hint(*row) for row in rows)
 
@@ -172,13 +177,13 @@ def _hints(sent: Any) -> tuple[colorzoo.Hint, ...]:
 def _run(
     image: uploads.Upload, names: list[str], settings: zoo.Settings, *, samples: int
 ) -> list[tuple[str, str | None, dict[str, Any]]]:
-    """Give each picture's name, its path and the report on it."""
+    """Return the name, path and report of each picture; the path is None if the model failed."""
     photo = uploads.read(image)
     try:
         sampled = [replace(settings, seed=each) for each in zoo.seeds(samples)[1:]]
         for name in names:
-            colorzoo.model_info(name)  # no folders, no Hub ids, nothing that a visitor added
-        if len(names) == 1:  # several models take what they can
+            colorzoo.model_info(name)  # no folders, Hub ids or models that visitors added
+        if len(names) == 1:  # with several models, each ignores what it does not support
             zoo.get_model(names[0]).check(**settings.options)
     except (colorzoo.ColorzooError, TypeError, ValueError) as error:
         raise problem(str(error)) from error
@@ -205,7 +210,7 @@ def _run(
 
 
 def _colorfulness(picture: Image.Image) -> float:
-    """Measure on the size that the page's tiles have: float64 of a large scan takes gigabytes."""
+    """Measure at the size of the page's tiles: a large scan in float64 would take gigabytes."""
     small = picture.convert("RGB")
     small.thumbnail((sessions.TILE_SIDE, sessions.TILE_SIDE))
     return colorfulness(np.asarray(small))

@@ -1,4 +1,4 @@
-"""Files that the page hands out: in a folder of their own, limited in bytes and in age."""
+"""The files that the page serves: in one folder, limited in size and age."""
 
 import secrets
 import tempfile
@@ -12,18 +12,18 @@ import gradio as gr
 
 
 class Shelf:
-    """A folder of results; the oldest files go when it is full or when their time has come.
+    """A folder of results; the oldest files are deleted when it is full or when they expire.
 
-    Every file lies in a folder with a random name, so that who does not know its address cannot
-    get at it. Gradio serves the folder as it is: nothing is copied or remembered anywhere else.
+    Every file is in a subfolder with a random name, so nobody can guess its URL. Gradio serves the
+    folder directly, without making other copies.
 
     Args:
-        max_bytes: What all files together may take; the newest one is always kept.
+        max_bytes: Largest total size of the files; the newest one is always kept.
         max_age: Seconds after which a file is deleted.
     """
 
     def __init__(self, *, max_bytes: int, max_age: float) -> None:
-        """Make the folder; it is deleted when the program ends."""
+        """Create the folder; it is deleted when the program ends."""
         self._folder = tempfile.TemporaryDirectory(prefix="colorzoo-demo-")
         self._max_bytes, self._max_age = max_bytes, max_age
         self._files: OrderedDict[Path, tuple[int, float]] = OrderedDict()
@@ -33,15 +33,15 @@ class Shelf:
 
     @property
     def folder(self) -> Path:
-        """Where the files are."""
+        """The folder that contains the files."""
         return Path(self._folder.name)
 
     def add(self, name: str, write: Callable[[Path], object]) -> str:
-        """Write a file and give its path.
+        """Write a file and return its path.
 
         Args:
-            name: What it is called, and what the visitor's download will be called.
-            write: Writes it at the path that it is given.
+            name: Name of the file, also for the visitor's download.
+            write: Called with the path, to write the file.
         """
         path = self.folder / secrets.token_hex(16) / name
         path.parent.mkdir()
@@ -53,7 +53,7 @@ class Shelf:
         return str(path)
 
     def tidy(self) -> None:
-        """Delete what is too old or too much."""
+        """Delete expired files, and the oldest ones if the folder is too large."""
         with self._lock:
             while self._files:
                 path, (size, written) = next(iter(self._files.items()))

@@ -1,4 +1,4 @@
-"""Bring your own: models from the Hugging Face Hub, for the visitor who asked for them."""
+"""Models that visitors add from the Hugging Face Hub."""
 
 import re
 import shutil
@@ -17,9 +17,9 @@ from colorzoo.hub.messages import hub_errors
 
 MAX_BYTES = 100_000_000  # of a model.safetensors
 MAX_CONFIG_BYTES = 1_000_000
-MAX_WORK_SIZE = 256  # px; a config may ask for 4096, which takes gigabytes
+MAX_WORK_SIZE = 256  # px; a config may declare 4096, which takes gigabytes
 MAX_KEPT = 4  # models in memory and on disk, for all visitors together
-MAX_BROUGHT = 3  # models in one visit
+MAX_BROUGHT = 3  # models that one visitor can add
 
 _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
@@ -29,12 +29,12 @@ _lock = threading.Lock()
 
 
 def is_key(name: str) -> bool:
-    """Tell a brought model's key, "user/repo@commit", from a registered name."""
+    """Tell whether a name is the key of an added model, "user/repo@commit"."""
     return "/" in name
 
 
 def fetch(repo_id: str) -> str:
-    """Load a model from the Hub, of the commit that is there now.
+    """Load the latest commit of a model from the Hub.
 
     Args:
         repo_id: "user/repo", as the visitor typed it.
@@ -43,14 +43,14 @@ def fetch(repo_id: str) -> str:
         Its key, for ``get``: "user/repo@commit".
 
     Raises:
-        ColorzooError: If it is no Hub id, too large or no colorizer, or the Hub does not deliver;
-            the message is for visitors.
+        ColorzooError: If it is not a Hub id, too large or not a colorzoo model, or the download
+            fails; the message is for visitors.
     """
     repo_id = repo_id.strip().removeprefix("https://huggingface.co/").strip("/")
-    # Nothing that load() could take for a folder of this machine gets past here.
+    # Reject everything that load() could take for a folder on this machine.
     if not _REPO_ID.fullmatch(repo_id) or ".." in repo_id:
         raise colorzoo.HubError(
-            f"{repo_id[:80]!r} is no Hub id; expected user/repo, for example ann/my-colorizer."
+            f"{repo_id[:80]!r} is not a Hub id; expected user/repo, for example ann/my-colorizer."
         )
     key = f"{repo_id}@{_find_commit(repo_id)}"
     get(key)
@@ -58,7 +58,7 @@ def fetch(repo_id: str) -> str:
 
 
 def get(key: str) -> colorzoo.Colorizer:
-    """Give a brought model; it is fetched again if others have taken its place."""
+    """Return an added model; it is fetched again if it was dropped to make room for others."""
     with _lock:
         if key not in _models:
             while len(_models) >= MAX_KEPT:
@@ -69,7 +69,7 @@ def get(key: str) -> colorzoo.Colorizer:
 
 
 def _find_commit(repo_id: str) -> str:
-    """Look up the latest commit, and refuse files that are too large before they are fetched."""
+    """Look up the latest commit, and reject files that are too large before downloading them."""
     commit = None
     for file, limit in ((CONFIG_FILE, MAX_CONFIG_BYTES), (WEIGHTS_FILE, MAX_BYTES)):
         found = _look_up(HubRepo(repo_id, revision=commit, token=False), file)
@@ -77,11 +77,11 @@ def _find_commit(repo_id: str) -> str:
         if found.size is None or found.size > limit:
             raise colorzoo.HubError(
                 f"The {file} of {repo_id} has {(found.size or 0) / 1e6:,.1f} MB, more than the "
-                f"{limit / 1e6:.0f} MB that this page loads. On a machine of your own, "
-                f'colorzoo.load("{repo_id}") may.'
+                f"limit of {limit / 1e6:.0f} MB for this page. On your own machine, you can use "
+                f'colorzoo.load("{repo_id}").'
             )
     if commit is None:
-        raise colorzoo.HubError(f"The Hub names no commit of {repo_id}: try again.")
+        raise colorzoo.HubError(f"The Hub returned no commit for {repo_id}: try again.")
     return commit
 
 
@@ -89,13 +89,13 @@ def _look_up(repo: HubRepo, file: str) -> HfFileMetadata:
     with hub_errors(repo.repo_id):
         try:
             url = hf_hub_url(repo.repo_id, file, revision=repo.revision)
-            # Never with a token: what the page's owner may read is not every visitor's.
+            # Never with a token: visitors must not read the private repositories of the owner.
             return get_hf_file_metadata(url, token=False)
         except EntryNotFoundError as error:
             repo.check_pickles()
             raise colorzoo.HubError(
-                f"{repo.repo_id} holds no {file}, so it is no colorzoo model: those are a "
-                "config.json and a model.safetensors, as push_to_hub() writes them."
+                f"{repo.repo_id} has no {file}, so it is not a colorzoo model. Those have a "
+                "config.json and a model.safetensors, as written by push_to_hub()."
             ) from error
 
 
@@ -110,7 +110,7 @@ def _load(key: str) -> colorzoo.Colorizer:
 
 
 def _without_paths(words: str, place: Path) -> str:
-    """Leave only the names of files: where they lie here is not the visitor's business."""
+    """Reduce paths to file names: visitors should not see the folders of this machine."""
     for folder in (place.resolve(), place):
         words = re.sub(rf"{re.escape(str(folder))}[^\s,;:]*/", "", words)
     return words

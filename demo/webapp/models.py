@@ -1,4 +1,4 @@
-"""The models behind the page: one copy of each for all visitors, and their predictions."""
+"""The models of the app: one copy of each for all visitors, and a cache of predictions."""
 
 import copy
 import logging
@@ -18,15 +18,15 @@ from colorzoo.imaging.read import Photo
 from colorzoo.imaging.write import to_pil
 from webapp import hub_models
 
-try:  # only there on a Space with ZeroGPU, and it has to come before CUDA is used
+try:  # only installed on Spaces with ZeroGPU; must be imported before CUDA is used
     import spaces  # pyright: ignore[reportMissingImports]
 except ImportError:
     spaces = None
 
 WORK_SIZES = (0, 96, 128, 192, 256, 384, 512)
 KEPT_BYTES = 64_000_000  # of predictions, for all visitors together
-NOT_SAMPLED = -1  # in place of a seed
-MAX_SAMPLES = 6  # of one model at once
+NOT_SAMPLED = -1  # the seed of a model's default result
+MAX_SAMPLES = 6  # of one model at a time
 MAX_STEPS = 100
 
 Run = TypeVar("Run", bound=Callable)
@@ -34,17 +34,18 @@ Run = TypeVar("Run", bound=Callable)
 
 @dataclass(frozen=True)
 class Settings:
-    """How to colour; what a visitor or a program can set.
+    """How to colour, as set by a visitor or a program.
 
     Attributes:
-        saturation: Factor on the colour, 0 to 2.
-        strength: Share of the result, the rest is the original; 0 to 1.
-        work_size: Short side at which the networks look, pixels; 0 is each model's own.
-        temperature: For models that take it; 0 is each model's own.
-        seed: Which result to sample, for models that take it; NOT_SAMPLED is their default result.
-        steps: For models that take it; 0 is each model's own.
-        hints: Points of the photo and their colours, for models that take them.
-        reference: Path of a colour photo, for models that take one.
+        saturation: Factor on the colours, 0 to 2.
+        strength: Share of the result, 0 to 1; the rest is the original.
+        work_size: Short side of the networks' input, pixels; 0 means each model's default.
+        temperature: For models that support it; 0 means each model's default.
+        seed: Which result to sample, for models that support it; NOT_SAMPLED means the default
+            result.
+        steps: For models that support it; 0 means each model's default.
+        hints: Points of the photo and their colours, for models that support them.
+        reference: Path of a colour photo, for models that support one.
     """
 
     saturation: float = 1.0
@@ -57,10 +58,10 @@ class Settings:
     reference: str | None = None
 
     def __post_init__(self) -> None:
-        """Check them: programs send anything.
+        """Check the values: programs can send anything.
 
         Raises:
-            ConfigError: If one is out of range.
+            ConfigError: If a value is out of range.
         """
         limits = {"saturation": (0, 2), "strength": (0, 1), "temperature": (0, 2)}
         for name, (low, high) in limits.items():
@@ -71,23 +72,23 @@ class Settings:
                 )
         if self.work_size not in WORK_SIZES:
             raise colorzoo.ConfigError(
-                f"work_size must be one of {', '.join(map(str, WORK_SIZES))} (0 is each model's "
-                f"own), got {self.work_size!r}."
+                f"work_size must be one of {', '.join(map(str, WORK_SIZES))} (0 means each model's "
+                f"default), got {self.work_size!r}."
             )
         if type(self.seed) is not int or not NOT_SAMPLED <= self.seed < 2**63:
             raise colorzoo.ConfigError(
-                "seed must be a whole number from 0 to 2**63 - 1, or -1 to sample nothing, got "
-                f"{self.seed!r}."
+                "seed must be a whole number from 0 to 2**63 - 1, or -1 for the default result, "
+                f"got {self.seed!r}."
             )
         if type(self.steps) is not int or not 0 <= self.steps <= MAX_STEPS:
             raise colorzoo.ConfigError(
-                f"steps must be a whole number from 0 to {MAX_STEPS} (0 is each model's own), got "
-                f"{self.steps!r}."
+                f"steps must be a whole number from 0 to {MAX_STEPS} (0 means each model's "
+                f"default), got {self.steps!r}."
             )
 
     @property
     def options(self) -> colorzoo.Options:
-        """The settings that some models take and others do not; None is the model's own."""
+        """The settings that only some models support; None means the model's default."""
         return {
             "seed": None if self.seed == NOT_SAMPLED else self.seed,
             "temperature": self.temperature or None,
@@ -99,13 +100,13 @@ class Settings:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of running one model.
+    """The outcome of running one model.
 
     Attributes:
         name: The model.
-        seconds: What the network took, when it ran.
+        seconds: Time that the network took.
         prediction: The network's output; None if it failed.
-        error: In words why it failed.
+        error: Why it failed, for visitors.
     """
 
     name: str
@@ -115,7 +116,7 @@ class Answer:
 
 
 def model_names() -> list[str]:
-    """Name the models that can run, the default one first so that it is seen first."""
+    """List the models that have weights, the default one first."""
     names = colorzoo.list_models(pretrained=True)
     if not names:
         raise colorzoo.WeightsError("The demo has nothing to show: no model has weights.")
@@ -123,7 +124,7 @@ def model_names() -> list[str]:
 
 
 def takes(name: str, option: str) -> bool:
-    """Tell whether a model takes an option, such as "seed"; False if it cannot be loaded."""
+    """Tell whether a model supports an option, such as "seed"; False if it cannot be loaded."""
     try:
         return option in get_model(name).options
     except colorzoo.ColorzooError:
@@ -131,10 +132,10 @@ def takes(name: str, option: str) -> bool:
 
 
 def seeds(samples: int) -> tuple[int, ...]:
-    """Give the seeds of a model's default result and of so many samples.
+    """Return the seed of a model's default result, then those of the samples.
 
     Raises:
-        ConfigError: If it is no number of samples.
+        ConfigError: If ``samples`` is not a whole number in range.
     """
     if type(samples) is not int or not 0 <= samples <= MAX_SAMPLES:
         raise colorzoo.ConfigError(
@@ -144,12 +145,12 @@ def seeds(samples: int) -> tuple[int, ...]:
 
 
 def picture_name(model: str, seed: int) -> str:
-    """Name a result: "unet-bins" is the default one, "unet-bins 1" the sample with seed 0."""
+    """Name a result: "unet-bins" is the default result, "unet-bins 1" the sample with seed 0."""
     return model if seed == NOT_SAMPLED else f"{model} {seed + 1}"
 
 
 def origin(picture: str) -> tuple[str, int]:
-    """Give the model and the seed of what ``picture_name`` called so: no model has a space."""
+    """Return the model and seed for a name from ``picture_name``; no model's name has a space."""
     model, _, number = picture.partition(" ")
     return model, int(number) - 1 if number else NOT_SAMPLED
 
@@ -159,10 +160,10 @@ _loading = threading.Lock()
 
 
 def get_model(name: str) -> colorzoo.Colorizer:
-    """Give the shared copy of a registered model, or of one that visitors brought.
+    """Return the shared copy of a registered model, or of one that a visitor added.
 
     Args:
-        name: A registered name, or the key that ``hub_models.fetch`` gave: never a folder.
+        name: A registered name, or a key from ``hub_models.fetch``; never a folder.
     """
     if hub_models.is_key(name):
         return hub_models.get(name)
@@ -175,7 +176,7 @@ def get_model(name: str) -> colorzoo.Colorizer:
 
 def warm() -> None:
     """Load every model and run it once, so that the first visitor does not wait for it."""
-    if spaces is not None:  # GPUs are lent to visitors only
+    if spaces is not None:  # ZeroGPU only provides GPUs during visitors' requests
         for name in model_names():
             get_model(name)
         return
@@ -191,7 +192,7 @@ _Key = tuple[Hashable, ...]
 
 
 class _Kept:
-    """Predictions by photo, model and working size; the ones not used for longest go first."""
+    """A cache of predictions; the least recently used are dropped first."""
 
     def __init__(self) -> None:
         self.bytes = 0
@@ -215,7 +216,7 @@ class _Kept:
                 self._drop(next(iter(self._answers)))
 
     def tidy(self, max_age: float) -> None:
-        """Forget what nobody used for so many seconds: it shows a photo, if a small one."""
+        """Drop predictions that were not used for this many seconds: they contain small photos."""
         with self._lock:
             for key, (_, used) in list(self._answers.items()):
                 if time.monotonic() - used > max_age:
@@ -236,14 +237,14 @@ def _size(answer: Answer) -> int:
 
 
 def predict(names: Sequence[str], key: str, photo: Photo, settings: Settings) -> Iterator[Answer]:
-    """Run models on a photo, one after another; known predictions are not computed again.
+    """Run models on a photo, one after another; cached predictions are not computed again.
 
     Args:
         names: The models.
-        key: What stands for the photo: the path of its upload, which Gradio derives from its bytes.
+        key: Identifies the photo: the path of its upload, which Gradio derives from its bytes.
         photo: The photo.
-        settings: How to colour; of these, the networks get the working size and the options that
-            they take.
+        settings: How to colour; each network gets the working size and the options that its model
+            supports.
     """
     keys = {
         name: (key, name, settings.work_size, _network_options(name, settings)) for name in names
@@ -259,17 +260,17 @@ def predict(names: Sequence[str], key: str, photo: Photo, settings: Settings) ->
 
 
 def _network_options(name: str, settings: Settings) -> tuple[Hashable, ...]:
-    """Give what changes a model's prediction, as a part of a key."""
+    """Return the options that change a model's prediction, as part of the cache key."""
     try:
         wanted = get_model(name).network_options
-    except colorzoo.ColorzooError:  # running it will tell
+    except colorzoo.ColorzooError:  # running the model will report it
         return ()
     options: dict[str, Any] = {**settings.options}
     return tuple((option, options[option]) for option in sorted(wanted))
 
 
 def _on_gpu(function: Run) -> Run:
-    """Borrow a GPU for the time of a call on a Space with ZeroGPU; elsewhere nothing changes."""
+    """On a Space with ZeroGPU, request a GPU for each call; elsewhere do nothing."""
     return function if spaces is None else spaces.GPU(duration=60)(function)
 
 
@@ -282,7 +283,7 @@ def _run_networks(names: Sequence[str], photo: Photo, settings: Settings) -> Ite
             size = settings.work_size or model.work_size
             if hub_models.is_key(name):
                 size = min(size, hub_models.MAX_WORK_SIZE)
-            if torch.cuda.is_available():  # the shared copy stays on the CPU, where it renders
+            if torch.cuda.is_available():  # the shared copy stays on the CPU, for rendering
                 model = copy.deepcopy(model).cuda()
             taken = model.taken(**settings.options)
             prediction = model.predict(photo, work_size=size, **taken).to("cpu")
@@ -293,7 +294,7 @@ def _run_networks(names: Sequence[str], photo: Photo, settings: Settings) -> Ite
 
 
 def words(name: str, error: Exception) -> str:
-    """Log a model's failure and word it for visitors."""
+    """Log a model's failure and return a message for visitors."""
     logging.getLogger("colorzoo.demo").exception("%s failed", name)
     is_told = isinstance(error, colorzoo.ColorzooError | ValueError)
     return str(error) if is_told else type(error).__name__
@@ -309,14 +310,15 @@ def render(
     settings: Settings,
     original: Image.Image | None = None,
 ) -> Image.Image:
-    """Colour a photo, or a smaller copy of it, with what a model said.
+    """Colour a photo, or a smaller copy of it, with a model's prediction.
 
     Args:
         name: The model.
         photo: The photo.
-        prediction: What the model predicted.
+        prediction: The model's prediction.
         settings: How to colour.
-        original: What a strength below 1 leaves visible, of the photo's size; the photo if None.
+        original: The image to blend with if strength is below 1, of the photo's size; the photo if
+            None.
 
     Returns:
         An image with the photo's metadata.

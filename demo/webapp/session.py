@@ -1,4 +1,4 @@
-"""One visitor's session: a photo, wishes, results. Nothing here knows the page's layout."""
+"""The state of one visit: photo, settings and results, independent of the page's layout."""
 
 import time
 from collections.abc import Iterator
@@ -21,15 +21,15 @@ from webapp.downloads import Shelf
 from webapp.theme import problem
 
 BEFORE, TRUTH = "before", "real colours"
-TILE_SIDE = 640  # px; what the tiles show, and what is measured
-MAX_SHOWN = 16_000_000  # pixels; the page reduces a larger photo to that, downloads never
+TILE_SIDE = 640  # px; size of the tiles, and of the pictures that are measured
+MAX_SHOWN = 16_000_000  # pixels; the page shows larger photos reduced, downloads are full size
 KEPT_SECONDS, KEPT_BYTES = 3600, 2_000_000_000
 
 SHELF = Shelf(max_bytes=KEPT_BYTES, max_age=KEPT_SECONDS)
 
 
 class Wish(NamedTuple):
-    """What a visitor wants to see: the photo's path, the models, how to colour, what to draw."""
+    """A visitor's request: path of the photo, models, settings, and seeds of the samples."""
 
     photo: str | None
     models: tuple[str, ...]
@@ -38,7 +38,7 @@ class Wish(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """How near a result is to the truth, by the protocol of the leaderboard."""
+    """How close a result is to the original colours, measured as on the leaderboard."""
 
     psnr: float
     ssim: float
@@ -47,15 +47,15 @@ class Numbers(NamedTuple):
 
 @dataclass(frozen=True)
 class Tile:
-    """A picture of the overview.
+    """A picture in the overview.
 
     Attributes:
         path: The picture's file, at most TILE_SIDE px.
         caption: Name, time, colourfulness.
         cf: Colourfulness.
-        numbers: What was measured where the truth is known.
-        error: In words why it failed, or nothing.
-        recipe: The model's key and the settings it was made with, if it can be used again.
+        numbers: The measurements, if the original colours are known.
+        error: Why it failed, for visitors, or "".
+        recipe: The model's key and the settings, to tell whether the picture can be reused.
     """
 
     path: str
@@ -67,7 +67,7 @@ class Tile:
 
 
 class Progress(NamedTuple):
-    """How far a run is: models done, of how many, and in words."""
+    """Progress of a run: number of finished models, total, and status lines."""
 
     done: int
     total: int
@@ -76,31 +76,31 @@ class Progress(NamedTuple):
 
 @dataclass
 class Visit:
-    """What one open page wants and what it has got; changed in place."""
+    """The state of one open page; changed in place."""
 
     wish: Wish | None = None
     kind: Kind = "gray"
     tiles: dict[str, Tile] = field(default_factory=dict)
     views: dict[str, str] = field(default_factory=dict)
-    guests: dict[str, str] = field(default_factory=dict)  # "user/repo" -> its key in the engine
-    chosen: tuple[str, str] = (BEFORE, colorzoo.DEFAULT_MODEL)  # what slides against each other
+    guests: dict[str, str] = field(default_factory=dict)  # added models: "user/repo" -> key
+    chosen: tuple[str, str] = (BEFORE, colorzoo.DEFAULT_MODEL)  # left and right in the slider
     truth_shown: bool = True
 
     def key(self, name: str) -> str:
-        """Give what the engine calls a model: registered ones have one name only."""
+        """Return a model's key for ``zoo.get_model``: for registered models, the name."""
         return self.guests.get(name, name)
 
     def shown(self) -> dict[str, Tile]:
-        """Give the tiles of the overview."""
+        """Return the tiles of the overview."""
         hidden = () if self.truth_shown else (TRUTH,)
         return {name: tile for name, tile in self.tiles.items() if name not in hidden}
 
     def pictures(self) -> list[str]:
-        """Name the pictures that can be shown large."""
+        """List the pictures that can be shown in the slider."""
         return [name for name, tile in self.shown().items() if not tile.error]
 
     def pair(self) -> tuple[str, str] | None:
-        """Name the two pictures to slide: what was chosen, or what there is in its place."""
+        """Return the two pictures for the slider: those chosen, or else available ones."""
         names = self.pictures()
         if BEFORE not in names:
             return None
@@ -110,7 +110,7 @@ class Visit:
         return left, right
 
     def begin(self, wish: Wish) -> None:
-        """Note what is wanted now, which ends the run before; a new photo starts afresh."""
+        """Store a new request, which ends the previous run; a new photo clears all results."""
         if self.wish is None or wish.photo != self.wish.photo:
             self.tiles = {}
         self.views = {}
@@ -118,7 +118,7 @@ class Visit:
 
 
 def is_model(name: str) -> bool:
-    """Tell a model from the pictures that are there without one."""
+    """Tell whether a picture is by a model, not the original."""
     return name not in (BEFORE, TRUTH)
 
 
@@ -127,7 +127,7 @@ def is_model(name: str) -> bool:
 
 @dataclass(frozen=True)
 class _Scene:
-    """The photo as the tiles show it, what a weak result fades to, and the truth if known."""
+    """The photo at tile size, the original for blending, and the real colours if known."""
 
     small: Photo
     original: Image.Image
@@ -156,10 +156,11 @@ class _Scene:
 
 
 def colour(visit: Visit, wish: Wish, upload: uploads.Upload) -> Iterator[Progress]:
-    """Run the models that are wanted; when a step is given, its result is in ``visit.tiles``.
+    """Run the requested models; after each step, the results so far are in ``visit.tiles``.
 
-    It ends early when the visitor wants something else. Results of other settings stay until the
-    new ones take their place, so that the page does not flicker. Those of the same settings stay.
+    The run ends early if the visitor changes the request. Results with other settings stay until
+    new ones replace them, so that the page does not flicker. Results with the same settings are
+    reused.
 
     Raises:
         gr.Error: If the photo cannot be read.
@@ -189,7 +190,7 @@ def colour(visit: Visit, wish: Wish, upload: uploads.Upload) -> Iterator[Progres
             settings = replace(wish.settings, seed=seed)
             if seed != zoo.NOT_SAMPLED:
                 yield progress
-                # The same prediction, unless the network itself depends on the seed.
+                # A cached prediction, unless the network itself depends on the seed.
                 answer = next(zoo.predict([answer.name], str(wish.photo), photo, settings))
             if visit.wish != wish:
                 return
@@ -212,7 +213,7 @@ def _result(scene: _Scene, name: str, answer: zoo.Answer, settings: zoo.Settings
         return scene.failed(name, answer.error)
     try:
         image = zoo.render(answer.name, scene.small, answer.prediction, settings, scene.original)
-    except Exception as error:  # as with the network itself: the others go on
+    except Exception as error:  # one broken model must not stop the others
         return scene.failed(name, zoo.words(name, error))
     seconds = answer.seconds if settings.seed == zoo.NOT_SAMPLED else None
     tile = scene.tile(name, image, seconds=seconds)
@@ -222,13 +223,13 @@ def _result(scene: _Scene, name: str, answer: zoo.Answer, settings: zoo.Settings
 def _notes(photo: Photo, kind: Kind) -> list[str]:
     told = {
         "gray": "The photo is black and white.",
-        "toned": "The photo is toned (sepia or the like): only its lightness is used.",
-        "colour": "The photo is in colour: the models saw only its lightness, and its own colours "
-        "are the truth that results are measured against.",
+        "toned": "The photo is toned (for example sepia): only its brightness is used.",
+        "colour": "The photo is in colour: the models see only its brightness, and the results are "
+        "compared with its real colours.",
     }[kind]
     height, width = photo.rgb.shape[:2]
     large = width * height > MAX_SHOWN
-    note = f"The page shows it reduced to {MAX_SHOWN / 1e6:.0f} megapixels, downloads are whole."
+    note = f"It is shown here at {MAX_SHOWN / 1e6:.0f} megapixels; downloads have the full size."
     return [told, *photo.notes, *([note] if large else [])]
 
 
@@ -236,8 +237,8 @@ def _notes(photo: Photo, kind: Kind) -> list[str]:
 
 
 def view(visit: Visit, names: tuple[str, str]) -> tuple[str, str]:
-    """Make two pictures to slide against each other, at full size up to MAX_SHOWN pixels."""
-    # Both are of this moment: a new wish brings a new dictionary.
+    """Make two pictures for the slider, at full size up to MAX_SHOWN pixels."""
+    # Both belong to the same request: a new one replaces the dictionary.
     wish, views = _wish(visit), visit.views
     missing = [name for name in dict.fromkeys(names) if name not in views]
     if missing:
@@ -251,20 +252,20 @@ def view(visit: Visit, names: tuple[str, str]) -> tuple[str, str]:
 
 
 def png(visit: Visit, name: str) -> str:
-    """Write one picture as PNG: lossless, in the photo's size, with its EXIF."""
+    """Write one picture as PNG: lossless, at the photo's size, with its EXIF."""
     wish = _wish(visit)
     photo = uploads.read({"path": wish.photo})
     return save(_picture(visit, wish, name, photo, photo), photo, name, ".png")
 
 
 def archive(visit: Visit) -> str:
-    """Write a ZIP with the PNGs of every model's results."""
+    """Write a ZIP with all results as PNGs."""
     wish = _wish(visit)
     photo = uploads.read({"path": wish.photo})
     names = [name for name in visit.pictures() if is_model(name)]
 
     def write(path: Path) -> None:
-        with ZipFile(path, "w", ZIP_STORED) as file:  # PNGs are compressed already
+        with ZipFile(path, "w", ZIP_STORED) as file:  # PNGs are already compressed
             for name in names:
                 member = path.with_name(_file_name(photo, name, ".png"))
                 colorzoo.save_image(_picture(visit, wish, name, photo, photo), member)
@@ -275,10 +276,10 @@ def archive(visit: Visit) -> str:
 
 
 def sheet(visit: Visit) -> str:
-    """Write a labelled contact sheet of what the overview shows."""
+    """Write a labelled contact sheet of the pictures in the overview."""
     photo = uploads.read({"path": _wish(visit).photo})
     shown = [visit.tiles[name] for name in visit.pictures()]
-    # The sheet's font would draw a no-break space as a box.
+    # The font of the sheet draws a no-break space as a box.
     tiles = [(tile.caption.replace("\xa0", " "), Image.open(tile.path)) for tile in shown]
     columns = 3 if len(tiles) > 4 else 2
     image = colorzoo.contact_sheet(tiles, columns=columns, tile=480, letters=20)
@@ -293,7 +294,7 @@ def _wish(visit: Visit) -> Wish:
 
 
 def _picture(visit: Visit, wish: Wish, name: str, photo: Photo, shown: Photo) -> Image.Image:
-    """Make a picture of the size of ``shown``, a copy of the photo or the photo itself."""
+    """Make a picture at the size of ``shown``, which is the photo or a smaller copy of it."""
     if name == TRUTH:
         return to_pil(shown.rgb, shown)
     original = uploads.original(shown, visit.kind)
@@ -308,11 +309,11 @@ def _picture(visit: Visit, wish: Wish, name: str, photo: Photo, shown: Photo) ->
 
 
 def save(image: Image.Image, photo: Photo, name: str, suffix: str) -> str:
-    """Write a picture for the visitor and give its path; it is called after photo and model."""
+    """Write a picture for the visitor and return its path; the file name has photo and model."""
     file = _file_name(photo, name, suffix)
     return SHELF.add(file, lambda path: colorzoo.save_image(image, path))
 
 
 def _file_name(photo: Photo, name: str, suffix: str) -> str:
-    stem = Path(photo.name).stem[:40]  # file systems take 255 bytes
+    stem = Path(photo.name).stem[:40]  # file systems allow 255 bytes
     return f"{stem}-{name[:60]}{suffix}".replace("/", "-").replace(" ", "-")

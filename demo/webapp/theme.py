@@ -1,4 +1,4 @@
-"""How the page looks: a quiet theme, so that the photos are the colour on it."""
+"""The look of the page: a quiet theme, so that only the photos are colourful."""
 
 import html
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ THEME = Base(
 )
 CSS = """
 .gradio-container { width: 100%; max-width: 1280px !important; margin: 0 auto; }
-/* Wide tables and code scroll inside their own frames, never the page. */
+/* Wide tables and code scroll inside their own frames, so that the page does not. */
 .md { display: block; overflow-x: auto; }
 .md table { display: block; width: max-content; max-width: 100%; overflow-x: auto;
   border: 0 !important; border-collapse: collapse; white-space: nowrap; overflow-wrap: normal;
@@ -31,7 +31,7 @@ CSS = """
 .md a { color: inherit; text-decoration: underline; overflow-wrap: anywhere; }
 .md th, .md td { border: 0 !important; box-shadow: 0 1px var(--border-color-primary); }
 button[role=tab].selected { color: var(--body-text-color); }
-/* Twice .md, so that they outrank Gradio's own. */
+/* .md twice, for a higher specificity than Gradio's own rules. */
 :is(.md.md, body) :is(.token.string, .token.number, .token.boolean) { color: #456800; }
 .dark :is(.md.md, body) :is(.token.string, .token.number, .token.boolean) { color: #98c379; }
 .token.comment { color: #57534e; }
@@ -52,7 +52,7 @@ h1 { font-family: Georgia, serif; font-weight: 400; letter-spacing: .02em; }
 #examples .gallery-item > span { display: block; }
 #examples .container { width: 100%; height: auto; aspect-ratio: 1; }
 
-/* Before there is a result, its controls would be empty boxes. */
+/* Hide the controls of the results until there is one. */
 #results:has(#gallery .empty) #gallery { display: none; }
 #results:has(#gallery .empty) #pair { display: none; }
 #results:has(#gallery .empty) #downloads { display: none; }
@@ -104,7 +104,7 @@ h1 { font-family: Georgia, serif; font-weight: 400; letter-spacing: .02em; }
 .table th[aria-sort=descending] button::after { content: " ▾"; }
 .table th[aria-sort=ascending] button::after { content: " ▴"; }
 @media (max-width: 800px) {
-  #leaderboard::before, #chart::before { content: "Swipe sideways for the rest.";
+  #leaderboard::before, #chart::before { content: "Swipe sideways to see more.";
     font-size: var(--text-sm); color: var(--body-text-color-subdued); }
 }
 .scroll { overflow-x: auto; }
@@ -112,14 +112,14 @@ h1 { font-family: Georgia, serif; font-weight: 400; letter-spacing: .02em; }
   margin: 0 auto; }
 """
 
-# What Gradio's parts lack for people who do not see the page or use no mouse.
+# Accessibility fixes for Gradio: keyboard use and screen readers.
 JS = """() => {
-  // Sliders tell that they were moved when the pointer lets go, but not when a key does.
+  // Gradio's sliders fire "release" when the pointer is released, but not when a key is.
   document.addEventListener("keyup", (event) => {
     if (event.target.matches?.("input[type=range]"))
       event.target.dispatchEvent(new PointerEvent("pointerup", { bubbles: true }));
   });
-  // Gradio's own table sorts by a menu that neither keys nor fingers reach.
+  // Gradio's own table sorts by a menu that cannot be used by keyboard or touch.
   document.addEventListener("click", (event) => {
     const head = event.target.closest?.(".table th button")?.closest("th");
     if (!head) return;
@@ -133,7 +133,7 @@ JS = """() => {
     const body = head.closest("table").tBodies[0];
     const rows = [...body.rows].sort((a, b) => {
       const [x, y] = [value(a), value(b)];
-      return Number.isNaN(x) - Number.isNaN(y) || compare(x, y);  // what is missing goes last
+      return Number.isNaN(x) - Number.isNaN(y) || compare(x, y);  // missing values last
     });
     body.append(...rows);
     for (const other of head.parentElement.children) other.removeAttribute("aria-sort");
@@ -161,22 +161,22 @@ JS = """() => {
 
 
 def problem(words: str) -> gr.Error:
-    """Make an error that the page and programs are told; ``words`` are plain text."""
+    """Make an error for the page and for programs; ``words`` are plain text."""
     return gr.Error(html.escape(words, quote=False), print_exception=False)
 
 
 def words_of(error: gr.Error) -> str:
-    """Give the plain text of what ``problem`` made."""
+    """Return the plain text of an error from ``problem``."""
     return html.unescape(error.message)
 
 
 def status(*lines: str, done: int = 0, total: int = 0) -> str:
-    """Write the status line, which screen readers announce, and how far the run is.
+    """Return HTML for the status, which screen readers announce, and a progress bar.
 
     Args:
-        lines: What to say, plain text; the first line is the main one.
-        done: Models that have run.
-        total: Of how many; no bar is drawn when 0.
+        lines: Plain text; the first line is the main one.
+        done: Number of models that have run.
+        total: Number of models; there is no bar if 0.
     """
     first, *more = map(html.escape, lines)
     below = f'<div class="more">{"<br>".join(more)}</div>' if more else ""
@@ -187,10 +187,10 @@ def status(*lines: str, done: int = 0, total: int = 0) -> str:
 def table(
     caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *, sortable: bool = False
 ) -> str:
-    """Write an HTML table whose first column names the rows.
+    """Return an HTML table whose first column names the rows.
 
     Args:
-        caption: What it shows.
+        caption: Caption of the table.
         heads: Names of the columns.
         rows: Cells, as text.
         sortable: Whether a click on a column's name sorts the rows by it.

@@ -1,4 +1,4 @@
-"""Photos on their way in: which file may be read, what kind of photo it is, its gray copy."""
+"""Read uploaded photos, and make reduced and gray copies of them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,31 +18,31 @@ from webapp.theme import problem
 
 MAX_PIXELS, MAX_FILE_SIZE = 50_000_000, "40mb"
 
-Upload = dict[str, Any] | None  # what gr.Image sends: {"path": ..., ...}
+Upload = dict[str, Any] | None  # the value of gr.Image: {"path": ..., ...}
 
 
 def read(upload: Upload) -> Photo:
-    """Read the file that gr.Image got; its own decoding loses 16-bit gray and alpha.
+    """Read the uploaded file of gr.Image, whose own decoding loses 16-bit gray and alpha.
 
     Raises:
-        gr.Error: If there is none or it is no picture; the message is for visitors.
+        gr.Error: If there is no file or it cannot be read; the message is for visitors.
     """
     path = checked_path(upload)
     try:
         return colorzoo.read_photo(path, max_pixels=MAX_PIXELS)
     except colorzoo.ImageError as error:
-        # What follows in the message about the size is advice for programmers.
+        # Cut the advice for programmers from the message about the size.
         raise problem(str(error).partition(" or, if you trust it")[0]) from error
 
 
 def checked_path(upload: Upload) -> Path:
-    """Give the path of an upload, if it is one.
+    """Return the path of an upload, if it is inside Gradio's upload folder.
 
     Raises:
-        gr.Error: If there is none; the message is for visitors.
+        gr.Error: If it is not; the message is for visitors.
     """
     path = Path((upload or {}).get("path") or "/").resolve()
-    # Gradio itself lets a client name any file of this machine when "meta" is left out.
+    # Gradio accepts the path of any file on this machine if a client leaves out "meta".
     if not path.is_relative_to(Path(get_upload_folder()).resolve()):
         raise problem("There is no photo: choose one first.")
     return path
@@ -61,7 +61,7 @@ def reduce(photo: Photo, side: int) -> Photo:
 
 
 def original(photo: Photo, kind: Kind) -> Image.Image:
-    """Give what there is without colorzoo: the photo, black and white if it was in colour."""
+    """Return the photo before colouring: in black and white if it was in colour."""
     if kind != "colour":
         return to_pil(photo.rgb, photo)
     nothing = torch.zeros(1, 3, 4, 4)

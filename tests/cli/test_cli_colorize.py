@@ -102,7 +102,7 @@ def test_two_inputs_of_one_name_do_not_overwrite_each_other(album, tmp_path):
         "colorize", album / "camera.png", album / "sub" / "camera.png", "-o", tmp_path / "o"
     )
     assert result.returncode == 1
-    assert "1 coloured, 1 failed" in result.stdout and "result of another" in result.stderr
+    assert "1 coloured, 1 failed" in result.stdout and "already the output for" in result.stderr
 
 
 def test_one_photo_to_one_file_with_every_option(album, tmp_path):

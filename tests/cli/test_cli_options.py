@@ -28,7 +28,7 @@ def test_a_sample_of_a_model_over_bins(album, tmp_path):
         (("--model", "unte"), "Did you mean unet"),
         (("--model", "./nowhere"), "There is no folder"),
         (("--device", "abacus"), "there is no device 'abacus'"),
-        (("--model", "unet", "--seed", "1"), "unet does not take seed; "),
+        (("--model", "unet", "--seed", "1"), "unet does not support seed; "),
         (("--model", "unet-bins", "--seed", "-1"), "seed must be a whole number from 0"),
         (("--work-size", "20", "--max-pixels", "100"), "(on the command line, --max-pixels"),
     ],
@@ -59,7 +59,7 @@ def test_what_a_model_does_not_take_is_refused_in_a_line(album, tmp_path, comman
     result = run_colorzoo(*words, cwd=tmp_path)
     assert result.returncode == 1 and not result.stdout and not out.exists()
     (line,) = result.stderr.splitlines()
-    assert line.startswith(f"error: unet does not take {option}; ")
+    assert line.startswith(f"error: unet does not support {option}; ")
     able = [name for name in colorzoo.list_models() if takes(name, option)]
     # Families that are not registered, of other tests, may be named too.
     told = line.partition("; ")[2].partition(". ")[0]
@@ -67,7 +67,7 @@ def test_what_a_model_does_not_take_is_refused_in_a_line(album, tmp_path, comman
         assert set(able) <= set(told.removesuffix(" do").split(", "))
     else:
         assert told == "no registered model does" or told.endswith((" do", " does"))
-    assert line.endswith(f"Choose another model or leave {option} out.")
+    assert line.endswith(f"Choose another model or omit {option}.")
 
 
 def takes(name: str, option: str) -> bool:
@@ -79,7 +79,7 @@ def test_batch_refuses_what_a_model_does_not_take(album, tmp_path):
     result = run_colorzoo("batch", album, tmp_path / "out", "--model", "unet", "--steps", "5")
     assert result.returncode == 1 and not (tmp_path / "out").exists()
     (line,) = result.stderr.splitlines()
-    assert line.startswith("error: unet does not take steps; ")
+    assert line.startswith("error: unet does not support steps; ")
 
 
 @pytest.mark.parametrize("hint", ["20,10", "20,ten,red", "1,2,red,3,4", ""])
@@ -89,7 +89,9 @@ def test_a_hint_that_cannot_be_read_is_explained_in_a_line(album, tmp_path, hint
     )
     assert result.returncode == 1
     (line,) = result.stderr.splitlines()
-    assert line.startswith("error: --hint is X,Y,COLOR or X,Y,COLOR,RADIUS, such as 120,80,#b03020")
+    assert line.startswith(
+        "error: --hint must be X,Y,COLOR or X,Y,COLOR,RADIUS, such as 120,80,#b03020"
+    )
     assert line.endswith(f"got {hint!r}")
 
 

@@ -1,16 +1,15 @@
 """The running demo as programs use it: what is offered, and what it returns."""
 
-import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import gradio_client
 import numpy as np
-from helpers.demo_server import DEMO, ROOT, DemoServer
+import pytest
+from helpers.demo_server import DemoServer
 from PIL import Image
 
+import app
 import colorzoo
 from webapp.tabs import developers
 
@@ -126,26 +125,22 @@ def test_the_example_of_the_developers_tab_runs(demo, tmp_path, monkeypatch, jpe
     assert list(names["report"]) == [each["caption"] for each in names["pictures"]]
 
 
+@pytest.mark.slow  # the session's own server is checked in the same way when it ends: conftest.py
 def test_temporary_files_go_with_the_server(tmp_path, deep_photo):
     with DemoServer(tmp_path) as server:
         client = gradio_client.Client(server.url, verbose=False, download_files=False)
         client.predict(gradio_client.handle_file(deep_photo), api_name="/compare")
         names = [path.name for path in server.files()]
         assert deep_photo.name.replace(" ", "-") not in names and len(names) > len(NAMES)
-    # The examples are the page's own.
-    assert {path.stem for path in server.files()} <= {
-        "coffee", "astronaut", "chelsea", "rocket", "camera"
-    }  # fmt: skip
+    server.check_leftovers()
     assert "Traceback" not in server.log.read_text()
 
 
-def test_a_port_that_is_taken_is_told_in_a_line():
+def test_a_port_that_is_taken_is_told_in_a_line(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        run = subprocess.run(
-            [sys.executable, str(DEMO / "app.py")], capture_output=True, text=True,
-            env={**os.environ, "HOST": "127.0.0.1", "PORT": str(port), "PYTHONPATH": str(ROOT)},
-        )  # fmt: skip
-    assert run.returncode == 1
-    assert f"Port {port} is taken: PORT={port + 1} chooses another one." in run.stderr
-    assert "Traceback" not in run.stderr
+        monkeypatch.setenv("HOST", "127.0.0.1")
+        monkeypatch.setenv("PORT", str(port))
+        with pytest.raises(SystemExit) as stopped:
+            app.main()
+    assert stopped.value.code == f"Port {port} is in use: set PORT={port + 1} to use another one."

@@ -2,10 +2,16 @@
 
 import pytest
 
-pytest.importorskip("gradio", reason="the demo needs colorzoo[demo]")
 psutil = pytest.importorskip("psutil")
 
 from demo_load import load  # noqa: E402
+
+
+def test_a_few_visitors_at_once_lose_nothing(demo):
+    report = load(demo, users=4, seconds=1, settle=0)
+    told = "\n".join(report.lines())
+    assert not report.lost and not report.foreign, told
+    assert len(report.seconds) >= 4, told
 
 
 @pytest.mark.slow

@@ -87,7 +87,7 @@ def test_the_shelf_is_limited_in_bytes_and_in_age():
 )
 def test_only_hub_ids_are_brought(words, monkeypatch):
     monkeypatch.setattr(hub_models, "_find_commit", lambda repo_id: pytest.fail(repo_id))
-    with pytest.raises(colorzoo.HubError, match="is no Hub id; expected user/repo"):
+    with pytest.raises(colorzoo.HubError, match="is not a Hub id; expected user/repo"):
         hub_models.fetch(words)
 
 

@@ -139,7 +139,7 @@ def test_a_model_of_the_visitor_s_own_can_be_sampled(upload, monkeypatch):
     run(visit, upload, names=["ann/bins"], samples=1)
     assert list(visit.tiles)[2:] == ["ann/bins", "ann/bins 1"]
     about = compare._about("ann/bins 1", visit)
-    assert about == "**ann/bins 1**: brought from the Hub, commit c. Sampled with seed 0."
+    assert about == "**ann/bins 1**: added from the Hub, commit c. Sampled with seed 0."
 
 
 def test_downloads_are_whole_and_keep_the_metadata(upload, coffee):
@@ -173,7 +173,7 @@ def test_a_large_photo_is_reduced_on_the_page_only(upload_folder, monkeypatch):
     Image.linear_gradient("L").resize((1400, 700)).save(upload_folder / "large.png")
     visit = sessions.Visit()
     *_, last = run(visit, {"path": str(upload_folder / "large.png")}, names=["unet"])
-    assert "reduced" in last.lines[-1]
+    assert "downloads have the full size" in last.lines[-1]
     sizes = {Image.open(path).size for path in sessions.view(visit, (sessions.BEFORE, "unet"))}
     assert sizes == {(1000, 500)}
     assert Image.open(sessions.png(visit, "unet")).size == (1400, 700)

@@ -66,7 +66,7 @@ def test_a_newly_registered_model_appears(monkeypatch):
     info = replace(colorzoo.model_info("unet"), name="brand-new", repo_id="a/b", revision="0" * 40)
     monkeypatch.setitem(registry._REGISTRY, "brand-new", info)
     config = app.build().get_config_file()
-    labels = ("Models that run", "Model")
+    labels = ("Models to use", "Model")
     shown = [c["props"] for c in config["components"] if c["props"].get("label") in labels]
     assert len(shown) == 3 and all("brand-new" in str(props["choices"]) for props in shown)
 

@@ -1,10 +1,11 @@
 """The demo as a Space: its front matter, what is pushed, and that a clean machine can run it."""
 
-import os
+import io
 import re
 import subprocess
 import sys
 import urllib.request
+import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def client(hub, tmp_path_factory):
 def space(hub, client) -> dict[str, bytes]:
     """The files of a Space that was published from this checkout."""
     client.run(
-        "from train.publish import publish_space\n"
+        "from train.upkeep.publish import publish_space\n"
         f"publish_space({SPACE!r}, from_checkout=True).repo_id"
     )
     return hub.repos[f"spaces/{SPACE}"].files()
@@ -78,6 +79,13 @@ def test_a_space_is_the_demo_and_its_address(hub, space, root):
     assert space["zoo.jpg"] == (root / "demo" / "zoo.jpg").read_bytes()
     assert not any("__pycache__" in name for name in space)
     (wheel,) = (name for name in space if name.endswith(".whl"))
+    with zipfile.ZipFile(io.BytesIO(space[wheel])) as file:
+        names = file.namelist()
+    assert {name.split("/")[0] for name in names} == {
+        "colorzoo", f"colorzoo-{colorzoo.__version__}.dist-info"
+    }  # fmt: skip
+    for model in colorzoo.list_models(pretrained=True):
+        assert f"colorzoo/weights/{model}/model.safetensors" in names
     (line,) = (
         line for line in space["requirements.txt"].decode().splitlines() if "colorzoo[" in line
     )
@@ -88,7 +96,7 @@ def test_a_space_is_the_demo_and_its_address(hub, space, root):
 
 
 def test_without_the_checkout_the_release_is_installed(hub, client, root):
-    client.run("from train.publish import publish_space\npublish_space('ann/released')")
+    client.run("from train.upkeep.publish import publish_space\npublish_space('ann/released')")
     files = hub.repos["spaces/ann/released"].files()
     assert files["requirements.txt"] == (root / "demo" / "requirements.txt").read_bytes()
     assert not any(name.endswith(".whl") for name in files)
@@ -98,7 +106,7 @@ def test_what_an_older_demo_had_goes_and_what_a_person_added_stays(hub, client):
     repo = hub.add(
         "spaces/ann/older", {"old.py": b"1", "old-0.0-py3-none-any.whl": b"2", "n": b"3"}
     )
-    client.run("from train.publish import publish_space\npublish_space('ann/older')")
+    client.run("from train.upkeep.publish import publish_space\npublish_space('ann/older')")
     files = repo.files()
     assert "app.py" in files and files["n"] == b"3"
     assert "old.py" not in files and "old-0.0-py3-none-any.whl" not in files
@@ -107,31 +115,30 @@ def test_what_an_older_demo_had_goes_and_what_a_person_added_stays(hub, client):
 def test_a_private_space_cannot_install_from_itself(client, hub):
     with pytest.raises(Raised, match="ConfigError: A private Space cannot install a wheel"):
         client.run(
-            "from colorzoo.hub import PushOptions\nfrom train.publish import publish_space\n"
+            "from colorzoo.hub.push import PushOptions\n"
+            "from train.upkeep.publish import publish_space\n"
             "publish_space('ann/hidden', PushOptions(private=True), from_checkout=True)"
         )
     assert "spaces/ann/hidden" not in hub.repos
 
 
-def test_publish_on_the_command_line(hub, root, tmp_path):
+def test_publish_on_the_command_line(hub, client):
     def publish(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "train", "publish", *arguments],
-            cwd=root, capture_output=True, text=True,
-            env={
-                **os.environ, "HF_ENDPOINT": hub.url, "HF_TOKEN": "hf_ann", "HF_HUB_OFFLINE": "0",
-                "HF_HOME": str(tmp_path), "HF_HUB_DISABLE_XET": "1",
-                "HF_HUB_DISABLE_TELEMETRY": "1",
-            },
-        )  # fmt: skip
+        return client.run(
+            "from typer.testing import CliRunner\n"
+            "from train.__main__ import app\n"
+            "done = CliRunner().invoke(app, ['publish', *arguments])\n"
+            "result = done.exit_code, done.stdout, done.stderr\n",
+            arguments=arguments,
+        )
 
-    done = publish("--space", "ann/by-hand")
-    assert done.returncode == 0, done.stderr
-    assert f"published the demo: {hub.url}/spaces/ann/by-hand/commit/" in done.stdout
+    code, out, err = publish("--space", "ann/by-hand")
+    assert code == 0, err
+    assert f"published the demo: {hub.url}/spaces/ann/by-hand/commit/" in out
     assert "app.py" in hub.repos["spaces/ann/by-hand"].files()
     for wrong in (["unet"], ["unet", "ann/unet", "--space", "ann/x"], []):
-        done = publish(*wrong)
-        assert done.returncode == 1 and "or --space user/space" in done.stderr
+        code, _, err = publish(*wrong)
+        assert code == 1 and "or --space user/space" in err
 
 
 @pytest.mark.slow

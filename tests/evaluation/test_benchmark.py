@@ -48,5 +48,5 @@ def test_wrong_wishes_cost_no_time(monkeypatch):
     monkeypatch.setattr(bench, "draw_photo", lambda *_: pytest.fail("it began"))
     with pytest.raises(colorzoo.ConfigError, match="megapixels must be from 0.01 to 500, got 900"):
         list(measure(["unet"], [900]))
-    with pytest.raises(colorzoo.ColorzooError, match="No colorizer is called 'no-such'"):
+    with pytest.raises(colorzoo.ColorzooError, match="There is no model named 'no-such'"):
         list(measure(["no-such"], [1]))

@@ -79,8 +79,8 @@ def test_what_cannot_be_had_is_said_and_left_out(no_network, capfd):
     before = socket.getdefaulttimeout()
     measures, notes = find_measures(["lpips", "fid"])
     assert measures == {}
-    assert notes[0].startswith("LPIPS was asked for, but its weights cannot be had here")
-    assert notes[1].startswith("FID was asked for, but ")
+    assert notes[0].startswith("LPIPS is left out, because its weights could not be loaded")
+    assert notes[1].startswith("FID is left out, because ")
     assert not any("\n" in note for note in notes)
     assert socket.getdefaulttimeout() == before
     assert find_measures([]) == ({}, [])
@@ -89,7 +89,7 @@ def test_what_cannot_be_had_is_said_and_left_out(no_network, capfd):
 def test_a_missing_package_is_said(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torchmetrics.image.lpip", None)
     measures, (note,) = find_measures(["lpips"])
-    assert measures == {} and "a package it needs cannot be had" in note
+    assert measures == {} and "a package it needs could not be loaded" in note
 
 
 def test_a_silent_server_is_not_waited_for(monkeypatch):
@@ -102,4 +102,4 @@ def test_a_silent_server_is_not_waited_for(monkeypatch):
     monkeypatch.setitem(perceptual._KINDS, "fid", build)
     _, (note,) = find_measures(["fid"])
     assert limits[0] and limits[0] <= 10
-    assert note.endswith("left out: TimeoutError")
+    assert note.endswith("could not be loaded: TimeoutError")

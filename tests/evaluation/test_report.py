@@ -42,7 +42,7 @@ def test_an_archive_reads_like_its_folder(folder, archive):
     first, second = [], []
     pairs = zip(read_photos(folder, first), read_photos(archive, second), strict=True)
     assert sum((one == other).all() for one, other in pairs) == 3
-    assert first == second and len(first) == 1 and first[0].startswith("bad.jpg: is no picture")
+    assert first == second and len(first) == 1 and first[0].startswith("bad.jpg: is not a JPEG")
 
 
 def test_results_in_the_folder_are_left_out(folder):
@@ -55,9 +55,9 @@ def test_results_in_the_folder_are_left_out(folder):
     ("make", "message"),
     [
         (lambda path: None, "there is no such folder or file"),
-        (lambda path: path.write_text("text"), "is no intact tar archive"),
-        (lambda path: path.mkdir(), "holds no photo"),
-        (lambda path: tarfile.open(path, "w").close(), "holds no photo"),
+        (lambda path: path.write_text("text"), "is not an intact tar archive"),
+        (lambda path: path.mkdir(), "has no photos"),
+        (lambda path: tarfile.open(path, "w").close(), "has no photos"),
     ],
 )
 def test_nothing_to_measure_on(tmp_path, make, message):
@@ -70,7 +70,7 @@ def test_nothing_to_measure_on(tmp_path, make, message):
 def test_a_cut_archive_is_refused(archive):
     content = archive.read_bytes()
     archive.write_bytes(content[: len(content) // 2])
-    with pytest.raises(ImageError, match=r"photos\.tar: is no intact tar archive"):
+    with pytest.raises(ImageError, match=r"photos\.tar: is not an intact tar archive"):
         list(read_photos(archive, []))
 
 
@@ -128,7 +128,7 @@ def test_train_evaluate_writes_metrics_sheet_and_readme(tmp_path, folder, monkey
     assert report["model"] == "unet" and report["photos"] == 3 and report["unreadable"] == 1
     assert report["commit"] and report["protocol"] == PROTOCOL
     assert PROTOCOL in result.output and "skipped: bad.jpg" in result.output
-    assert "cards renewed: unet" in result.output
+    assert "cards updated: unet" in result.output
     with Image.open("runs/unet/evaluation.png") as sheet:
         assert np.asarray(sheet).std() > 10
     assert "| gray (ab = 0) |" in Path("README.md").read_text() and drawn
@@ -144,4 +144,4 @@ def test_black_and_white_photos_are_not_measured_but_told(tmp_path, coffee, came
     report = evaluate_model(colorzoo.create_model("unet", width=2), "mine", tmp_path)
     assert report.evaluation.photos == 1
     (line,) = report.unreadable
-    assert line == "camera.jpg: is black and white, so it has no colours to find"
+    assert line == "camera.jpg: is black and white, without colours to compare with"

@@ -108,10 +108,10 @@ def test_what_a_graph_cannot_do_is_refused(by, tmp_path):
 @pytest.mark.parametrize(
     ("family", "reason"),
     [
-        (ToyHints, "its network takes hints beside lightness"),
-        (ToyExemplar, "its network takes reference beside lightness"),
-        (ToyFlow, "its network takes seed, steps beside lightness"),
-        (SeveralTensors, "its network gives several tensors (ab, weight)"),
+        (ToyHints, "its network needs hints besides lightness"),
+        (ToyExemplar, "its network needs reference besides lightness"),
+        (ToyFlow, "its network needs seed, steps besides lightness"),
+        (SeveralTensors, "its network returns several tensors (ab, weight)"),
         (Sampler, "its network runs several times for one picture"),
     ],
 )

@@ -61,10 +61,10 @@ OURS = {"config": '{"architecture": "unet"}', "work_size": "64", "parameters": "
 @pytest.mark.parametrize(
     ("metadata", "reason"),
     [
-        ({}, "no graph of"),
-        (OURS | {"config": "[]"}, "no graph of"),
-        (OURS | {"config": "{}"}, "no graph of"),
-        (OURS | {"work_size": "many"}, "no graph of"),
+        ({}, "was not written by"),
+        (OURS | {"config": "[]"}, "was not written by"),
+        (OURS | {"config": "{}"}, "was not written by"),
+        (OURS | {"work_size": "many"}, "was not written by"),
         (OURS | {"work_size": "99999"}, "work_size must be"),
     ],
 )
@@ -98,8 +98,8 @@ def test_a_file_takes_no_options(bins, coffee):
     assert not exported.options
     with pytest.raises(colorzoo.ConfigError) as caught:
         exported.colorize(coffee, seed=3)
-    told = f"{file.name} is a graph, which does not take seed. Load unet-bins from its weights, or"
-    assert str(caught.value) == f"{told} leave seed out."
+    told = f"{file.name} is an ONNX graph, which does not support seed. Load unet-bins from its"
+    assert str(caught.value) == f"{told} weights, or leave seed out."
 
 
 def test_a_file_is_no_weights(bins, tmp_path):
@@ -109,9 +109,9 @@ def test_a_file_is_no_weights(bins, tmp_path):
         exported.save_pretrained(tmp_path / "weights")
     assert not (tmp_path / "weights").exists()
     for model in (exported, running):
-        with pytest.raises(colorzoo.ConfigError, match="graph already"):
+        with pytest.raises(colorzoo.ConfigError, match="already runs in onnxruntime"):
             export(model, tmp_path / "b.onnx")
-    with pytest.raises(colorzoo.ConfigError, match="are for weights"):
+    with pytest.raises(colorzoo.ConfigError, match="is an ONNX file"):
         colorzoo.load(file, source="hub")
     with pytest.raises(colorzoo.ConfigError, match="must end in .onnx"):
         export(colorzoo.create_model("unet", width=2), tmp_path / "b.pt")

@@ -103,7 +103,7 @@ def test_subtitles_are_copied_where_they_can_be(model, tmp_path):
         (track,) = out.streams.subtitles
         assert b"Hello" in b"".join(bytes(packet) for packet in out.demux(track))
     (note,) = colorize(model, source, "out.mp4").notes
-    assert "cannot hold its subtitles" in note and "srt" in note
+    assert "cannot contain its subtitles" in note and "srt" in note
 
 
 @pytest.mark.skipif(
@@ -145,10 +145,10 @@ def test_the_first_frame_of_a_scene_is_coloured_as_a_photo_is(model, tmp_path, c
 @pytest.mark.parametrize(
     ("sound", "target", "expected"),
     [
-        ("pcm_s16le", "out.mp4", r"cannot hold its sound \(pcm_s16le\)\. .* ends in \.mkv"),
-        ("wmav2", "out.mkv", r"cannot hold its sound \(wmav2\)\. Convert"),
-        ("aac", "out.webm", "films are written as .mp4, .m4v, .mov or .mkv"),
-        ("aac", "out.xyz", "films are written as"),
+        ("pcm_s16le", "out.mp4", r"cannot contain its sound \(pcm_s16le\)\. .* ends in \.mkv"),
+        ("wmav2", "out.mkv", r"cannot contain its sound \(wmav2\)\. Convert"),
+        ("aac", "out.webm", "films can only be written as .mp4, .m4v, .mov or .mkv"),
+        ("aac", "out.xyz", "films can only be written as"),
     ],
 )
 def test_what_cannot_be_written_is_told_before_any_work(model, tmp_path, sound, target, expected):

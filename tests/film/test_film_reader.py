@@ -73,9 +73,9 @@ def test_what_is_no_film_is_told_in_a_line(model, clip, tmp_path, kind):
         "text": "cannot be read as a film",
         "empty": "is empty",
         "half": "cut short",
-        "sound": "no moving pictures",
+        "sound": "has no video track",
         "nothing": "there is no such file",
-        "broken": "none of its pictures can be decoded",
+        "broken": "none of its frames can be decoded",
     }[kind]
     with pytest.raises(FilmError, match=expected) as caught:
         colorize(model, source, "out.mp4")

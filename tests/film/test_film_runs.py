@@ -39,7 +39,7 @@ def test_films_and_photos_in_one_run(clip, tmp_path, jpeg):
     result = run_colorzoo(*command)
     assert result.returncode == 0, result.stderr
     assert result.stderr.count("\n") == 1 and "walk.mp4" in result.stderr
-    assert "note: films in folders are left alone" in result.stderr
+    assert "note: films inside folders are skipped" in result.stderr
     found = {str(path.relative_to(out)) for path in out.rglob("*.*")}
     assert found == {"album/photo.jpg", "old.mkv"}
     assert "0 coloured, 2 skipped, 0 failed" in run_colorzoo(*command).stdout
@@ -59,7 +59,7 @@ def test_a_full_disk_leaves_no_file(model, clip, tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8000, limits[1]))
     try:
-        with pytest.raises(FilmError, match=r"out\.mp4 cannot be written .* room on the disk"):
+        with pytest.raises(FilmError, match=r"out\.mp4 cannot be written .* the disk has space"):
             colorize(model, source, "out.mp4")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -91,7 +91,7 @@ def test_a_signal_in_the_middle_of_a_film_leaves_no_file(clip, tmp_path, monkeyp
     out = tmp_path / "out" / "film.mp4"
     result = run_colorzoo("colorize", clip, "-o", out, "--model", "unet", "--work-size", "48")
     assert result.returncode == 128 + signal.SIGINT and len(frames) == 3
-    assert result.stderr.startswith("stopped: 0 coloured, 0 failed, 1 left")
+    assert result.stderr.startswith("stopped: 0 coloured, 0 failed, 1 not attempted")
     assert result.stderr.count("\n") == 1 and left_in(out.parent) == set()
 
 
@@ -135,7 +135,9 @@ def test_an_interrupted_run_leaves_no_file(long, tmp_path):
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGINT and "Traceback" not in told
-    assert told.count("\n") == 1 and told.startswith("stopped: 0 coloured, 0 failed, 1 left")
+    assert told.count("\n") == 1 and told.startswith(
+        "stopped: 0 coloured, 0 failed, 1 not attempted"
+    )
     assert left_in(out.parent) == set()
 
 

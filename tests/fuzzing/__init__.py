@@ -2,3 +2,7 @@
 
 ``python -m fuzzing --help`` in ``tests/`` runs more of it than the tests do.
 """
+
+from pathlib import Path
+
+CORPUS = Path(__file__).parent / "corpus"

@@ -16,8 +16,7 @@ import colorzoo
 from colorzoo.errors import ColorzooError, ImageError
 from colorzoo.imaging.read import MAX_SIDE, Photo, read_photo, stored_size
 from colorzoo.imaging.write import to_pil
-from colorzoo.registry import model_info
-from fuzzing.make_corpus import CORPUS
+from fuzzing import CORPUS
 from fuzzing.mutate import mutated_picture
 from fuzzing.mutate_model import mutated_config, mutated_weights
 
@@ -93,7 +92,7 @@ class _Folder(Target):
         for path in (CORPUS / "model").iterdir():
             (self.folder / path.name).write_bytes(path.read_bytes())
         self.original = (self.folder / self.suffix).read_bytes()
-        self.family = model_info("unet-bins").family
+        self.family = colorzoo.model_info("unet-bins").family
 
     def run(self, data: bytes) -> None:
         """Load it, and colour with it if it loads."""
@@ -148,7 +147,7 @@ class Planted(Target):
                 while True:
                     pass
             case "memory":
-                np.ones(1_100_000_000, np.uint8)
+                np.ones(1_150_000_000, np.uint8)
             case "swallowed":
                 try:
                     np.ones(1 << 45, np.uint8)

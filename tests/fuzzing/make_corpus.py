@@ -7,7 +7,6 @@ photo: pixels are gradients and noise, weights are random.
 import io
 import itertools
 import struct
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,8 +14,7 @@ from PIL import Image, ImageCms, TiffImagePlugin
 
 import colorzoo
 from colorzoo.hub.mixin import save_weights
-
-CORPUS = Path(__file__).parent / "corpus"
+from fuzzing import CORPUS
 
 
 def pixels(width: int = 24, height: int = 16) -> np.ndarray:

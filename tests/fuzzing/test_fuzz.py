@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
+from fuzzing import CORPUS
 from fuzzing.cases import TARGETS, Planted
-from fuzzing.make_corpus import CORPUS
 from fuzzing.watchdog import fuzz
 from fuzzing.worker import make_case
 

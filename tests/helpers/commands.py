@@ -1,9 +1,8 @@
-"""Runs the command lines: in this process, or in one that need not import PyTorch again.
+"""Runs the ``colorzoo`` command: in this process, or in one of its own.
 
-``run_colorzoo`` is for tests of what a command does and prints. ``run_command`` is for tests that
-need a process: a server imports PyTorch once and forks, so starting one takes a fraction of a
-second. Commands that use another Hub, or are killed, are started as a user starts them:
-``entry_point``.
+``run_colorzoo`` is for tests of what a command does and prints. ``start_colorzoo`` is for those
+that need a process: a server imports PyTorch once and forks, so starting one takes no time.
+Commands that use another Hub, or get signals, are started as a user does: ``entry_point``.
 """
 
 import multiprocessing
@@ -11,15 +10,13 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Literal
 
 from typer.testing import CliRunner
 
-Name = Literal["colorzoo", "train"]
-# What takes long to import. Not the commands themselves, which look at the environment meanwhile.
-_PRELOADED = ["pytest", "train.fit", "timm", "colorzoo.evaluation.report", "rich.progress"]
+_PRELOADED = ["pytest", "colorzoo.cli", "colorzoo.jobs.films", "colorzoo.jobs.report"]
+_PRELOADED += ["colorzoo.loading", "colorzoo.models.unet"]
 
 
 def run_colorzoo(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -40,11 +37,24 @@ def run_colorzoo(*arguments: object, cwd: Path | None = None) -> subprocess.Comp
     )
 
 
-def modules_after(code: str) -> set[str]:
-    """Run code in a new process and give the names of the modules that are imported then."""
-    code = f"{code}\nimport sys; print('\\n', *sys.modules)"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return set(run.stdout.splitlines()[-1].split())
+def start_colorzoo(*arguments: object) -> BaseProcess:
+    """Start ``colorzoo ...`` and give its process; what it prints is thrown away."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    process = context.Process(target=_run_quietly, args=(list(map(str, arguments)),))
+    process.start()
+    return process
+
+
+def _run_quietly(words: list[str]) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for standard in (1, 2):
+        os.dup2(nowhere, standard)
+    sys.argv = ["colorzoo", *words]
+
+    from colorzoo.cli import main
+
+    main()
 
 
 def entry_point(*arguments: object) -> list[str]:
@@ -54,67 +64,8 @@ def entry_point(*arguments: object) -> list[str]:
     return [entry, *map(str, arguments)]
 
 
-def run_command(
-    name: Name, *arguments: object, cwd: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run ``colorzoo ...`` or ``python -m train ...`` and give what it printed."""
-    words = list(map(str, arguments))
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = _start(name, words, cwd or Path.cwd(), _Sent(out), _Sent(err))
-        process.join()
-        texts = []
-        for stream in (out, err):
-            stream.seek(0)
-            texts.append(stream.read().decode())
-    assert process.exitcode is not None
-    return subprocess.CompletedProcess([name, *words], process.exitcode, *texts)
-
-
-def start_command(*arguments: object) -> Any:
-    """Start ``colorzoo ...``, whose output is thrown away, and give its process."""
-    with open(os.devnull, "w") as nowhere:
-        return _start(
-            "colorzoo", list(map(str, arguments)), Path.cwd(), _Sent(nowhere), _Sent(nowhere)
-        )
-
-
-def _start(name: Name, words: list[str], folder: Path, out: "_Sent", err: "_Sent") -> Any:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
-    process = context.Process(
-        target=_run, args=(name, words, str(folder), dict(os.environ), out, err)
-    )
-    process.start()
-    return process
-
-
-class _Sent:
-    """A file that is opened here, for the process that it is sent to."""
-
-    def __init__(self, file: Any) -> None:
-        self._descriptor = file.fileno()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        from multiprocessing.reduction import DupFd
-
-        return (_received, (DupFd(self._descriptor),))
-
-
-def _received(sent: Any) -> int:
-    return sent.detach()
-
-
-def _run(
-    name: Name, words: list[str], folder: str, environment: dict[str, str], out: int, err: int
-) -> None:
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(folder)
-    for descriptor, standard in ((out, 1), (err, 2)):
-        os.dup2(descriptor, standard)
-    sys.argv = [name, *words]
-    if name == "colorzoo":
-        from colorzoo.cli import main
-    else:
-        from train.__main__ import app as main
-    main()
+def modules_after(code: str) -> set[str]:
+    """Run code in a new process and give the names of the modules that are imported then."""
+    code = f"{code}\nimport sys; print('\\n', *sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(run.stdout.splitlines()[-1].split())

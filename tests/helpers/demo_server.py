@@ -1,24 +1,19 @@
-"""The demo as its visitors meet it: a server in a process of its own, and a browser."""
+"""The demo, served by a process of its own that ends with the tests."""
 
 import atexit
 import os
-import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "demo"
 WAIT = 60  # s; the cores may be shared
-FLAGS = "--no-sandbox --disable-gpu --disable-dev-shm-usage --disable-background-networking"
 
 # Becomes the program that is named after it. On Linux, the kernel kills that when its parent ends,
 # in whatever way: a test run that is killed or times out leaves no server behind.
@@ -105,53 +100,14 @@ class DemoServer:
             os.killpg(self.process.pid, signal.SIGKILL)  # it and whatever it has started
         self.process.wait()
 
+    def check_leftovers(self) -> None:
+        """Check that a server that has ended left no visitor's file behind."""
+        # The examples are the page's own.
+        left = {path.stem for path in self.files()} - {
+            "coffee", "astronaut", "chelsea", "rocket", "camera"
+        }  # fmt: skip
+        assert not left, left
+
     def files(self) -> list[Path]:
         """List the temporary files that are there."""
         return [path for path in self.temporary.rglob("*") if path.is_file()]
-
-
-@contextmanager
-def open_browser() -> Iterator[Any]:
-    """Chromium as the system has it."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=FLAGS.split()
-        )
-        yield browser
-        browser.close()
-
-
-def open_page(
-    browser: Any,
-    server: DemoServer,
-    *,
-    watch: tuple[list[str], Callable[[Any], None]] | None = None,
-    **options: Any,
-) -> Any:
-    """Open the demo and wait until it can be used.
-
-    Args:
-        browser: The browser.
-        server: The demo.
-        watch: A list for the page's errors, and what is called with every request.
-        options: Of the browser's context.
-    """
-    page = browser.new_context(**options).new_page()
-    page.set_default_timeout(WAIT * 1000)
-    if watch is not None:
-        errors, note = watch
-        page.on("console", lambda told: told.type == "error" and errors.append(told.text))
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("request", note)
-    page.goto(server.url)
-    page.locator("#photo input[type=file]").first.wait_for(state="attached")
-    page.locator("#examples button[aria-label]").first.wait_for()  # the page's own script has run
-    return page
-
-
-def wait_for_all(page: Any) -> None:
-    """Wait until every model has run on the photo, and the large view shows it."""
-    page.locator("#status").get_by_text(re.compile(r"\d+ of \d+ models in")).wait_for()
-    page.locator("#slider img").first.wait_for(state="visible")

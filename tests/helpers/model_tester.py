@@ -67,7 +67,7 @@ class ColorizerTester:
         assert model.work_size % model.stride == 0
 
     def test_an_unknown_keyword_is_refused(self, name):
-        with pytest.raises(ConfigError, match="no keyword wdith; it takes .*work_size"):
+        with pytest.raises(ConfigError, match="no keyword wdith; it has .*work_size"):
             colorzoo.create_model(name, wdith=3)
 
     def test_options_are_declared_once_and_known(self, model):
@@ -169,8 +169,8 @@ class ColorizerTester:
             with pytest.raises(ConfigError) as caught:
                 model.colorize(camera, **{option: ASKED[option]})
             words = str(caught.value)
-            assert words.startswith(f"{name} does not take {option}; ")
-            assert words.endswith(f"Choose another model or leave {option} out.")
+            assert words.startswith(f"{name} does not support {option}; ")
+            assert words.endswith(f"Choose another model or omit {option}.")
             model.colorize(camera[::8, ::8], **{option: None})  # None asks for nothing
 
     def test_an_option_that_there_is_not_is_a_type_error(self, model, camera):

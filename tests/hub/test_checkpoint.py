@@ -27,13 +27,13 @@ def test_missing_files_are_named(saved):
     ("text", "message"),
     [
         ("{", "cannot be read as JSON"),
-        ("[1]", "must hold a JSON object"),
+        ("[1]", "must contain a JSON object"),
         ("[" * 100_000, "cannot be read as JSON"),
-        ('{"width": ' + "1" * 2_000_000 + "}", "is no config.json of a model"),
-        ('{"width": 2}', "names the architecture None"),
-        ('{"architecture": ["unet"]}', r"names the architecture \['unet'\]"),
+        ('{"width": ' + "1" * 2_000_000 + "}", "is too large for a model's config.json"),
+        ('{"width": 2}', "has the architecture None"),
+        ('{"architecture": ["unet"]}', r"has the architecture \['unet'\]"),
         ('{"architecture": "unet", "name": "x"}', "no keyword name"),
-        ('{"architecture": "os.system"}', "'os.system'.*There are autoencoder"),
+        ('{"architecture": "os.system"}', "'os.system'.*Registered are autoencoder"),
         ('{"architecture": "unet", "depth": 9}', "no keyword depth"),
         ('{"architecture": "unet", "width": "2"}', "cannot be built"),
     ],
@@ -48,7 +48,7 @@ def test_an_unknown_architecture_tells_who_wrote_it(saved):
     config = {"architecture": "unet-next", "colorzoo_version": "9.1.0"}
     (saved / "config.json").write_text(json.dumps(config))
     ours = colorzoo.__version__
-    message = f"'unet-next'.*colorzoo 9.1.0 wrote it and this is {ours}.*There are autoencoder"
+    message = f"'unet-next'.*colorzoo 9.1.0 wrote it and this is {ours}.*Registered are autoencoder"
     with pytest.raises(colorzoo.ConfigError, match=message):
         colorzoo.load(saved)
     (saved / "config.json").write_text(json.dumps({**config, "architecture": "unet", "deep": 1}))
@@ -66,7 +66,11 @@ def test_configs_from_before_the_version_was_written_load(saved):
 @pytest.mark.parametrize(
     ("width", "error", "message"),
     [
-        (10**6, colorzoo.ConfigError, "a network of 7,574,000,394,000,020 numbers; colorzoo loads"),
+        (
+            10**6,
+            colorzoo.ConfigError,
+            "with 7,574,000,394,000,020 parameters; colorzoo loads",
+        ),
         (10**12, colorzoo.ConfigError, "unet cannot be built with"),
         (10**30, colorzoo.ConfigError, "unet cannot be built with"),
         (300, colorzoo.WeightsError, "does not fit UNet"),  # 0.7 billion numbers: could be meant
@@ -90,7 +94,7 @@ def test_an_absurd_size_takes_no_memory(saved, monkeypatch, width, error, messag
 def test_a_truncated_checkpoint_is_refused(saved):
     path = saved / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(colorzoo.WeightsError, match="not a whole safetensors file"):
+    with pytest.raises(colorzoo.WeightsError, match="not a complete safetensors file"):
         colorzoo.load(saved)
 
 
@@ -105,7 +109,7 @@ def test_a_truncated_checkpoint_is_refused(saved):
         ),
         (
             lambda state: state.update({"head.bias": torch.zeros(2, dtype=torch.int8)}),
-            "head.bias holds I8, expected a floating-point type",
+            "head.bias has the type I8, expected a floating-point type",
         ),
     ],
 )
@@ -144,7 +148,7 @@ def test_types_that_pytorch_packs_or_does_not_know_are_refused(tmp_path, name, k
     (tmp_path / "model.safetensors").write_bytes(
         len(header).to_bytes(8, "little") + header + data[8 + length :]
     )
-    with pytest.raises(colorzoo.WeightsError, match=f"{name} holds {kind}, expected"):
+    with pytest.raises(colorzoo.WeightsError, match=f"{name} has the type {kind}, expected"):
         colorzoo.load(tmp_path)
 
 
@@ -250,7 +254,7 @@ def test_foreign_names_are_converted(foreign, camera):
         ),
         (
             lambda state: state.update({"params.net.layer.bias": torch.tensor([0.0, torch.nan])}),
-            "holds NaN or infinity in layer.bias",
+            "contains NaN or infinity in layer.bias",
         ),
     ],
 )
@@ -267,5 +271,5 @@ def test_a_checkpoint_that_cannot_be_converted_is_refused(foreign, monkeypatch):
     model, folder = foreign
     wanted = classmethod(lambda cls, state: {"layer.weight": state["generator.weight"]})
     monkeypatch.setattr(type(model), "convert_state", wanted)
-    with pytest.raises(colorzoo.WeightsError, match="cannot be brought to the names .*generator"):
+    with pytest.raises(colorzoo.WeightsError, match="cannot be renamed .*generator"):
         colorzoo.load(folder)

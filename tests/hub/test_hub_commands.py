@@ -66,11 +66,11 @@ def test_errors_of_push_are_one_line(hub, cli, repo_id, tmp_path, files):
         assert (code, out) == (1, "") and err.startswith("error: ") and err.count("\n") == 1, err
         return err
 
-    assert "does not accept the token" in fails("unet", repo_id, token="hf_nobody")
+    assert "needs a valid token" in fails("unet", repo_id, token="hf_nobody")
     assert "Did you mean unet" in fails("unte", repo_id)
     assert "There is no folder" in fails("./nowhere", repo_id)
-    assert "no Hub repository id" in fails("unet", "a/b/c")
+    assert "neither a Hub repository id" in fails("unet", "a/b/c")
     (tmp_path / "config.json").write_bytes(files["config.json"])
     (tmp_path / "model.safetensors").write_bytes(files["model.safetensors"][:-9])
-    assert "not a whole safetensors file" in fails(tmp_path, repo_id)
+    assert "not a complete safetensors file" in fails(tmp_path, repo_id)
     assert repo_id not in hub.repos

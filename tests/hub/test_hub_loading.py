@@ -89,7 +89,7 @@ def test_a_private_repository_needs_its_owners_token(hub, load, run, repo_id):
     for options in ({"token": False}, {"token": "hf_bob"}):
         with pytest.raises(Raised, match=r"HubError: .*has no repository .* or it is private"):
             load(repo_id, **options)
-    with pytest.raises(Raised, match=r"HubError: .*does not accept the token.*hf auth login"):
+    with pytest.raises(Raised, match=r"HubError: .*needs a valid token.*hf auth login"):
         load(repo_id, token="hf_nobody")
     assert load(repo_id, token="hf_ann")["width"] == 2
 
@@ -129,4 +129,4 @@ def test_a_registered_model_is_loaded_at_its_pinned_commit(hub, run, repo_id, fi
         """,
         pinned=pinned,
     )
-    assert found[0] == [2, 2] and "does not fit UNet as its config describes it" in found[1]
+    assert found[0] == [2, 2] and "does not fit UNet as configured" in found[1]

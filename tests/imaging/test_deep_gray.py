@@ -96,7 +96,7 @@ def test_float_gray(values, expected, is_stretched):
         photos = [read_photo(image), read_photo(encode(image, "TIFF"))]
     for photo in photos:
         assert photo.rgb[0].tolist() == [[value] * 3 for value in expected]
-        assert any("stretched" in note for note in photo.notes) == is_stretched
+        assert any("scaled to black and white" in note for note in photo.notes) == is_stretched
 
 
 @pytest.mark.parametrize(

@@ -179,10 +179,10 @@ def test_bad_arrays(array, words):
 @pytest.mark.parametrize(
     ("file_format", "note"),
     [
-        ("GIF", "animated, 3 frames: the first one is used"),
-        ("WEBP", "animated, 3 frames: the first one is used"),
-        ("PNG", "animated, 3 frames: the first one is used"),
-        ("TIFF", "several, 3 pages: the first one is used"),
+        ("GIF", "it has 3 frames: only the first one is used"),
+        ("WEBP", "it has 3 frames: only the first one is used"),
+        ("PNG", "it has 3 frames: only the first one is used"),
+        ("TIFF", "it has 3 pages: only the first one is used"),
         ("MPO", None),
     ],
 )
@@ -202,4 +202,4 @@ def test_damage_after_the_first_frame_does_not_matter():
     data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
     photo = read_photo(data[: len(data) * 2 // 3])
     np.testing.assert_array_equal(photo.rgb, read_photo(frames[0]).rgb)
-    assert photo.notes[0].startswith("animated")
+    assert photo.notes[0].endswith("frames: only the first one is used")

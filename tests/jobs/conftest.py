@@ -10,7 +10,7 @@ from PIL import Image
 import colorzoo
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def two_threads():
     threads = torch.get_num_threads()
     torch.set_num_threads(2)

@@ -41,10 +41,12 @@ def test_a_photo_that_fails_costs_its_row_only(model, gray):
     assert first == last and pixels_of(first).shape == (40, 48, 3) and failed == [b""] * 7
     assert result["error"][0] == result["error"][-1] == ""
     empty, other, cut, none, numbers, nothing, missing = result["error"][1:-1]
-    assert empty.startswith("b: is empty") and other.startswith("c: is no picture")
-    assert cut.startswith("d: cannot be decoded") and none.startswith("e: the row holds NoneType")
-    assert numbers.startswith("f: the row holds list, expected bytes, a path, a PIL image")
-    assert nothing.startswith("g: the row holds NoneType")
+    assert empty.startswith("b: is empty") and other.startswith("c: is not a JPEG")
+    assert cut.startswith("d: cannot be decoded") and none.startswith(
+        "e: the row contains NoneType"
+    )
+    assert numbers.startswith("f: the row contains list, expected bytes, a path, a PIL image")
+    assert nothing.startswith("g: the row contains NoneType")
     assert missing == "no.png: there is no such file; check the path"
 
 
@@ -53,7 +55,7 @@ def test_a_photo_that_fails_costs_its_row_only(model, gray):
     [
         ({}, {"label": [1], "x": [2]}, colorzoo.ConfigError, "columns 'label', 'x', expected 'byt"),
         ({"column": "jpg"}, {"image": []}, colorzoo.ConfigError, "columns 'image', expected 'jpg'"),
-        ({"seed": 1}, {"image": []}, colorzoo.ConfigError, "unet does not take seed; .*-bins"),
+        ({"seed": 1}, {"image": []}, colorzoo.ConfigError, "unet does not support seed; .*-bins"),
         ({"saturation": -1}, {"image": []}, ValueError, "saturation"),
         ({"work_size": 1}, {"image": []}, ValueError, "work_size"),
     ],
@@ -64,7 +66,7 @@ def test_what_would_fail_at_every_photo_fails_at_once(options, batch, error, mes
 
 
 def test_arguments_that_exclude_each_other():
-    with pytest.raises(colorzoo.ConfigError, match="root and overwrite are for files"):
+    with pytest.raises(colorzoo.ConfigError, match="root and overwrite need output"):
         Colorize(root="photos")
     with pytest.raises(colorzoo.ConfigError, match=r"suffix must be one of .*, got \.gif"):
         Colorize(suffix=".gif")
@@ -142,7 +144,10 @@ def test_no_photo_is_written_outside_the_output(model, gray, tmp_path):
     assert all("can't be mapped into" in reason for reason in result["error"][:3])
     result = Colorize(model, output=out, root="c")(batch)
     assert result["output"] == ["", "", "", str(out / "d.png")]
-    assert result["error"][0] == "../a.png does not start with c; pass root= as the paths have it"
+    assert (
+        result["error"][0]
+        == "../a.png does not start with c; pass root=, the folder that all paths start with"
+    )
 
 
 def test_a_full_disk_leaves_the_rest(model, gray, tmp_path, monkeypatch):
@@ -153,5 +158,5 @@ def test_a_full_disk_leaves_the_rest(model, gray, tmp_path, monkeypatch):
     batch = {"image": [gray] * 8, "path": [f"{i}.png" for i in range(8)]}
     result = Colorize(model, output=tmp_path / "out")(batch)
     assert result["status"] == ["left"] * 8
-    assert all(reason.startswith("there is no room left to write") for reason in result["error"])
+    assert all(reason.startswith("there is no space left to write") for reason in result["error"])
     assert all(reason.endswith("then run this again.") for reason in result["error"])

@@ -14,6 +14,8 @@ from helpers.jobs import colorize, lines_of, names
 from colorzoo.imaging import write
 from colorzoo.imaging.read import read_photo
 
+pytestmark = pytest.mark.usefixtures("two_threads")
+
 
 def test_a_full_disk_stops_the_run_with_a_line(album, model, tmp_path, monkeypatch):
     real, numbers, tried = write._encode, itertools.count(1), []
@@ -28,9 +30,9 @@ def test_a_full_disk_stops_the_run_with_a_line(album, model, tmp_path, monkeypat
     out, report = tmp_path / "out", tmp_path / "run.jsonl"
     monkeypatch.setattr(write, "_encode", encode)
     result = colorize(album, "-o", out, "--model", model, "--report", report)
-    assert result.code == 1 and "3 coloured, 0 failed, 9 left" in result.out
+    assert result.code == 1 and "3 coloured, 0 failed, 9 not attempted" in result.out
     (line,) = result.err
-    assert line.startswith("left: there is no room left") and "--resume" in line
+    assert line.startswith("not attempted: there is no space left") and "--resume" in line
     assert len(names(out)) == 3  # nothing half-written is among them
     assert len(tried) < 10  # the rest was not tried
     *photos, summary = lines_of(report)
@@ -58,7 +60,7 @@ def test_a_small_disk_that_fills_up(album, model, tmp_path):
         pytest.skip("no disk can be mounted here")
     try:
         result = colorize(album, "-o", disk, "--model", model, "--report", tmp_path / "r.jsonl")
-        assert result.code == 1 and len(result.err) == 1 and "no room left" in result.err[0]
+        assert result.code == 1 and len(result.err) == 1 and "no space left" in result.err[0]
         assert 0 < len(names(disk)) < 12
         for name in names(disk):
             read_photo(disk / name)
@@ -73,7 +75,7 @@ def test_a_small_disk_that_fills_up(album, model, tmp_path):
             *(album, "-o", tmp_path / "out", "--model", model, "--report", disk / "r.jsonl")
         )
         assert result.code == 1 and len(names(tmp_path / "out")) == 12
-        assert result.err == ["failed: the report ends here (No space left on device)"]
+        assert result.err == ["failed: the report cannot be continued (No space left on device)"]
     finally:
         subprocess.run(["umount", "--lazy", disk], check=True)
 
@@ -84,9 +86,9 @@ def test_a_folder_that_may_not_be_written_costs_a_line(album, model, tmp_path):
     out.mkdir()
     (out / "sub").write_text("a file in the way of a folder")
     result = colorize(album, "-o", out, "--model", model)
-    assert result.code == 1 and "12 coloured, 0 failed, 12 left" in result.out
+    assert result.code == 1 and "12 coloured, 0 failed, 12 not attempted" in result.out
     (line,) = result.err
-    assert line.startswith(f"left: {out}/sub may not be written to (")
+    assert line.startswith(f"not attempted: {out}/sub cannot be written to (")
     assert (out / "sub").read_text() == "a file in the way of a folder"
 
 
@@ -95,5 +97,5 @@ def test_a_folder_without_permission_costs_a_line(album, model, tmp_path):
     out = tmp_path / "out"
     out.mkdir(mode=0o500)
     result = colorize(album, "-o", out, "--model", model)
-    assert result.code == 1 and "0 coloured, 0 failed, 12 left" in result.out
-    assert len(result.err) == 1 and "may not be written to (Permission denied)" in result.err[0]
+    assert result.code == 1 and "0 coloured, 0 failed, 12 not attempted" in result.out
+    assert len(result.err) == 1 and "cannot be written to (Permission denied)" in result.err[0]

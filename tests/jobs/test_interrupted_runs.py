@@ -8,16 +8,18 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers.commands import entry_point, start_command
+from helpers.commands import entry_point, start_colorzoo
 from helpers.jobs import lines_of, names
 
 from colorzoo.imaging.read import read_photo
+
+pytestmark = pytest.mark.usefixtures("two_threads")
 
 
 def test_two_runs_share_a_folder(many, model, tmp_path):
     out, reports = tmp_path / "out", [tmp_path / "1.jsonl", tmp_path / "2.jsonl"]
     command = ("colorize", many, "-o", out, "--model", model, "--resume", "--report")
-    runs = [start_command(*command, report) for report in reports]
+    runs = [start_colorzoo(*command, report) for report in reports]
     for run in runs:
         run.join()
         assert run.exitcode == 0
@@ -37,7 +39,7 @@ def test_kill_at_any_moment_leaves_whole_files_only(many, model, tmp_path, rng, 
     kills = torn = 0
     while kills < least or not torn:  # some come while a photo is being written
         there = len(names(out)) if out.is_dir() else 0
-        process, begun = start_command(*command), time.monotonic()
+        process, begun = start_colorzoo(*command), time.monotonic()
         # At any time from the start on, soon after a photo was done, while one is written.
         at, left = float(rng.uniform(0, 0.5)), partial()
         while process.is_alive() and not (
@@ -58,7 +60,7 @@ def test_kill_at_any_moment_leaves_whole_files_only(many, model, tmp_path, rng, 
             assert all(json.loads(line) for line in report.read_bytes().split(b"\n")[:-1])
         if process.exitcode == 0:
             shutil.rmtree(out)
-    process = start_command(*command)
+    process = start_colorzoo(*command)
     process.join()
     assert process.exitcode == 0
     assert names(out) == names(many)  # and no leftovers
@@ -84,7 +86,7 @@ def test_a_run_that_is_stopped_ends_with_a_line(many, model, tmp_path, number, c
     assert time.monotonic() - start < 20
     assert process.returncode == code and output == ""
     (line,) = errors.splitlines()
-    assert line.startswith("stopped: ") and "left, in " in line and "--resume" in line
+    assert line.startswith("stopped: ") and "not attempted, in " in line and "--resume" in line
     assert not list(out.glob(".*"))
     for name in names(out):
         read_photo(out / name)

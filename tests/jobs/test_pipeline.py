@@ -20,6 +20,8 @@ from colorzoo.jobs import plan as planning
 from colorzoo.jobs.pipeline import colorize_jobs
 from colorzoo.jobs.plan import How, plan
 
+pytestmark = pytest.mark.usefixtures("two_threads")
+
 
 def test_every_photo_is_coloured_and_one_thread_runs_the_network(album, tmp_path):
     tint, out = Tint(), tmp_path / "out"

@@ -92,7 +92,7 @@ def test_a_worker_that_dies_costs_no_photo(cluster, model, rng, tmp_path):
     assert Path(torn[0]).exists()
     output, errors = run.communicate(timeout=120)
     assert run.returncode == 1, errors
-    assert "failed: damaged.png: is no picture" in errors
+    assert "failed: damaged.png: is not a JPEG" in errors
 
     assert names(out) == photos  # nothing is missing, torn or there twice
     for name in photos:
@@ -171,4 +171,4 @@ def test_jobs_that_only_the_whole_shows_to_be_wrong(nested, tmp_path, gray):
     assert first == (
         f"a.jpg: {out}/a.jpg was made with model unet, not unet-bins. Choose another output folder."
     )
-    assert second.startswith(f"c.png: {out}/sub/c.png is the result of another one, ")
+    assert second.startswith(f"c.png: {out}/sub/c.png is already the output for ")

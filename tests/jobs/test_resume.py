@@ -4,6 +4,7 @@ import os
 import time
 from pathlib import Path
 
+import pytest
 from helpers.jobs import Tint, colorize, names, statuses
 from PIL import Image
 
@@ -11,6 +12,8 @@ from colorzoo.atomic import whole_file
 from colorzoo.imaging.read import read_photo
 from colorzoo.jobs.pipeline import colorize_jobs
 from colorzoo.jobs.plan import How, plan
+
+pytestmark = pytest.mark.usefixtures("two_threads")
 
 
 def test_resume_skips_what_is_done_and_whole(album, tmp_path):
@@ -30,7 +33,7 @@ def test_resume_skips_what_is_done_and_whole(album, tmp_path):
     assert sorted(name for name in found if found[name] == "done") == ["00.png", "01.png", "02.png"]
     reasons = {o.job.source.name: str(o.reason) for o in outcomes if o.status == "failed"}
     assert "is older than the photo. Pass --overwrite" in reasons.pop("03.png")
-    assert "has 7 x 7 pixels, not those of the photo" in reasons.pop("04.png")
+    assert "has 7 x 7 pixels, unlike the photo" in reasons.pop("04.png")
     assert not reasons
     for name in ["03.png", "04.png", "05.png", "11.png"]:
         assert (out / name).read_bytes() == kept[name]

@@ -8,6 +8,8 @@ from helpers.jobs import colorize, lines_of, names
 
 import colorzoo
 
+pytestmark = pytest.mark.usefixtures("two_threads")
+
 
 def test_the_report_tells_of_every_photo(album, model, tmp_path):
     (album / "05.png").write_bytes(b"no photo")
@@ -26,10 +28,10 @@ def test_the_report_tells_of_every_photo(album, model, tmp_path):
         assert line["status"] == ("done" if is_good else "failed")
         assert line["seconds"] > 0 or not is_good
         assert (line["width"], line["height"]) == ((48, 40) if is_good else (None, None))
-        assert line["reason"] is None if is_good else "is no picture" in line["reason"]
+        assert line["reason"] is None if is_good else "is not a JPEG" in line["reason"]
 
     again = colorize(*command)
-    assert again.code == 1 and "--resume to go on with it" in again.err[0]
+    assert again.code == 1 and "--resume to append to it" in again.err[0]
     assert len(lines_of(report)) == 13
     # A kill has torn the last line.
     report.write_bytes(report.read_bytes()[:-30])
@@ -65,7 +67,7 @@ def test_nothing_but_a_report_is_appended_to(album, model, tmp_path, text):
     result = colorize(
         *(album, "-o", tmp_path / "out", "--model", model, "--report", file, "--resume")
     )
-    assert result.code == 1 and "is no report of a run" in result.err[0]
+    assert result.code == 1 and "is not a report" in result.err[0]
     assert file.read_text() == text and not (tmp_path / "out").exists()
 
 

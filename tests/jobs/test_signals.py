@@ -3,10 +3,13 @@
 import os
 import signal
 
+import pytest
 from helpers.jobs import colorize
 
 from colorzoo import loading
 from colorzoo.jobs.signals import Interrupts
+
+pytestmark = pytest.mark.usefixtures("two_threads")
 
 
 def test_a_second_interrupt_does_not_wait(monkeypatch):

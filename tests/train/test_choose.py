@@ -47,7 +47,7 @@ def test_every_combination_is_what_colorize_gives(album):
         )  # fmt: skip
         assert outcome.cf == pytest.approx(metrics.colorfulness(np.asarray(coloured)))
         assert answer.saturation or outcome.psnr == pytest.approx(0, abs=1e-6)
-    assert str(answers[0]) == "size 64, T 0.3" and str(Answer()) == "as it is"
+    assert str(answers[0]) == "size 64, T 0.3" and str(Answer()) == "defaults"
 
 
 def test_an_old_photo_keeps_its_colours_and_is_always_the_same_one(coffee):
@@ -64,11 +64,11 @@ def test_an_old_photo_keeps_its_colours_and_is_always_the_same_one(coffee):
 
 
 def test_what_does_not_suit_the_model_is_told(album, tmp_path):
-    with pytest.raises(ConfigError, match="unet does not take temperature; mobilenetv2-bins"):
+    with pytest.raises(ConfigError, match="unet does not support temperature; mobilenetv2-bins"):
         choose(colorzoo.load("unet"), album, combine(temperatures=[1.0]))
     with pytest.raises(ConfigError, match="unet-bins has no lambda"):
         choose(colorzoo.load("unet-bins"), album, combine(mixes=[0.5]))
-    with pytest.raises(ImageError, match="no colour photo"):
+    with pytest.raises(ImageError, match="no readable colour photo"):
         choose(colorzoo.load("unet"), tmp_path, combine())
 
 
@@ -78,6 +78,6 @@ def test_the_command(album):
 
     done = run("--saturation", "1", "--saturation", "1.5", "--aged")
     assert done.returncode == 0, done.stderr
-    assert "saturation 1.5" in done.stdout and "as it is" in done.stdout
+    assert "saturation 1.5" in done.stdout and "defaults" in done.stdout
     wrong = run("--temperature", "1")
-    assert wrong.returncode == 1 and wrong.stderr.startswith("error: unet does not take temp")
+    assert wrong.returncode == 1 and wrong.stderr.startswith("error: unet does not support temp")

@@ -96,7 +96,7 @@ def test_a_run_can_stream_its_photos(kind, shards, tmp_path):
             photo(seed).save(data / f"{seed}.png")
     run = fit("autoencoder", data, tmp_path, "--epochs", 2, "--memory", "stream", "--sides", 32)
     assert run.returncode == 0, run.stderr
-    assert "training: a stream of about" in run.stdout
+    assert "training: a stream of photos, about" in run.stdout
     assert len([row for row in read_log(tmp_path) if row["val_psnr"]]) == 2
     assert colorzoo.load(tmp_path / "weights").architecture == "autoencoder"
 

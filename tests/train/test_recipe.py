@@ -55,7 +55,7 @@ def test_wrong_terms_are_refused(wrong):
 
 def test_a_loss_that_does_not_suit_the_model_is_refused():
     for name, loss in (("unet", "bins"), ("unet-bins", "l1"), ("unet-gan", "bins-hard")):
-        with pytest.raises(ValueError, match=f"{name} is trained by .*, not {loss}"):
+        with pytest.raises(ValueError, match=f"{name} can be trained with .*, not {loss}"):
             with_options(find_recipe(name), loss=loss)
     assert with_options(find_recipe("unet"), loss="mse").objective == Objective("mse")
     assert with_options(find_recipe("unet")) == find_recipe("unet")

@@ -37,7 +37,7 @@ def test_a_row_a_photo_and_the_same_ones_again(album):
 
 
 def test_a_place_without_photos_is_told(tmp_path):
-    with pytest.raises(ImageError, match="holds no photo"):
+    with pytest.raises(ImageError, match="has no readable photo"):
         lay_out(tmp_path, models=["unet"])
 
 
@@ -47,7 +47,7 @@ def test_the_command(album, tmp_path):
     assert run.returncode == 0, run.stderr
     assert "skipped: " in run.stdout and Image.open(sheet).width > 3 * 192
     run = train("look", album, "-o", sheet, "--model", "no")
-    assert run.returncode == 1 and run.stderr.startswith("error: No colorizer is called 'no'")
+    assert run.returncode == 1 and run.stderr.startswith("error: There is no model named 'no'")
 
 
 def test_counts_are_kept_with_the_weights_they_are_of(tmp_path, monkeypatch):

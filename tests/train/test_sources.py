@@ -24,7 +24,7 @@ def test_shards_are_split_by_their_names(shards):
     train, validation, test = open_data(str(shards), RECIPE)
     assert (len(contents(train)), len(contents(validation)), test) == (34, 6, None)
     assert train.size == 34
-    with pytest.raises(FileNotFoundError, match="test photos only, none to train on"):
+    with pytest.raises(FileNotFoundError, match="has only test photos, none for training"):
         write_shard(shards.parent / "test-00.tar", [])
         (shards.parent / "tests").mkdir(exist_ok=True)
         for i in range(2):
@@ -89,7 +89,7 @@ def test_shards_that_would_lose_photos_are_refused(tmp_path):
             entry = tarfile.TarInfo(f"photo.{i}.jpg")
             entry.size = len(content)
             shard.addfile(entry, io.BytesIO(content))
-    with pytest.raises(ValueError, match="3 photos but 1 WebDataset keys"):
+    with pytest.raises(ValueError, match="3 photos but only 1 WebDataset keys"):
         open_data(str(tmp_path), RECIPE)
 
 
@@ -112,7 +112,9 @@ def test_a_folder_that_is_split_already_stays_so(tmp_path):
 
 
 def test_a_data_set_that_cannot_be_had_is_explained():
-    with pytest.raises(FileNotFoundError, match="someone/photos is no folder here, and the Hub"):
+    with pytest.raises(
+        FileNotFoundError, match="someone/photos is not a folder, and cannot be loaded from the Hub"
+    ):
         open_data("someone/photos", RECIPE)
 
 

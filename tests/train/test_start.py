@@ -23,7 +23,7 @@ def test_encoders_start_from_a_file(tmp_path):
     assert torch.equal(own["encoder.model.layer2.1.bn1.bias"], state["layer2.1.bn1.bias"])
     assert own["encoder.model.layer2.3.bn2.weight"].eq(0).all()
     (tmp_path / "broken.safetensors").write_bytes(b"not safetensors")
-    with pytest.raises(WeightsError, match="not a whole safetensors file"):
+    with pytest.raises(WeightsError, match="not a complete safetensors file"):
         initialise(model, str(tmp_path / "broken.safetensors"))
     save_file({"conv1.weight": state["conv1.weight"]}, tmp_path / "part.safetensors")
     with pytest.raises(WeightsError, match="bn1.bias.* are missing or have another shape"):
@@ -39,5 +39,5 @@ def test_models_start_from_their_family():
     initialise(model, "unet")
     key = "decoder.1.0.weight"
     assert torch.equal(model.state_dict()[key], trained.state_dict()[key])
-    with pytest.raises(WeightsError, match="not of one family"):
+    with pytest.raises(WeightsError, match="the models are too different"):
         initialise(colorzoo.create_model("autoencoder"), "unet")

@@ -1,1 +1,1 @@
-"""Photos for training: found, read, kept in memory or streamed."""
+"""Find and read training photos, and keep them in memory or stream them."""

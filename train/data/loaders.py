@@ -1,4 +1,4 @@
-"""Photos for Lightning: kept on the device when they fit, streamed when they do not."""
+"""Photos for Lightning: kept on the device if they fit, otherwise streamed."""
 
 import random
 from collections.abc import Iterator
@@ -20,29 +20,29 @@ from train.data.sources import Source, Tally, iter_photos, open_data
 from train.recipe import Recipe
 from train.run import Memory
 
-# Share of the free memory that photos may take, judged by so many of them.
+# Largest share of the free memory for photos, and the number of photos that it is estimated from.
 _SHARE, _SAMPLE = 0.4, 64
 
 
-# The longest epoch of a stream, photos, and its shuffle buffer.
+# Longest epoch of a stream, and its shuffle buffer, photos.
 _STREAM_EPOCH, _BUFFER = 20_000, 1_000
 
 
-# The most photos to validate and to test on.
+# Largest number of photos for validation, and for testing.
 _HELD_OUT = 2_000
 
 
 class MemoryData(pl.LightningDataModule):
-    """Photos that are in memory already, augmented there.
+    """Photos that are already in memory, and are augmented there.
 
     Args:
-        train: What to train on.
+        train: Training photos.
         validation: (N, S, S, 3) float16 L*a*b*.
         recipe: Decides resolution, crops and batch size.
     """
 
     def __init__(self, train: Photos, validation: Tensor, recipe: Recipe) -> None:
-        """Keep the photos."""
+        """Store the photos."""
         super().__init__()
         self.photos, self.validation, self.recipe = train, validation, recipe
         self.test = torch.empty(0)
@@ -54,26 +54,26 @@ class MemoryData(pl.LightningDataModule):
         self.validation, self.test = self.validation.to(device), self.test.to(device)
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Shuffled photo numbers."""
+        """Return a loader of shuffled photo numbers."""
         size = min(self.recipe.batch_size, len(self.photos))
         return DataLoader(_Indices(len(self.photos)), size, shuffle=True, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[int]:
-        """Photo numbers in order."""
+        """Return a loader of photo numbers in order."""
         return DataLoader(_Indices(len(self.validation)), self.recipe.batch_size)
 
     def test_dataloader(self) -> DataLoader[int]:
-        """Photo numbers in order."""
+        """Return a loader of photo numbers in order."""
         return DataLoader(_Indices(len(self.test)), self.recipe.batch_size)
 
     def on_after_batch_transfer(self, batch: Tensor, dataloader_idx: int) -> Tensor:
-        """Turn photo numbers into (N, 3, side, side) float32 L*a*b*."""
+        """Convert photo numbers to (N, 3, side, side) float32 L*a*b*."""
         trainer = self.trainer
         if trainer is None or not trainer.training:
             held_out = self.test if trainer is not None and trainer.testing else self.validation
             return held_out[batch].permute(0, 3, 1, 2).float()
         side = self.recipe.side_at(cast(float, trainer.lightning_module.progress))
-        if batch.dim() > 1:  # a stream brings the photos themselves
+        if batch.dim() > 1:  # a stream yields the photos themselves
             return random_crops(
                 batch,
                 torch.arange(len(batch), device=batch.device),
@@ -89,9 +89,9 @@ class PhotoData(MemoryData):
     Args:
         data: See ``open_data``.
         recipe: Decides resolution, crops, batch size, split and seed.
-        limit: Use at most so many training photos.
-        memory: "device" keeps the training photos there, "stream" reads them anew each epoch,
-            "auto" decides by their number and the memory that is free.
+        limit: Largest number of training photos.
+        memory: "device" keeps the training photos on the device, "stream" reads them again each
+            epoch, "auto" decides by their number and the free memory.
         workers: Processes that decode a stream.
     """
 
@@ -104,7 +104,7 @@ class PhotoData(MemoryData):
         memory: Memory = "auto",
         workers: int = 2,
     ) -> None:
-        """Remember where the photos are; they are read by ``setup``."""
+        """Store the arguments; ``setup`` reads the photos."""
         super().__init__(Photos([]), torch.empty(0), recipe)
         self.data, self.limit, self.memory, self.workers = data, limit, memory, workers
         self.stream: PhotoStream | None = None
@@ -118,10 +118,10 @@ class PhotoData(MemoryData):
         rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         if self._streams(train, world):
             self.stream = self._stream(train, rank=rank, world=world)
-            # A sample for what has to be measured on training photos before training.
+            # A sample, for measurements on training photos before training, such as the prior.
             side = self.recipe.resolutions[-1]
             self.photos, _ = read_photos(train.files(), resolutions=[side], limit=_BUFFER)
-            print(f"training: a stream of about {train.size or 'unknown many'} photos")
+            print(f"training: a stream of photos, about {train.size or 'an unknown number'}")
         else:
             self.photos, tally = read_photos(
                 islice(train.files(), rank, None, world),
@@ -136,10 +136,10 @@ class PhotoData(MemoryData):
         super().setup(stage)
 
     def _even_out(self, world: int) -> None:
-        """Leave a photo to validate on, and every process as many to train on."""
-        if not len(self.validation):  # too few photos for the split to give one
+        """Ensure one validation photo, and the same number of training photos per process."""
+        if not len(self.validation):  # too few photos, so the split has none for validation
             if len(self.photos) < 2:
-                raise ValueError(f"{self.data} holds one colour photo; training needs at least two")
+                raise ValueError(f"{self.data} has one colour photo; training needs at least two")
             first, rest = torch.arange(1), torch.arange(1, len(self.photos))
             self.validation = self.photos.subset(first).squares(self.recipe.resolutions[-1])
             self.photos = self.photos.subset(rest)
@@ -150,7 +150,7 @@ class PhotoData(MemoryData):
             self.photos = self.photos.subset(torch.randperm(len(self.photos))[:shortest])
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Shuffled photo numbers, or a stream of photos."""
+        """Return a loader of shuffled photo numbers, or of a stream of photos."""
         if self.stream is None:
             return super().train_dataloader()
         return DataLoader(
@@ -161,7 +161,7 @@ class PhotoData(MemoryData):
         )
 
     def _streams(self, source: Source, world: int) -> bool:
-        """Decide, the same in every process, whether the photos are streamed."""
+        """Decide whether the photos are streamed; all processes get the same result."""
         if self.memory != "auto":
             return self.memory == "stream"
         fits = self._fits(source, world)
@@ -184,7 +184,7 @@ class PhotoData(MemoryData):
         return bool(needed <= _SHARE * free)
 
     def _stream(self, source: Source, *, rank: int, world: int) -> "PhotoStream":
-        """Open a stream whose epochs are whole batches for each worker of each process."""
+        """Open a stream whose epochs are complete batches for each worker of each process."""
         if self.limit is not None:
             source = replace(
                 source,
@@ -192,7 +192,7 @@ class PhotoData(MemoryData):
                 size=min(source.size or self.limit, self.limit),
             )
         shared = split_dataset_by_node(source.dataset, rank=rank, world_size=world)
-        workers = min(self.workers, shared.num_shards)  # one without a shard has nothing to read
+        workers = min(self.workers, shared.num_shards)  # each needs at least one shard
         share = min(source.size or _STREAM_EPOCH, _STREAM_EPOCH) // (world * max(1, workers))
         batch = self.recipe.batch_size
         return PhotoStream(
@@ -214,7 +214,7 @@ class PhotoData(MemoryData):
 
 
 class _Indices(Dataset[int]):
-    """The photos' numbers: loaders shuffle and share these out, the photos stay on the device."""
+    """Photo numbers: loaders shuffle and distribute them, while the photos stay on the device."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -227,28 +227,28 @@ class _Indices(Dataset[int]):
 
 
 class PhotoStream(IterableDataset[Tensor]):
-    """An endless, shuffled stream of photos, cut into epochs of a fixed length.
+    """An endless, shuffled stream of photos, divided into epochs of a fixed length.
 
     Args:
-        source: Where they come from; this process's share of it.
-        side: They are cropped to the central square and resized to this side, pixels.
-        length: Photos of an epoch, for each worker.
-        workers: Processes that read for each training process; 0 is the process itself.
+        source: This process's share of the photos.
+        side: Photos are cropped to the central square and resized to this side, pixels.
+        length: Photos per epoch for each worker.
+        workers: Processes that read for each training process; 0 means the process itself.
     """
 
     def __init__(self, source: Source, *, side: int, length: int, workers: int = 0) -> None:
-        """Nothing is read before the first epoch."""
+        """Store the arguments; nothing is read before the first epoch."""
         super().__init__()
         self.source = source
         self.side, self.length, self.workers = side, length, workers
         self._photos: Iterator[Tensor] | None = None
 
     def __len__(self) -> int:
-        """Return this process's share of an epoch, photos."""
+        """Return the number of photos in this process's share of an epoch."""
         return self.length * max(1, self.workers)
 
     def __iter__(self) -> Iterator[Tensor]:
-        """Yield (side, side, 3) float16 L*a*b*, from where the last epoch stopped."""
+        """Yield (side, side, 3) float16 L*a*b*, continuing where the last epoch stopped."""
         self._photos = self._photos or self._shuffled()
         return islice(self._photos, self.length)
 
@@ -265,7 +265,7 @@ class PhotoStream(IterableDataset[Tensor]):
 
     def _endless(self) -> Iterator[Tensor]:
         found = True
-        while found:  # a share may hold no colour photo at all
+        while found:  # stop if the share contains no colour photo at all
             found = False
             tally = Tally()
             for rgb in iter_photos(self.source.files(), tally):
@@ -276,4 +276,4 @@ class PhotoStream(IterableDataset[Tensor]):
                     yield lab[0]
                 else:
                     tally.gray += 1
-            print(f"once through the stream: {tally}")
+            print(f"one pass over the stream: {tally}")

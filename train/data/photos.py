@@ -17,7 +17,7 @@ from train.data.sources import Tally, iter_photos
 _CHUNK = 256
 
 
-# A photo may be enlarged by so much to be kept at a resolution.
+# Largest factor by which a photo may be enlarged to be kept at a resolution.
 _ENLARGED = 1.3
 
 
@@ -26,11 +26,11 @@ class Photos:
 
     Args:
         pools: (N, S, S, 3) float16 L*a*b* each, by ascending S: every photo is kept at the largest
-            training resolution that it fills.
+            training resolution for which it is large enough.
     """
 
     def __init__(self, pools: list[Tensor]) -> None:
-        """Keep the pools."""
+        """Store the pools."""
         self.pools = pools
 
     def __len__(self) -> int:
@@ -38,7 +38,7 @@ class Photos:
         return sum(map(len, self.pools))
 
     def to(self, device: torch.device) -> "Photos":
-        """Move them to a device."""
+        """Return a copy on a device."""
         return Photos([pool.to(device) for pool in self.pools])
 
     def subset(self, which: Tensor) -> "Photos":
@@ -51,14 +51,14 @@ class Photos:
         return Photos([pool for pool in chosen if len(pool)])
 
     def squares(self, side: int) -> Tensor:
-        """Return all of them at one size: (N, side, side, 3) float16."""
+        """Return all photos at one size: (N, side, side, 3) float16."""
         return torch.cat([_resized(pool, side) for pool in self.pools])
 
     def crops(self, which: Tensor, *, side: int, smallest: float) -> Tensor:
-        """Cut a random square of every photo, flip half of them, resize.
+        """Crop a random square from each photo, flip half of them, and resize.
 
-        A photo that is too small for the resolution is replaced by one that is not, if there are
-        any, so that a run can end at a resolution that only some of its photos have.
+        A photo that is too small for the resolution is replaced by a larger one, if there is any,
+        so that a run can end at a resolution that only some of its photos have.
 
         Args:
             which: (B,) int64, numbers of photos.
@@ -85,16 +85,16 @@ def read_photos(
     """Read photos into memory; gray ones are counted and left out.
 
     Args:
-        files: Their contents.
-        resolutions: Photos are cropped to the central square and resized to the largest of these
-            that they fill, pixels, ascending.
-        limit: Stop after so many.
+        files: The contents of the files.
+        resolutions: Ascending, pixels. Photos are cropped to the central square and resized to the
+            largest of these for which they are large enough.
+        limit: Stop after this many photos.
 
     Returns:
-        The photos, and what became of the files.
+        The photos, and the counts of used and skipped files.
 
     Raises:
-        ValueError: If no photo with colour is left.
+        ValueError: If there is no colour photo.
     """
     tally = Tally()
     pools: dict[int, list[Tensor]] = {side: [] for side in resolutions}
@@ -147,14 +147,14 @@ def _resized(photos: Tensor, side: int) -> Tensor:
 
 
 def random_crops(photos: Tensor, which: Tensor, *, side: int, smallest: float) -> Tensor:
-    """Cut a random square of every photo, flip half of them, resize.
+    """Crop a random square from each photo, flip half of them, and resize.
 
-    All photos of a batch are cut at one random scale, each at its own place, so that one
-    antialiased resize serves the batch.
+    All crops of a batch have the same random size, at different positions, so that the batch needs
+    only one antialiased resize.
 
     Args:
         photos: (N, S, S, 3) L*a*b*.
-        which: (B,) int64, the photos to cut.
+        which: (B,) int64, numbers of the photos.
         side: Side of the results, pixels.
         smallest: Smallest square, as a share of S.
 

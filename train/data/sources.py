@@ -18,37 +18,36 @@ from colorzoo.imaging.formats import SUFFIXES, photos_below
 from colorzoo.imaging.read import read_photo
 from train.recipe import Recipe
 
-# Parts of a folder, which processes share out.
+# Number of parts of a folder, for distribution to processes.
 _SHARDS = 64
 
 
 @dataclass
 class Tally:
-    """What became of the files of a source."""
+    """Counts of used and skipped files."""
 
     used: int = 0
     unreadable: int = 0
     gray: int = 0
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Return the counts in one line."""
         return f"{self.used} photos, {self.unreadable} unreadable, {self.gray} gray"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A data set, or the part of it whose files' hashes lie in [low, high).
+    """A data set, or the part of it whose file hashes are in [low, high).
 
-    Splitting by content keeps a photo and its exact copies on one side, in whatever order and by
-    however many processes the data set is read.
+    Splitting by content keeps exact copies of a photo in the same part. The split does not depend
+    on the order of reading, or on the number of processes.
 
     Attributes:
-        dataset: Rows with an encoded image each.
-        column: Where the image is; the first column that holds one if None.
-        size: How many rows there are, about; None if that cannot be told.
-        low: From this place, in [0, 1].
-        high: Up to this place.
-        seed: Makes another split of the same files.
+        dataset: Rows with one encoded image each.
+        size: Approximate number of rows; None if unknown.
+        low: Lower limit of the hashes, which are scaled to [0, 1].
+        high: Upper limit of the hashes.
+        seed: Another seed gives another split of the same files.
     """
 
     dataset: datasets.IterableDataset
@@ -65,7 +64,7 @@ class Source:
                 yield content
 
     def part(self, low: float, high: float, *, seed: int) -> "Source":
-        """Return the part of the files whose hashes lie in [low, high)."""
+        """Return the part of the files whose hashes are in [low, high)."""
         size = None if self.size is None else round(self.size * (high - low))
         return replace(self, low=low, high=high, seed=seed, size=size)
 
@@ -75,20 +74,20 @@ class Source:
 
 
 def open_data(data: str, recipe: Recipe) -> tuple[Source, Source, Source | None]:
-    """Open what to train on, what to validate on and what to test on.
+    """Open the training, validation and test photos.
 
     Args:
-        data: A folder of photos, a folder of WebDataset shards, one shard, or a data set's id on
-            the Hub. Shards named val*.tar validate and those named test*.tar are left alone; a
-            folder's or Hub data set's own validation split validates. What is not split already is
-            split by the recipe.
-        recipe: Gives the split and its seed.
+        data: A folder of photos, a folder of WebDataset shards, one shard, or the id of a data set
+            on the Hub. Shards named val*.tar are used for validation, and shards named test*.tar
+            are not used. A folder or Hub data set may have its own validation split. Otherwise the
+            photos are split by the recipe.
+        recipe: Has the split and its seed.
 
     Returns:
-        Training, validation and test source; the last is None where there is nothing to test on.
+        Training, validation and test source; the last is None if there are no test photos.
 
     Raises:
-        FileNotFoundError: If there is nothing to train on.
+        FileNotFoundError: If there are no training photos.
     """
     path = Path(data).expanduser()
     if path.exists():
@@ -96,10 +95,10 @@ def open_data(data: str, recipe: Recipe) -> tuple[Source, Source, Source | None]
     elif data.count("/") == 1 and not data.startswith((".", "/", "~")):
         parts = _open_hub(data)
     else:
-        raise FileNotFoundError(f"{data} does not exist, and is no Hub data set ('user/name')")
+        raise FileNotFoundError(f"{data} does not exist, and is not a Hub data set ('user/name')")
     if "train" not in parts:
         raise FileNotFoundError(
-            f"{data} has {' and '.join(sorted(parts))} photos only, none to train on"
+            f"{data} has only {' and '.join(sorted(parts))} photos, none for training"
         )
     if "validation" in parts:
         return parts["train"], parts["validation"], None
@@ -125,7 +124,7 @@ def _open_local(path: Path) -> dict[str, Source]:
     files = list(photos_below(path))
     if not files:
         raise FileNotFoundError(
-            f"{path} holds neither tar shards nor photos ({', '.join(sorted(SUFFIXES))})"
+            f"{path} contains neither tar shards nor photos ({', '.join(sorted(SUFFIXES))})"
         )
     return {"train": _open_files(files)}
 
@@ -152,14 +151,18 @@ def _open_shards(shards: list[Path]) -> dict[str, Source]:
 
 
 def _count(shard: Path) -> int:
-    """Count a shard's photos, and refuse names of which the reader would take one of many."""
+    """Count a shard's photos.
+
+    Raises:
+        ValueError: If several photos have the same WebDataset key, so all but one would be lost.
+    """
     with tarfile.open(shard) as archive:
         names = [name for name in archive.getnames() if Path(name).suffix.lower() in SUFFIXES]
     keys = {str(Path(name).with_name(Path(name).name.split(".")[0])) for name in names}
     if len(keys) < len(names):
         raise ValueError(
-            f"{shard.name} holds {len(names)} photos but {len(keys)} WebDataset keys, the names up "
-            "to their first dot: rename the photos so that each has a key of its own"
+            f"{shard.name} has {len(names)} photos but only {len(keys)} WebDataset keys (names up "
+            "to the first dot): rename the photos so that each has a different key"
         )
     return len(names)
 
@@ -169,7 +172,7 @@ def _open_hub(repo_id: str) -> dict[str, Source]:
         loaded = datasets.load_dataset(repo_id, streaming=True)
     except (DatasetNotFoundError, ConnectionError, OSError) as error:
         raise FileNotFoundError(
-            f"{repo_id} is no folder here, and the Hub does not deliver it: {error}"
+            f"{repo_id} is not a folder, and cannot be loaded from the Hub: {error}"
         ) from error
     sources = {}
     for name, part in cast(dict[str, datasets.IterableDataset], loaded).items():
@@ -180,7 +183,7 @@ def _open_hub(repo_id: str) -> dict[str, Source]:
 
 
 def _encoded(dataset: datasets.IterableDataset) -> datasets.IterableDataset:
-    """Leave the decoding of images to us, so that an unreadable one costs no other."""
+    """Select the image columns, without decoding, so that unreadable images can be skipped."""
     features = dataset.features or {}
     columns = [name for name, kind in features.items() if isinstance(kind, datasets.Image)]
     if not columns:
@@ -191,18 +194,18 @@ def _encoded(dataset: datasets.IterableDataset) -> datasets.IterableDataset:
 
 
 def _content(row: dict[str, Any]) -> bytes:
-    """Return a row's encoded image; nothing, which is then unreadable, where it has none."""
+    """Return a row's encoded image; b"", which counts as unreadable, if it has none."""
     image = next((value for value in row.values() if value), None)
     if image is None:
         return b""
     if image["bytes"] is not None:
         return image["bytes"]
-    with xopen(image["path"], "rb") as file:  # a path may lie in an archive or on the Hub
+    with xopen(image["path"], "rb") as file:  # the path may be in an archive or on the Hub
         return file.read()
 
 
 def iter_photos(files: Iterator[bytes], tally: Tally) -> Iterator[np.ndarray]:
-    """Yield photos as (H, W, 3) uint8 sRGB; unreadable ones are counted in the tally instead."""
+    """Yield photos as (H, W, 3) uint8 sRGB; unreadable ones are only counted in the tally."""
     for content in files:
         try:
             yield read_photo(content).rgb

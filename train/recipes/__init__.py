@@ -1,4 +1,4 @@
-"""One recipe file a model; ``find_recipe`` looks one up by the model's registered name."""
+"""The recipes, one file per model; ``find_recipe`` looks up one by the model's registered name."""
 
 import importlib
 import pkgutil

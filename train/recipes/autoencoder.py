@@ -1,4 +1,4 @@
-"""autoencoder: MSE on ab, which answers with the mean of the colours a thing can have.
+"""autoencoder: MSE on ab, which predicts the mean of all colours that an object can have.
 
 The bundled weights took 8 epochs on one CPU core.
 """

@@ -1,7 +1,7 @@
-"""mobilenetv2-bins: cross-entropy over ab bins, rebalanced when it colours and not in training.
+"""mobilenetv2-bins: cross-entropy over ab bins, rebalanced in to_ab() instead of in training.
 
-The bundled weights took 13 epochs on one CPU core: six of a first run with a wider decoder, whose
-encoder they started from, and seven of this recipe.
+The bundled weights took 13 epochs on one CPU core: six in a first run with a wider decoder, whose
+encoder was kept, and seven with this recipe.
 """
 
 from train.recipe import Objective, Recipe

@@ -1,7 +1,7 @@
-"""mobilenetv2-huber: a U-Net on an ImageNet encoder, Huber loss on ab. The accurate one.
+"""mobilenetv2-huber: a U-Net on an ImageNet encoder, Huber loss on ab; the most accurate model.
 
-The bundled weights took 13 epochs on one CPU core: six of a first run with a wider decoder, whose
-encoder they started from, and seven of this recipe.
+The bundled weights took 13 epochs on one CPU core: six in a first run with a wider decoder, whose
+encoder was kept, and seven with this recipe.
 """
 
 from train.recipe import Objective, Recipe

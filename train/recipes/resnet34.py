@@ -1,7 +1,7 @@
 """resnet34: MSE on ab with an encoder that starts from ImageNet, ending at 224 px.
 
-The bundled weights took 4 epochs on one CPU core. Their encoder started from timm's ResNet-18; the
-blocks that ResNet-34 has beyond it started as the identity.
+The bundled weights took 4 epochs on one CPU core. Their encoder started from timm's ResNet-18, with
+the additional blocks of ResNet-34 as the identity.
 """
 
 from train.recipe import Objective, Recipe

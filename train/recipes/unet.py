@@ -1,4 +1,4 @@
-"""unet: L1 on ab. Robust to the many colours a thing can have, so cautious: it fades to gray.
+"""unet: L1 on ab, which predicts the median of the possible colours: cautious, often nearly gray.
 
 The bundled weights took 8 epochs on one CPU core.
 """

@@ -1,4 +1,4 @@
-"""unet-gan: the U-Net after its L1 training, made bolder by a discriminator (hinge + L1).
+"""unet-gan: the L1-trained U-Net, trained further with a discriminator (hinge + L1) to be bolder.
 
 The bundled weights took 2 epochs on one CPU core.
 """

@@ -1,1 +1,1 @@
-"""Everything that is derived from trained weights: cards, README, sheets, ratings, releases."""
+"""Update everything that depends on trained weights: cards, README, sheets, ratings, releases."""

@@ -1,7 +1,7 @@
-"""Model cards: hub_cards/NAME.md filled in from metrics.json, the recipe and the registry.
+"""Model cards: hub_cards/NAME.md, filled in from metrics.json, the recipe and the registry.
 
-A card is a Jinja template that extends _template.md, and begins with front matter of its own: the
-licence of the weights and the data they learnt from. Other files whose name starts with "_" are
+A card is a Jinja template that extends _template.md, and starts with its own front matter: the
+licence of the weights and the data they were trained on. Other files whose names start with "_" are
 pieces that several cards include.
 """
 
@@ -25,39 +25,37 @@ from colorzoo.loading import load
 from colorzoo.registry import ModelInfo, create_model, list_models, model_info
 from train.recipes import find_recipe
 from train.upkeep.ratings import counted
-from train.upkeep.readme import PHOTOS, escaped, table_of
+from train.upkeep.readme import PHOTOS, by_set, escaped, table_of
 
 CARDS = Path("hub_cards")
 SAMPLES, FAILURES = "samples.jpg", "failures.jpg"
 
-# Free pictures of scikit-image, unlike anything that was trained on.
+# Free pictures from scikit-image that are unlike the training photos.
 _UNUSUAL = ("retina", "immunohistochemistry", "hubble_deep_field")
 
 
 class CardError(ColorzooError):
-    """A model card cannot be written."""
+    """A model card could not be written."""
 
 
 def card_names(folder: Path = CARDS) -> list[str]:
-    """Name the models that have a card, sorted."""
+    """List the models that have a card, sorted."""
     return sorted(path.stem for path in folder.glob("*.md") if not path.stem.startswith("_"))
 
 
 def render_card(name: str, *, repo_id: str | None = None, folder: Path = CARDS) -> ModelCard:
-    """Fill a model's card in.
+    """Fill in a model's card.
 
     Args:
         name: Registered name of a model with bundled weights.
-        repo_id: The repository that the card is for, "user/repo"; if None, the card shows how to
-            load the model by its name.
-        folder: Holds the cards and their template.
+        repo_id: Repository in the loading example, "user/repo"; if None, the model's name.
+        folder: Folder of the cards and their template.
 
     Returns:
-        The card, front matter included.
+        The card, including front matter.
 
     Raises:
-        CardError: If there is no card, no weights or no metrics, or the card asks for a value that
-            is not there.
+        CardError: If there is no card, no weights or no metrics, or the card uses an unknown value.
     """
     info = model_info(name)
     report = info.metrics
@@ -92,7 +90,7 @@ def render_card(name: str, *, repo_id: str | None = None, folder: Path = CARDS) 
         "photos": report["photos"],
         "data": report["data"],
         "commit": report["commit"],
-        "results": table_of([report]),
+        "results": "\n\n".join(_table(each) for each in by_set(report)),
         "by_eye": counted(info.weights),
         "protocol": escaped(report["protocol"]),
         **_training(name),
@@ -100,8 +98,8 @@ def render_card(name: str, *, repo_id: str | None = None, folder: Path = CARDS) 
     given = {key: value for data, _ in sources.values() for key, value in data.items()}
     if untold := {"license", "datasets"} - given.keys():
         raise CardError(
-            f"the front matter of {folder / name}.md lacks {' and '.join(sorted(untold))}: what "
-            "the weights learnt from decides who may use them"
+            f"the front matter of {folder / name}.md lacks {' and '.join(sorted(untold))}: the "
+            "training data decides who may use the weights"
         )
     try:
         text = environment.get_template(f"{name}.md").render(fields)
@@ -111,10 +109,10 @@ def render_card(name: str, *, repo_id: str | None = None, folder: Path = CARDS) 
 
 
 def usage(name: str) -> str:
-    """The lines of Python that a card shows; they run as they stand, next to a photo.jpg.
+    """Return the Python example of a card, which runs unchanged in a folder with a photo.jpg.
 
     Args:
-        name: What colorzoo.load() is to be given.
+        name: The argument of colorzoo.load().
     """
     return "\n".join(
         (
@@ -127,11 +125,11 @@ def usage(name: str) -> str:
 
 
 def draw_pictures(model: Colorizer, folder: Path) -> None:
-    """Draw a card's pictures: what the model does well or badly on free photos.
+    """Draw a card's pictures: good and bad results on free photos.
 
     Args:
         model: The model.
-        folder: samples.jpg and failures.jpg go there.
+        folder: Folder for samples.jpg and failures.jpg.
     """
     _draw(model, PHOTOS).save(folder / SAMPLES, quality=90)
     _draw(model, _UNUSUAL).save(folder / FAILURES, quality=90)
@@ -149,7 +147,7 @@ def _draw(model: Colorizer, names: tuple[str, ...]) -> Image.Image:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], str]:
-    """Part a card's front matter, if it has some, from the rest."""
+    """Split a card into its front matter, if any, and the rest."""
     try:
         content = path.read_text(encoding="utf-8")
         if not content.startswith("---"):
@@ -161,12 +159,12 @@ def _read(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def _training(name: str) -> dict[str, str]:
-    """What the recipe tells; nothing for a model that was trained elsewhere."""
+    """Return command and recipe for the card; empty for a model that was trained elsewhere."""
     try:
         recipe = find_recipe(name)
     except LookupError:
         return {"command": "", "recipe": ""}
-    # What is off (None, 0) is left out; seed 0 is a seed.
+    # Leave out what is disabled (None, 0), but not seed 0.
     described = recipe.describe().items()
     rows = {key: value for key, value in described if key != "options" and (value or key == "seed")}
     return {
@@ -175,33 +173,42 @@ def _training(name: str) -> dict[str, str]:
     }
 
 
+def _table(report: dict[str, Any]) -> str:
+    """Render the scores on one set of photos; without a heading for the card's main set."""
+    heading = (
+        "" if "protocol" in report else f"On {report['photos']} photos of {report['data']}:\n\n"
+    )
+    return heading + table_of([report])
+
+
 def _metadata(info: ModelInfo, report: dict[str, Any], given: dict[str, Any]) -> ModelCardData:
     results = [
         EvalResult(
             task_type="image-to-image",
             task_name="Image colorization",
             dataset_type="photos",
-            dataset_name=f"{report['photos']} photos of {report['data']}",
+            dataset_name=f"{each['photos']} photos of {each['data']}",
             metric_type=key,
             metric_name=column.name,
-            metric_value=report["scores"][key],
+            metric_value=each["scores"][key],
         )
+        for each in by_set(report)
         for key, column in COLUMNS.items()
-        if key in report["scores"]
+        if key in each["scores"]
     ]
     return ModelCardData(model_name=info.name, eval_results=results, **given)
 
 
 def renew_cards(cards: Path = CARDS) -> list[str]:
-    """Write every bundled model's card beside its weights, for the app and whoever has no checkout.
+    """Write the cards of all bundled models next to their weights, for the app and the package.
 
-    It has no pictures: those are drawn for the Hub only.
+    They have no pictures, which are only drawn for the Hub.
 
     Args:
-        cards: Holds the cards and their template.
+        cards: Folder of the cards and their template.
 
     Returns:
-        The names of the models whose card changed.
+        The names of the models whose cards changed.
 
     Raises:
         CardError: If a card cannot be filled in.
@@ -218,13 +225,13 @@ def renew_cards(cards: Path = CARDS) -> list[str]:
 
 
 def write_card(name: str, *, repo_id: str, folder: Path, cards: Path = CARDS) -> Path:
-    """Write a model's README.md with its pictures, ready to go up with its weights.
+    """Write a model's README.md with its pictures, to be pushed with its weights.
 
     Args:
         name: Registered name.
-        repo_id: The repository that they are for.
-        folder: Where to.
-        cards: Holds the cards and their template.
+        repo_id: Repository to which they will be pushed.
+        folder: The folder to write to.
+        cards: Folder of the cards and their template.
 
     Returns:
         The path of README.md.

@@ -1,4 +1,4 @@
-"""Keep the flicker table of the documentation equal to what the default model does."""
+"""Update the flicker table of the documentation with measurements of the default model."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ START, END = "<!-- flicker: python -m train flicker -->\n", "<!-- /flicker -->"
 
 
 def measure() -> Flicker:
-    """Measure the default model on the photos of the README's grid."""
+    """Measure the default model on the photos in the README's picture."""
     return measure_flicker(load(), (getattr(data, name)() for name in PHOTOS))
 
 
@@ -31,9 +31,9 @@ def flicker_text(found: Flicker) -> str:
 
 
 def update_page(found: Flicker, path: Path = PAGE) -> bool:
-    """Write the numbers between their marks; tells whether the page changed.
+    """Write the numbers between the markers; return whether the page changed.
 
     Raises:
-        ValueError: If the marks are not there.
+        ValueError: If the markers are missing.
     """
     return replace_between(path, START, END, flicker_text(found))

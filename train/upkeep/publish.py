@@ -1,4 +1,4 @@
-"""Publish a bundled model with its numbers, card and pictures, or the demo, in one commit each."""
+"""Publish a bundled model with its numbers, card and pictures, or the demo, in one commit."""
 
 import hashlib
 import shutil
@@ -25,24 +25,25 @@ def publish(
     *,
     cards: Path = CARDS,
 ) -> Pushed:
-    """Push a bundled model to the Hub with the card that its metrics.json fills in.
+    """Push a bundled model to the Hub, with its card filled in from metrics.json.
 
     Args:
         name: Registered name.
-        repo_id: "user/repo", or "repo" for the user who is logged in.
+        repo_id: "user/repo", or "repo" for the logged-in user.
         options: How to push.
-        cards: Holds the cards and their template.
+        cards: Folder of the cards and their template.
 
     Returns:
-        The commit, whose hash a registration pins, and whether a card on the Hub was kept.
+        The commit, whose hash can be pinned in the registry, and whether a card on the Hub was
+        kept.
 
     Raises:
         CardError: If the card cannot be filled in.
-        HubError: If the Hub refuses.
+        HubError: If pushing fails.
     """
-    render_card(name, repo_id=repo_id, folder=cards)  # what is wrong with it is said before a push
+    render_card(name, repo_id=repo_id, folder=cards)  # report errors before pushing
     weights = model_info(name).weights
-    assert weights is not None  # or there would be no card
+    assert weights is not None  # checked by render_card()
 
     def write(place: Path, full_id: str) -> None:
         for file in (CONFIG_FILE, WEIGHTS_FILE, METRICS_FILE):
@@ -59,29 +60,29 @@ def publish_space(
     from_checkout: bool = False,
     demo: Path = DEMO,
 ) -> Pushed:
-    """Push the demo to a Space: the folder as it is, with what only the Space's name can tell.
+    """Push the demo's folder to a Space.
 
-    The front matter gets the thumbnail's address, and the Hub's models that the app may load.
+    The URL of the thumbnail, and the Hub repositories of the models, are added to the front matter.
 
     Args:
-        repo_id: "user/space", or "space" for the user who is logged in.
+        repo_id: "user/space", or "space" for the logged-in user.
         options: How to push.
-        from_checkout: Send this checkout's colorzoo along as a wheel, weights included, instead of
-            having the Space install the release that requirements.txt names.
+        from_checkout: Also push a wheel of this checkout, including weights, which the Space
+            installs instead of the release in requirements.txt.
         demo: The demo's folder.
 
     Returns:
         The commit.
 
     Raises:
-        ConfigError: If a private Space shall install a wheel of its own, which its build cannot
-            fetch, or if the wheel cannot be built.
-        HubError: If the Hub refuses.
+        ConfigError: If ``from_checkout`` is used with a private Space, whose build cannot download
+            the wheel, or if the wheel cannot be built.
+        HubError: If pushing fails.
     """
     if from_checkout and options.private:
         raise ConfigError(
-            "A private Space cannot install a wheel from itself: its build has no token. Push it "
-            "public, or without the checkout's wheel once colorzoo is released."
+            "A private Space cannot install a wheel from itself: its build has no token. Make it "
+            "public, or leave out --from-checkout once colorzoo is released."
         )
 
     def write(place: Path, full_id: str) -> None:
@@ -96,7 +97,7 @@ def publish_space(
         if from_checkout:
             wheel = _build_wheel(place)
             digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-            # The digest makes the Space install again when the wheel is another one.
+            # The digest makes the Space reinstall when the wheel has changed.
             address = _address(full_id, wheel.name, options.branch)
             source = f"colorzoo[demo] @ {address}#sha256={digest}"
             path = place / _REQUIREMENTS
@@ -110,7 +111,7 @@ def publish_space(
         options,
         message="Publish the demo",
         repo_type="space",
-        delete_patterns=["*.py", "*.whl"],  # of an older demo
+        delete_patterns=["*.py", "*.whl"],  # from an older version of the demo
     )
 
 
@@ -123,7 +124,7 @@ def _address(repo_id: str, file: str, branch: str | None) -> str:
 def _build_wheel(folder: Path) -> Path:
     """Build this checkout's wheel."""
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     built = subprocess.run(command, cwd=root, capture_output=True, text=True)
     if built.returncode:
         raise ConfigError(f"The wheel cannot be built: {built.stderr.strip()[-300:]}")

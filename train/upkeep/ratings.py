@@ -1,8 +1,8 @@
-"""What a person counted on a sheet of ``python -m train look``: plausible, odd and wrong photos.
+"""Record how many results on a sheet of ``python -m train look`` a person found plausible.
 
-No number tells whether a sky is blue and a face alive. Plausible: one would not look twice. Odd: a
-tint, a spot or a thing left gray that one notices. Wrong: a colour that the thing cannot have. A
-count holds for the weights that were looked at, and is forgotten with them.
+No metric measures whether a sky is blue and a face looks alive. Plausible: nothing is noticeable.
+Odd: a noticeable tint, spot or gray object. Wrong: an object has an impossible colour. Counts are
+only valid for the weights that made the sheet, and are ignored when the weights change.
 """
 
 import hashlib
@@ -17,12 +17,12 @@ EYE_FILE = "eye.json"
 
 @dataclass(frozen=True)
 class Counts:
-    """Photos of one sheet.
+    """Numbers of photos on one sheet.
 
     Attributes:
-        plausible: One would not look twice.
-        odd: Something is noticed: a tint, a spot, a thing left gray.
-        wrong: Something has a colour that it cannot have.
+        plausible: Nothing is noticeable.
+        odd: A tint, a spot or a gray object is noticeable.
+        wrong: An object has an impossible colour.
     """
 
     plausible: int
@@ -30,21 +30,22 @@ class Counts:
     wrong: int
 
     def __str__(self) -> str:
-        """Say it as tables do."""
+        """Format the counts for tables."""
         return f"{self.plausible} / {self.odd} / {self.wrong}"
 
 
 def record(weights: Path, photos: str, counts: Counts) -> None:
-    """Note what was counted beside a model's weights.
+    """Store counts next to a model's weights.
 
     Args:
         weights: The model's weights folder.
-        photos: What was looked at, such as "40 photos of test.tar"; an older count of it goes.
+        photos: Description of the photos, such as "40 photos of test.tar"; older counts with the
+            same description are replaced.
         counts: The counts.
 
     Raises:
         FileNotFoundError: If there are no weights.
-        ValueError: If nothing was counted.
+        ValueError: If all counts are 0, or one is negative.
     """
     if min(asdict(counts).values()) < 0 or not sum(asdict(counts).values()):
         raise ValueError(f"counts are whole numbers from 0, not all 0, got {counts}")
@@ -57,7 +58,7 @@ def record(weights: Path, photos: str, counts: Counts) -> None:
 
 
 def counted(weights: Path) -> dict[str, Counts]:
-    """Give what was counted on these very weights, by what was looked at; nothing if nothing was.
+    """Return the counts for these weights by description of the photos; empty if there are none.
 
     Raises:
         FileNotFoundError: If there are no weights.

@@ -1,4 +1,4 @@
-"""Keep the README's table and picture grid equal to what the bundled weights do."""
+"""Update the README's table and picture for the bundled weights."""
 
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,16 @@ from train.upkeep.ratings import counted
 START, END = "<!-- results: python -m train readme -->\n", "<!-- /results -->"
 GRID = Path("demo") / "zoo.jpg"
 PHOTOS = ("chelsea", "coffee", "rocket", "astronaut")
-# Widest grid, in pixels; GitHub shows it in a column of half that.
+# Largest width of the picture, pixels; GitHub shows it at half of that.
 _GRID_WIDTH = 1500
 
 _COLUMNS = COLUMNS | {"milliseconds": Column("ms a photo", 1, "Milliseconds a photo")}
 
 
 def results_table() -> str:
-    """Render every bundled model's metrics.json as Markdown, beside the gray baseline.
+    """Render the metrics.json of all bundled models, and the gray baseline, as Markdown.
 
-    What an older or shorter metrics.json does not tell is a dash; a column that none has is left
-    out.
+    Values that are missing in some models are shown as a dash; columns without values are left out.
     """
     reports = [
         info.metrics
@@ -36,17 +35,23 @@ def results_table() -> str:
     ]
     if not reports:
         return "No model has been measured yet.\n"
-    # Numbers of other photos have another gray row: they cannot stand in one table.
+    # Scores on other photos have a different gray row, so they need a separate table.
     sets: dict[str, list[dict[str, Any]]] = {}
-    for report in reports:
+    for report in (each for whole in reports for each in by_set(whole)):
         photos = (report["data"], report["photos"], round(report["gray"]["psnr"], 1))
         sets.setdefault(str(photos), []).append(report)
     tables = [f"{table_of(each)}\n\n{_note(each)}\n" for each in sets.values()]
     return "\n".join([*sorted(tables, key=len, reverse=True), *_by_eye()])
 
 
+def by_set(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """Split a metrics.json into one report per set of photos, the main one first."""
+    shared = {key: report[key] for key in ("model", "parameters") if key in report}
+    return [report, *({**shared, **other} for other in report.get("other_sets", ()))]
+
+
 def _by_eye() -> list[str]:
-    """Render what people counted on sheets, best first: a table, or nothing."""
+    """Render the counts by eye, best first, as a list with one table, or an empty list."""
     found = {
         info.name: counts
         for info in map(model_info, list_models(pretrained=True))
@@ -63,7 +68,7 @@ def _by_eye() -> list[str]:
 
 
 def table_of(reports: list[dict[str, Any]]) -> str:
-    """Render metrics.json of the same photos as Markdown: the gray baseline, then by PSNR."""
+    """Render reports on the same photos as Markdown: the gray baseline, then models by PSNR."""
     columns = [key for key in _COLUMNS if any(key in _numbers(report) for report in reports)]
     headings = ["model", "parameters", *(_COLUMNS[key].heading for key in columns)]
     rows = [
@@ -78,7 +83,7 @@ def table_of(reports: list[dict[str, Any]]) -> str:
 
 
 def update_readme(path: Path) -> bool:
-    """Write the table between its marks.
+    """Write the table between its markers.
 
     Args:
         path: The README.
@@ -87,16 +92,16 @@ def update_readme(path: Path) -> bool:
         Whether it changed.
 
     Raises:
-        ValueError: If the marks are not there.
+        ValueError: If the markers are missing.
     """
     return replace_between(path, START, END, results_table())
 
 
 def replace_between(path: Path, start: str, end: str, text: str) -> bool:
-    """Replace the text between two marks of a file; tells whether the file changed.
+    """Replace the text between two markers of a file; return whether the file changed.
 
     Raises:
-        ValueError: If the marks are not there.
+        ValueError: If the markers are missing.
     """
     before = path.read_text(encoding="utf-8")
     head, first, rest = before.partition(start)
@@ -109,7 +114,7 @@ def replace_between(path: Path, start: str, end: str, text: str) -> bool:
 
 
 def draw_grid(path: Path) -> None:
-    """Draw photos of scikit-image's gallery: gray, every model with weights, and the truth."""
+    """Draw photos from scikit-image: gray, coloured by every model with weights, and original."""
     models = {name: load(name) for name in list_models(pretrained=True)}
     tiles: list[tuple[str, Image.Image | np.ndarray]] = []
     for i, photo in enumerate(PHOTOS):
@@ -121,7 +126,7 @@ def draw_grid(path: Path) -> None:
         tiles += [(label if i == len(PHOTOS) - 1 else "", image) for label, image in row.items()]
     columns = len(models) + 2
     tile = min(216, _GRID_WIDTH // columns)
-    # A wide grid is shown smaller, and its labels have to be read all the same.
+    # A wide picture is shown smaller, so its labels have to be larger.
     sheet = contact_sheet(tiles, columns=columns, tile=tile, letters=max(13, columns * tile // 80))
     sheet.save(path, quality=88)
 
@@ -141,10 +146,12 @@ def _note(reports: list[dict[str, Any]]) -> str:
     first = reports[0]
     machines = sorted({report["hardware"] for report in reports if "hardware" in report})
     times = f" Times: {'; '.join(machines)}." if machines else ""
-    words = f"{first['photos']} photos of {first['data']}, {first['protocol']}{times}"
-    return escaped(words)
+    photos = f"{first['photos']} photos of {first['data']}"
+    if "protocol" not in first:  # it is in the note of the main set
+        return f"{photos}, measured in the same way."
+    return escaped(f"{photos}, {first['protocol']}{times}")
 
 
 def escaped(text: str) -> str:
-    """Keep Markdown from taking the stars of L*a*b* for emphasis."""
+    """Escape the stars of L*a*b*, which Markdown would take for emphasis."""
     return text.replace("*", "\\*")

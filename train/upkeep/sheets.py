@@ -1,4 +1,4 @@
-"""Lay photos out for the eye: black and white, what each model makes of them, the truth."""
+"""Draw sheets for judging results by eye: gray, the result of each model, original."""
 
 import random
 from pathlib import Path
@@ -22,20 +22,20 @@ def lay_out(
     seed: int = 0,
     tile: int = 192,
 ) -> tuple[Image.Image, list[str]]:
-    """Draw a sheet with a row a photo, numbered, so that one can count what went wrong.
+    """Draw a sheet with one numbered row per photo, for counting good and bad results.
 
     Args:
-        data: A folder of photos, or a tar archive; black-and-white ones have no other truth.
+        data: A folder or tar archive of photos, which may be black and white.
         models: Registered names, folders or Hub ids; every registered model with weights if None.
-        photos: How many photos, drawn at random.
-        seed: Of the draw: the same ones are drawn for every model and at any time.
+        photos: Number of photos, chosen at random.
+        seed: Seed of the choice; the same seed always gives the same photos.
         tile: Side of a picture, pixels.
 
     Returns:
-        The sheet, and a line for each file that could not be read.
+        The sheet, and one line for each file that could not be read.
 
     Raises:
-        ColorzooError: If there is no photo that can be read, or a model cannot be loaded.
+        ColorzooError: If there is no readable photo, or a model cannot be loaded.
     """
     networks = {
         name: load(name) for name in (list_models(pretrained=True) if models is None else models)
@@ -43,7 +43,7 @@ def lay_out(
     unreadable: list[str] = []
     squares = [metrics.prepare(photo) for photo in read_photos(data, unreadable)]
     if not squares:
-        raise ImageError(f"{data} holds no photo that can be read; name a folder or tar of some")
+        raise ImageError(f"{data} has no readable photo; give a folder or tar of photos")
     drawn = sorted(random.Random(seed).sample(range(len(squares)), min(photos, len(squares))))
     tiles: list[tuple[str, Image.Image | np.ndarray]] = []
     for i in drawn:

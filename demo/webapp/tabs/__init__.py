@@ -1,1 +1,1 @@
-"""One file a tab."""
+"""The tabs, one file each."""

@@ -1,4 +1,4 @@
-"""The third tab: every model's card."""
+"""The third tab: the model cards."""
 
 import inspect
 import json
@@ -14,7 +14,7 @@ _PICTURE = re.compile(r"^!\[[^\]]*\]\([^)]*\)\s*$", re.MULTILINE)
 
 
 def build() -> None:
-    """Lay the tab out."""
+    """Build the tab."""
     names = zoo.model_names()
     name = gr.Radio(names, value=names[0], label="Model", elem_id="card-of")
     text = gr.Markdown(card(names[0]), elem_id="card", container=True)
@@ -24,9 +24,9 @@ def build() -> None:
 
 
 def card(name: str) -> str:
-    """Give a model's card as Markdown.
+    """Return a model's card as Markdown.
 
-    Its pictures are left out: they are on the Hub, and this page asks no other machine.
+    Pictures are removed: they are on the Hub, and this page makes no requests to other machines.
     """
     info = colorzoo.model_info(name)
     text = info.card or _generated(info)
@@ -34,7 +34,7 @@ def card(name: str) -> str:
 
 
 def _generated(info: colorzoo.ModelInfo) -> str:
-    """Write what the registry and the measurements tell, for a model without a card."""
+    """Write a card from the registry and the measurements, for a model without one."""
     about = inspect.getdoc(info.family) or ""
     parts = [f"# {info.name}", f"{info.summary} ({info.year}).", about.partition("\n\nArgs:")[0]]
     if info.config:

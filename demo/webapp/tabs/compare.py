@@ -1,4 +1,4 @@
-"""The first tab: choose a photo, see it coloured by every model, compare, adjust, take it home."""
+"""The first tab: choose a photo, colour it with every model, compare, adjust and download."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from webapp.session import BEFORE, TRUTH, Visit, Wish
 from webapp.tabs.compare_layout import NOTHING, Adjust, Choose, Results, lay_out
 from webapp.theme import problem, status, table, words_of
 
-WORK = "work"  # whatever takes time waits in this queue
-AT_ONCE = 2  # of those jobs run at the same time
+WORK = "work"  # the queue for everything that takes time
+AT_ONCE = 2  # number of its jobs that run at the same time
 
 Updates = dict[Component, Any]
 
@@ -31,7 +31,7 @@ _MOVE_LINE = "(share) => ({__type__: 'update', slider_position: share})"
 
 
 def build() -> tuple[Choose, Adjust]:
-    """Lay the tab out and wire it; the API takes its inputs from the same components."""
+    """Build the tab and connect its events; the API uses the same input components."""
     choose, adjust, results = lay_out()
     _wire(choose, adjust, results)
     return choose, adjust
@@ -59,7 +59,7 @@ def _wire(choose: Choose, adjust: Adjust, results: Results) -> None:
         choose.photo.change, adjust.models.input, adjust.work_size.input,
         *(slider.release for slider in sliders),
     ]  # fmt: skip
-    # Not Gradio's cancels=: in 6.31 it does not reach a run that was started by then().
+    # Not Gradio's cancels=: in 6.31 it does not cancel a run that was started by then().
     gr.on(triggers, desk.begin, asked, page, **light).then(desk.run, asked, page, **heavy)
 
     for choice, pick in ((results.left, desk.pick_left), (results.right, desk.pick_right)):
@@ -91,7 +91,7 @@ def _wire(choose: Choose, adjust: Adjust, results: Results) -> None:
 
 @dataclass(frozen=True)
 class _Desk:
-    """What happens on the page; every method gives the components that change."""
+    """The event handlers of the page; every method returns the components that change."""
 
     adjust: Adjust
     results: Results
@@ -100,17 +100,17 @@ class _Desk:
         self, upload: uploads.Upload, models: list[str], saturation: float, strength: float,
         work_size: int, temperature: float, samples: int, visit: Visit,
     ) -> Updates:  # fmt: skip
-        """Note what is wanted now; a new photo empties the page at once."""
+        """Store the new request; a new photo clears the page at once."""
         wish = _wish(upload, models, saturation, strength, work_size, temperature, samples, visit)
         visit.begin(wish)
-        words = "Waiting for a turn …" if wish.photo else NOTHING
+        words = "Waiting in the queue …" if wish.photo else NOTHING
         return {self.results.line: status(words), **self._present(visit)}
 
     def run(
         self, upload: uploads.Upload, models: list[str], saturation: float, strength: float,
         work_size: int, temperature: float, samples: int, visit: Visit,
     ) -> Iterator[Updates]:  # fmt: skip
-        """Run the models and show each result at once."""
+        """Run the models and show each result as soon as it is ready."""
         wish = _wish(upload, models, saturation, strength, work_size, temperature, samples, visit)
         if upload is None or visit.wish != wish:
             yield self._nothing()
@@ -119,7 +119,7 @@ class _Desk:
             for progress in sessions.colour(visit, wish, upload):
                 words = status(*progress.lines, done=progress.done, total=progress.total)
                 yield {self.results.line: words, **self._present(visit, reduced=True)}
-        except gr.Error as error:  # shown for some seconds on top of the page, and here to stay
+        except gr.Error as error:  # the error popup disappears, so also show it here
             yield {self.results.line: status(words_of(error))}
             raise
         pair = None
@@ -147,7 +147,7 @@ class _Desk:
         return self.pick_right(list(visit.shown())[event.index], visit)
 
     def show_truth(self, wanted: bool, visit: Visit) -> Updates:
-        """Show or hide what the photo's own colours tell."""
+        """Show or hide the photo's own colours and the measurements."""
         visit.truth_shown = wanted
         return self._present(visit)
 
@@ -189,10 +189,10 @@ class _Desk:
         yield {self.results.file: path, self.results.line: status(f"{Path(path).name} is ready.")}
 
     def _nothing(self) -> Updates:
-        return {self.results.line: gr.skip()}  # Gradio takes an empty dictionary for a mistake
+        return {self.results.line: gr.skip()}  # Gradio does not accept an empty dictionary
 
     def _present(self, visit: Visit, *, reduced: bool = False) -> Updates:
-        """Show what there is, the overview's reduced pictures in the slider if need be."""
+        """Show the current state; with ``reduced``, the slider shows the small pictures."""
         results, shown, pair = self.results, visit.shown(), visit.pair()
         left, right = pair or (BEFORE, BEFORE)
         names = visit.pictures() or [BEFORE]
@@ -235,7 +235,7 @@ def _about(name: str, visit: Visit) -> str:
     drawn = "" if seed == zoo.NOT_SAMPLED else f" Sampled with seed {seed}."
     if model in visit.guests:
         commit = visit.guests[model].partition("@")[2]
-        return f"**{name}**: brought from the Hub, commit {commit}.{drawn}"
+        return f"**{name}**: added from the Hub, commit {commit}.{drawn}"
     info = colorzoo.model_info(model)
     return f"**{name}**: {info.summary} ({info.year}).{drawn}"
 
@@ -249,7 +249,7 @@ def _numbers(visit: Visit) -> str:
         if name != TRUTH and (n := tile.numbers)
     ]
     caption = (
-        "Against the photo's own colours, as on the leaderboard: on the central square at "
+        "Compared with the photo's real colours, as on the leaderboard: the central square at "
         f"{SIDE} px. “{BEFORE}” is the photo without colour."
     )
     return table(caption, ("model", "PSNR dB", "SSIM", "CF", "ΔCF"), rows)

@@ -1,4 +1,4 @@
-"""The layout of the first tab; what happens there is in compare.py."""
+"""The layout of the first tab; compare.py has its event handlers."""
 
 import tempfile
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ from webapp import models as zoo
 from webapp.session import BEFORE
 from webapp.theme import status
 
-EXAMPLES = ("coffee", "astronaut", "chelsea", "rocket", "camera")  # all in scikit-image's wheel
+EXAMPLES = ("coffee", "astronaut", "chelsea", "rocket", "camera")  # included in scikit-image
 NOTHING = "No photo yet: choose one, or click an example."
 
 
 @dataclass(frozen=True)
 class Choose:
-    """The photo."""
+    """The component for the photo."""
 
     photo: gr.Image
 
 
 @dataclass(frozen=True)
 class Adjust:
-    """How to colour it, and with what."""
+    """The components for settings and models."""
 
     models: gr.CheckboxGroup
     saturation: gr.Slider
@@ -41,7 +41,7 @@ class Adjust:
 
 @dataclass(frozen=True)
 class Results:
-    """What came of it."""
+    """The components for results."""
 
     line: gr.HTML
     slider: gr.ImageSlider
@@ -59,7 +59,7 @@ class Results:
 
 
 def lay_out() -> tuple[Choose, Adjust, Results]:
-    """Lay the tab out."""
+    """Create the components of the tab."""
     with gr.Row(elem_id="bench"):
         with gr.Column(elem_id="choose"):
             choose = Choose(
@@ -78,7 +78,7 @@ def lay_out() -> tuple[Choose, Adjust, Results]:
 
 
 def _add_examples(photo: gr.Image) -> None:
-    """Offer scikit-image's pictures; Gradio copies the files into its cache and keeps them."""
+    """Add scikit-image's pictures as examples; Gradio copies the files to its cache."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{name}.png" for name in EXAMPLES]
         for path in paths:
@@ -104,16 +104,16 @@ def _lay_out_results() -> Results:
         right = gr.Dropdown([BEFORE], value=BEFORE, label="Right", elem_id="right", min_width=140)
     about = gr.Markdown(elem_classes="quiet", elem_id="about")
     gallery = gr.Gallery(
-        label="Every model: click one to see it large (CF is colourfulness)", columns=4,
+        label="Every result: click one to see it large (CF is colourfulness)", columns=4,
         allow_preview=False, buttons=[], interactive=False, elem_id="gallery",
     )  # fmt: skip
     with gr.Row(elem_id="downloads"):
         png = gr.Button("Download PNG", variant="primary", min_width=120)
-        archive = gr.Button("All of them, as ZIP", min_width=120)
+        archive = gr.Button("Download all (ZIP)", min_width=120)
         sheet = gr.Button("Contact sheet", min_width=120)
     file = gr.DownloadButton("Download", visible="hidden")
     truth = gr.Checkbox(
-        True, label="Show the real colours and how near the models come", visible=False,
+        True, label="Show the real colours and how close the results are", visible=False,
         elem_id="truth",
     )  # fmt: skip
     numbers = gr.HTML(elem_id="numbers")
@@ -127,17 +127,17 @@ def _lay_out_controls() -> Adjust:
     with gr.Accordion("Colours", open=True):
         saturation = gr.Slider(
             0, 2, 1, step=0.05, label="Saturation", elem_id="saturation",
-            info="How strong the colours are: 0 is gray, 1 is what the model says.",
+            info="How strong the colours are: 0 is gray, 1 is what the model chose.",
         )  # fmt: skip
         strength = gr.Slider(
             0, 1, 1, step=0.05, label="Strength", elem_id="strength",
-            info="How much of the result is shown: less lets the original through.",
+            info="How much of the result is shown: lower values mix in the original.",
         )  # fmt: skip
         work_size = gr.Radio(
-            [("own", 0), *((str(size), size) for size in zoo.WORK_SIZES if size)], value=0,
+            [("default", 0), *((str(size), size) for size in zoo.WORK_SIZES if size)], value=0,
             label="Working size, px", elem_id="work-size",
-            info="How closely the models look. Small sees the scene, large sees details and is "
-            "slower. The result always has the photo's size.",
+            info="How closely the models look: a small size favours the scene as a whole, a large "
+            "one favours details and is slower. The result always has the photo's size.",
         )  # fmt: skip
         heated, sampled = (
             ", ".join(name for name in names if zoo.takes(name, option))
@@ -155,12 +155,12 @@ def _lay_out_controls() -> Adjust:
             info=f"For {sampled}: how many other plausible results to show.",
         )  # fmt: skip
     with gr.Accordion("Models", open=False):
-        models = gr.CheckboxGroup(names, value=names, label="Models that run", elem_id="models")
+        models = gr.CheckboxGroup(names, value=names, label="Models to use", elem_id="models")
         repo_id = gr.Textbox(
-            label="Bring your own", placeholder="user/repo", max_lines=1, max_length=120,
+            label="Add a model", placeholder="user/repo", max_lines=1, max_length=120,
             elem_id="repo-id",
             info="A colorzoo model on the Hugging Face Hub (safetensors, at most "
-            f"{hub_models.MAX_BYTES / 1e6:.0f} MB). It joins for this visit only.",
+            f"{hub_models.MAX_BYTES / 1e6:.0f} MB). It is added for this visit only.",
         )  # fmt: skip
         bring = gr.Button("Add")
         brought = gr.HTML(elem_id="brought")

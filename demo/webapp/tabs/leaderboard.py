@@ -1,4 +1,4 @@
-"""The second tab: what was measured on every model, from its metrics.json."""
+"""The second tab: the measurements of all models, from their metrics.json."""
 
 import html
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from webapp.theme import table
 ACCURACIES = {"PSNR dB": "psnr", "AuC %": "auc", "rebalanced AuC %": "auc_rebalanced"}
 GRAY, _MISSING = "gray (ab = 0)", "–"
 
-INTRO = """**Higher is nearer to the truth for ↑, lower for ↓.** The gray row is the photo with no
-colour at all: a cautious model beats it narrowly, a bold one may lose to it. CF tells how colourful
-the results are, ΔCF how far that is from the real photos. Click a column's name to sort."""
+INTRO = """**↑: higher is better. ↓: lower is better.** The gray row is the photo without any
+colour: a cautious model beats it narrowly, a bold one may lose to it. CF is how colourful the
+results are, ΔCF how far that is from the real photos. Click a heading to sort."""
 
 
 def build() -> None:
-    """Lay the tab out."""
+    """Build the tab."""
     reports = _reports()
     if not reports:
         gr.Markdown("No model has been measured yet.")
@@ -39,7 +39,7 @@ def build() -> None:
 
 
 def numbers(reports: dict[str, dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Give heads and rows of the table, the gray row first."""
+    """Return the headings and rows of the table, with the gray row first."""
     keys = [key for key in COLUMNS if _has(reports, key)]
     measured = [f"{COLUMNS[key].heading} {COLUMNS[key].better}".strip() for key in keys]
     heads = ["model", "parameters", *measured, "ms a photo"]
@@ -53,7 +53,7 @@ def numbers(reports: dict[str, dict[str, Any]]) -> tuple[list[str], list[list[st
 
 
 def protocol(reports: dict[str, dict[str, Any]]) -> list[str]:
-    """Say how the numbers were measured, once if it is the same for all."""
+    """Describe how the numbers were measured, only once if it is the same for all models."""
     told: dict[str, list[str]] = {}
     for name, report in reports.items():
         words = f"{report['photos']} photos of {report['data']}. {report['protocol']}"
@@ -89,7 +89,7 @@ _RADIUS = 14  # px, of the largest model
 
 @dataclass(frozen=True)
 class _Axis:
-    """Values on a line of the chart, in pixels."""
+    """An axis of the chart: maps values to pixels."""
 
     low: float
     high: float
@@ -119,7 +119,7 @@ def draw(accuracy: str) -> str:
     gray = next(iter(reports.values()))["gray"]
     points = {name: (r["scores"]["cf"], r["scores"][key]) for name, r in reports.items()}
     points[GRAY] = (gray["cf"], gray[key])
-    real = gray["delta_cf"]  # gray has no colourfulness: its distance is what real photos have
+    real = gray["delta_cf"]  # gray has CF 0, so its distance is the CF of real photos
     values = [y for _, y in points.values()]
     margin = 0.12 * (max(values) - min(values)) or 1.0
     across = _Axis(-2, 1.08 * max(real, *(x for x, _ in points.values())), _LEFT, _WIDTH - _RIGHT)
@@ -151,7 +151,7 @@ def draw(accuracy: str) -> str:
 
 
 def _frame(across: _Axis, up: _Axis, real: float, accuracy: str) -> str:
-    """Draw the grid, the axes' names and where real photos are."""
+    """Draw the grid, the names of the axes, and the line for real photos."""
     faint = 'stroke="currentColor" stroke-opacity=".2"'
     parts = [
         f'<path d="M{across(x):.1f} {up.start}V{up.end}" {faint}/>'
@@ -176,20 +176,20 @@ def _frame(across: _Axis, up: _Axis, real: float, accuracy: str) -> str:
 
 
 def _place(points: dict[str, tuple[float, float]], right: float) -> dict[str, tuple[float, float]]:
-    """Put every label beside its point, where it covers neither a point nor another label.
+    """Place each label next to its point, without covering other points or labels.
 
     Args:
-        points: Their centres.
-        right: Where labels have to end.
+        points: The centres of the points.
+        right: Labels must end before this x coordinate.
 
     Returns:
-        The middle of each label's foot.
+        The bottom centre of each label.
     """
     taken = [(x - _RADIUS, y - _RADIUS, x + _RADIUS, y + _RADIUS) for x, y in points.values()]
     placed: dict[str, tuple[float, float]] = {}
     for name, (x, y) in sorted(points.items(), key=lambda item: item[1][1]):
         length, beside = 7.5 * len(name), _RADIUS + 4
-        boxes = [  # right, left, above, below, then ever further below
+        boxes = [  # right, left, above, then further and further below
             (x + beside, y - 8, x + beside + length, y + 8),
             (x - beside - length, y - 8, x - beside, y + 8),
             (x - length / 2, y - beside - 16, x + length / 2, y - beside),
