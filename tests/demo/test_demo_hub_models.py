@@ -20,7 +20,7 @@ def offered(tmp_path):
         "ann/pickle": ({"config.json": config, "pytorch_model.bin": b"x"}, "only as a pickle"),
         "ann/odd": ({**files, "config.json": config.replace(b"2", b"3", 1)}, "does not fit"),
         "ann/large": ({**files, "config.json": b" " * 2_000_000}, "more than the limit of 1 MB"),
-        "ann/nothing": ({"config.json": config}, "holds no model.safetensors"),
+        "ann/nothing": ({"config.json": config}, "has no model.safetensors"),
         "ann/missing": (None, "has no repository ann/missing"),
         "../../etc": (None, "is not a Hub id"),
     }

@@ -45,7 +45,7 @@ def test_the_other_tabs(page):
     page.locator("#card-of").get_by_role("radio", name="unet-bins", exact=True).check()
     page.locator("#card").get_by_role("heading", name="unet-bins").wait_for()
     go_to(page, "Developers")
-    page.locator("pre", has_text="colorzoo.load()").wait_for(state="visible")
+    page.locator("pre", has_text="one call, the default model").wait_for(state="visible")
 
 
 def test_the_leaderboard_can_be_sorted(page):
