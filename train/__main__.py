@@ -26,7 +26,7 @@ from train.recipe import (
     with_options,
 )
 from train.recipes import find_recipe
-from train.run import Device, Memory, Metric, Precision, Run
+from train.run_settings import Device, Memory, Metric, Precision, Run
 from train.upkeep import flicker
 from train.upkeep.cards import renew_cards
 from train.upkeep.publish import publish, publish_space
@@ -236,7 +236,7 @@ def choose_command(
     aged: Annotated[bool, typer.Option("--aged", help="Make the photos look old.")] = False,
 ) -> None:
     """Measure all combinations of other settings with the same weights, compared with gray."""
-    from train.choose import choose, combine  # as above
+    from train.choose_settings import choose, combine  # as above
 
     answers = combine(work_size or (), temperature or (), mix or (), saturation or ())
     try:

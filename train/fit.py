@@ -28,10 +28,10 @@ from colorzoo.errors import ConfigError
 from colorzoo.hub.checkpoint import BUNDLED_CARD_FILE, METRICS_FILE
 from colorzoo.hub.mixin import save_weights
 from train.data.loaders import PhotoData
+from train.initial_weights import initialise
 from train.recipe import Recipe
 from train.report import draw_curves, draw_sheet
-from train.run import Device, Run
-from train.start import initialise
+from train.run_settings import Device, Run
 from train.upkeep.ratings import EYE_FILE
 
 _CHECKPOINT_EVERY = timedelta(minutes=5)

@@ -22,9 +22,9 @@ from colorzoo.ab_bins import (
     square,
 )
 from colorzoo.color import lab_to_rgb
-from colorzoo.models._timm import build_encoder
+from colorzoo.models._timm import Normalization, build_encoder
+from train.initial_weights import load_imagenet
 from train.recipe import LossName, TermName
-from train.start import load_imagenet
 
 # The 5 bins nearest to a colour are always among the 24 nearest to the centre of its square.
 # Computing all 313 distances for every pixel would take a third of the training time.
@@ -156,6 +156,7 @@ class PerceptualLoss(nn.Module):
     def __init__(self, weights: str | None = None) -> None:
         """Build the encoder, which is frozen."""
         super().__init__()
+        self.normalize = Normalization("mobilenetv2_100")
         self.encoder, _ = build_encoder("mobilenetv2_100", (2, 4, 8, 16), same_padding=True)
         load_imagenet(self.encoder, "mobilenetv2_100", weights or "imagenet")
         self.encoder.requires_grad_(requires_grad=False)
@@ -163,8 +164,9 @@ class PerceptualLoss(nn.Module):
     def forward(self, predicted: Tensor, truth: Tensor) -> Tensor:
         """Compare (N, 3, H, W) L*a*b*; return the mean squared distance over strides, 0 to 4."""
         self.encoder.eval()  # always use the batch norm statistics of ImageNet
+        mean, std = self.normalize.mean, self.normalize.std
         seen = [
-            self.encoder(2 * lab_to_rgb(lab, gamut="desaturate") - 1)
+            self.encoder((lab_to_rgb(lab, gamut="desaturate") - mean) / std)
             for lab in (predicted, truth.detach())
         ]
         distances = [

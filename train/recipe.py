@@ -35,7 +35,7 @@ class Objective:
     loss: LossName
     terms: tuple[tuple[TermName, float], ...] = ()
     term_weights: str | None = None
-    module: ClassVar[str] = "train.module:ColorizerModule"
+    module: ClassVar[str] = "train.lightning_module:ColorizerModule"
     strategy: ClassVar[str] = "ddp"
     schedules: ClassVar[tuple[str, ...]] = ("cosine", "plateau")
 
@@ -74,7 +74,7 @@ class Adversarial(Objective):
     r1_weight: float = 0.0
     learning_rate: float = 2e-4
     width: int = 64
-    module: ClassVar[str] = "train.adversarial:AdversarialModule"
+    module: ClassVar[str] = "train.gan_module:AdversarialModule"
     strategy: ClassVar[str] = "ddp_find_unused_parameters_true"  # one network at a time
     schedules: ClassVar[tuple[str, ...]] = ("cosine",)  # not by validation loss
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from colorzoo.colorizer import Colorizer
 from colorzoo.gallery import contact_sheet
-from train.module import to_bytes
+from train.lightning_module import to_bytes
 
 _PANELS = {
     "loss": ("train_loss", "val_loss"),

@@ -13,9 +13,9 @@ from train.data.loaders import MemoryData
 from train.data.photos import Photos, read_photos
 from train.data.sources import open_data
 from train.fit import configuring, fast_precision, moving_average
+from train.initial_weights import initialise
 from train.recipe import Recipe
-from train.run import Device, Metric
-from train.start import initialise
+from train.run_settings import Device, Metric
 
 _BATCH_SIZES = (8, 16, 32, 64)
 _RATES = (1e-4, 1e-2)

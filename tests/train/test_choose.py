@@ -11,7 +11,7 @@ import colorzoo
 from colorzoo.errors import ConfigError, ImageError
 from colorzoo.evaluation import metrics
 from colorzoo.evaluation.report import evaluate_model
-from train.choose import Answer, age, choose, combine
+from train.choose_settings import Answer, age, choose, combine
 
 
 @pytest.fixture(scope="module")

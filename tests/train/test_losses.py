@@ -12,7 +12,7 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab, to_uint8
 from colorzoo.errors import WeightsError
 from colorzoo.evaluation.metrics import colorfulness
 from colorzoo.models._timm import build_encoder
-from train.adversarial import (
+from train.gan_module import (
     PatchDiscriminator,
     discriminator_loss,
     generator_loss,

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from colorzoo.color import rgb_to_lab
-from train.adversarial import AdversarialModule
 from train.data.loaders import PhotoData
+from train.gan_module import AdversarialModule
+from train.lightning_module import ColorizerModule
 from train.losses import BinsLoss, ColorfulnessLoss
-from train.module import ColorizerModule
 from train.recipe import Adversarial, Objective
 from train.recipes import find_recipe
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 import colorzoo
-from train.module import ColorizerModule
+from train.lightning_module import ColorizerModule
 from train.recipe import (
     Adversarial,
     Objective,

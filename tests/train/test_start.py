@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 
 import colorzoo
 from colorzoo.errors import WeightsError
-from train.start import initialise
+from train.initial_weights import initialise
 
 
 def test_encoders_start_from_a_file(tmp_path):

@@ -18,7 +18,7 @@ from colorzoo.evaluation.metrics import prepare
 from train.data.photos import Photos, _kept_at, _to_lab, random_crops, read_photos
 from train.data.sources import Source, Tally, iter_photos, open_data
 from train.recipe import Recipe
-from train.run import Memory
+from train.run_settings import Memory
 
 # Largest share of the free memory for photos, and the number of photos that it is estimated from.
 _SHARE, _SAMPLE = 0.4, 64

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from colorzoo.prediction import each_part
-from train.module import ColorizerModule, full_precision
+from train.lightning_module import ColorizerModule, full_precision
 from train.recipe import Adversarial, Recipe
 
 # ab is divided by this for the discriminator and the L1 term, to a range of about [-1, 1].

@@ -21,7 +21,7 @@ from colorzoo.imaging.read import read_photo
 from colorzoo.options import Options
 from colorzoo.registry import create_model
 from train.degrade import degrade
-from train.module import to_bytes
+from train.lightning_module import to_bytes
 
 
 @dataclass(frozen=True)
