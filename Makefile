@@ -47,12 +47,12 @@ screenshots: .venv/.test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
 .venv/.demo: pyproject.toml | .venv/bin/uv
-	@echo "Setting up .venv, once: a minute or some, most of it PyTorch ..."
+	@echo "Setting up .venv, once: about a minute, most of it for PyTorch ..."
 	$(INSTALL) '.[demo]'
 	touch $@
 
 .venv/.test: pyproject.toml | .venv/bin/uv
-	@echo "Setting up .venv for tests, once: a minute or some, most of it PyTorch ..."
+	@echo "Setting up .venv for tests, once: about a minute, most of it for PyTorch ..."
 	$(INSTALL) '.[test]'
 	touch $@ .venv/.demo
 

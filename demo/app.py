@@ -74,6 +74,8 @@ def _is_free(host: str, port: int) -> bool:
 def main() -> None:
     """Serve the page at HOST and PORT, or else at the defaults of Gradio."""
     port = os.environ.get("PORT")
+    if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        sys.exit(f"PORT must be a whole number from 1 to 65535, got {port!r}.")
     if port and not _is_free(os.environ.get("HOST") or "127.0.0.1", int(port)):
         sys.exit(f"Port {port} is in use: set PORT={int(port) + 1} to use another one.")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # handle it like Ctrl-C

@@ -67,6 +67,11 @@ def save_image(image: Image.Image, path: str | os.PathLike[str], *, quality: int
         ImageError: If the suffix is unknown, the quality is out of range, or the file cannot be
             encoded or written. An existing file is then left unchanged.
     """
+    if not isinstance(image, Image.Image):
+        raise ImageError(
+            f"{Path(path).name}: expected a PIL image to save, got {type(image).__name__}; the "
+            "results of colorize() are PIL images"
+        )
     with _encoding(Path(path).name, quality) as file_format:
         # If the path is a link, replace the file that it points to.
         with whole_file(Path(os.path.realpath(Path(path).expanduser()))) as stream:

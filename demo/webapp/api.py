@@ -181,8 +181,12 @@ def _run(
     photo = uploads.read(image)
     try:
         sampled = [replace(settings, seed=each) for each in zoo.seeds(samples)[1:]]
-        for name in names:
-            colorzoo.model_info(name)  # no folders, Hub ids or models that visitors added
+        if not names:
+            raise colorzoo.ConfigError("Choose at least one model; /models lists them.")
+        for name in names:  # no folders, Hub ids or models that visitors added
+            if name not in zoo.model_names():
+                known = ", ".join(zoo.model_names())
+                raise colorzoo.ConfigError(f"There is no model named {name!r} here, only {known}.")
         if len(names) == 1:  # with several models, each ignores what it does not support
             zoo.get_model(names[0]).check(**settings.options)
     except (colorzoo.ColorzooError, TypeError, ValueError) as error:

@@ -144,3 +144,11 @@ def test_a_port_that_is_taken_is_told_in_a_line(monkeypatch):
         with pytest.raises(SystemExit) as stopped:
             app.main()
     assert stopped.value.code == f"Port {port} is in use: set PORT={port + 1} to use another one."
+
+
+@pytest.mark.parametrize("port", ["abc", "0", "99999", "-1", "８０"])
+def test_a_port_that_is_none_is_told_in_a_line(monkeypatch, port):
+    monkeypatch.setenv("PORT", port)
+    with pytest.raises(SystemExit) as stopped:
+        app.main()
+    assert stopped.value.code == f"PORT must be a whole number from 1 to 65535, got {port!r}."

@@ -74,6 +74,11 @@ def test_only_registered_models_run(client, deep_photo, name):
             client.predict(gradio_client.handle_file(deep_photo), value, 1.0, api_name=call)
 
 
+def test_an_empty_list_of_models_is_refused(client, deep_photo):
+    with pytest.raises(Exception, match="Choose at least one model"):
+        client.predict(gradio_client.handle_file(deep_photo), [], api_name="/compare")
+
+
 @pytest.mark.parametrize(
     "settings",
     [

@@ -201,3 +201,10 @@ def test_link_and_permissions_survive_a_rewrite(tmp_path):
     assert link.is_symlink()
     assert real.stat().st_mode & 0o777 == 0o600
     np.testing.assert_array_equal(read_photo(real).rgb, PIXELS)
+
+
+def test_what_is_no_pil_image_is_refused(tmp_path, coffee):
+    for wrong in ("photo.jpg", coffee):
+        with pytest.raises(ImageError, match=r"x\.png: expected a PIL image to save, got"):
+            save_image(wrong, tmp_path / "x.png")
+    assert not list(tmp_path.iterdir())
