@@ -65,6 +65,8 @@ def test_a_run_that_ends_badly_leaves_no_server(tmp_path, end):
         [sys.executable, *command],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        # Shells start background jobs with Ctrl-C ignored, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     try:
         wait_until((tmp_path / "place.txt").exists)

@@ -28,6 +28,7 @@ from train.upkeep.cards import (
     usage,
     write_card,
 )
+from train.upkeep.readme import by_set
 
 TRAINED = colorzoo.list_models(pretrained=True)
 
@@ -44,12 +45,14 @@ def test_cards_can_be_filled_in(name):
     head, text = yaml.safe_load(card.content.split("---")[1]), card.text
     assert (head["library_name"], head["pipeline_tag"]) == ("colorzoo", "image-to-image")
     assert head["license"] and head["datasets"] and "image-colorization" in head["tags"]
-    values = {
-        metric["type"]: metric["value"]
+    by_data = {
+        result["dataset"]["name"]: {each["type"]: each["value"] for each in result["metrics"]}
         for result in head["model-index"][0]["results"]
-        for metric in result["metrics"]
     }
-    assert values == {key: report["scores"][key] for key in values} and "psnr" in values
+    sets = {f"{each['photos']} photos of {each['data']}": each for each in by_set(report)}
+    assert by_data.keys() == sets.keys()
+    for data, values in by_data.items():
+        assert values == {key: sets[data]["scores"][key] for key in values} and "psnr" in values
     for part in (
         "gray (ab = 0)",
         report["protocol"].replace("*", "\\*"),

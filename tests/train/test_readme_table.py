@@ -62,6 +62,25 @@ def test_what_a_report_does_not_tell_is_a_dash(monkeypatch, tmp_path):
     assert table() == ["No model has been measured yet."]
 
 
+def test_other_sets_have_a_table_of_their_own(monkeypatch, tmp_path):
+    scores = {"psnr": 23.0, "ssim": 0.93, "cf": 17.0, "delta_cf": 26.0, "auc": 89.0}
+    people = {"data": "people.tar", "photos": 4, "scores": scores | {"psnr": 25.5}}
+    people["gray"] = scores | {"psnr": 22.0}
+    report = {
+        "model": "unet", "parameters": 9_000, "photos": 9, "data": "d", "protocol": "p.",
+        "gray": scores, "scores": scores, "other_sets": [people],
+    }  # fmt: skip
+    info = SimpleNamespace(name="unet", weights=tmp_path, metrics=report)
+    monkeypatch.setattr(readme, "list_models", lambda pretrained: ["unet"])
+    monkeypatch.setattr(readme, "model_info", lambda name: info)
+    text = results_table()
+    first, second = text.split("| model |")[1:]
+    assert "| `unet` | 9.0K | 23.00 |" in first and "9 photos of d, p." in first
+    assert "| `unet` | 9.0K | 25.50 |" in second and "| gray (ab = 0) |  | 22.00 |" in second
+    assert "4 photos of people.tar, measured in the same way." in second
+    assert [each["data"] for each in readme.by_set(report)] == ["d", "people.tar"]
+
+
 def test_the_grid_of_seven_models_can_be_read(monkeypatch, tmp_path):
     names = ["autoencoder", *(f"resnet34-bin{i}" for i in range(6))]
     tint = SimpleNamespace(

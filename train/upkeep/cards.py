@@ -188,6 +188,7 @@ def _metadata(info: ModelInfo, report: dict[str, Any], given: dict[str, Any]) ->
             task_name="Image colorization",
             dataset_type="photos",
             dataset_name=f"{each['photos']} photos of {each['data']}",
+            dataset_config=each["data"],  # results with the same one are merged
             metric_type=key,
             metric_name=column.name,
             metric_value=each["scores"][key],

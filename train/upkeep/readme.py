@@ -40,8 +40,10 @@ def results_table() -> str:
     for report in (each for whole in reports for each in by_set(whole)):
         photos = (report["data"], report["photos"], round(report["gray"]["psnr"], 1))
         sets.setdefault(str(photos), []).append(report)
-    tables = [f"{table_of(each)}\n\n{_note(each)}\n" for each in sets.values()]
-    return "\n".join([*sorted(tables, key=len, reverse=True), *_by_eye()])
+    # Main sets come before others, which have no protocol of their own, and large tables first.
+    ranked = sorted(sets.values(), key=lambda each: ("protocol" not in each[0], -len(each)))
+    tables = [f"{table_of(each)}\n\n{_note(each)}\n" for each in ranked]
+    return "\n".join([*tables, *_by_eye()])
 
 
 def by_set(report: dict[str, Any]) -> list[dict[str, Any]]:
