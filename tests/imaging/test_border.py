@@ -30,7 +30,7 @@ def as_rgb(gray):
 
 @pytest.mark.parametrize("level", [0, 128, 200, 255])
 @pytest.mark.parametrize("margins", [(40, 40, 40, 40), (10, 80, 30, 15)])
-@pytest.mark.parametrize("grain", [0.0, 4.0])
+@pytest.mark.parametrize("grain", [0.0, 4.0, 6.0])
 def test_a_mount_is_found(photo, level, margins, grain):
     sheet = mounted(photo, level, margins, grain=grain)
     left, top, right, bottom = content_box(as_rgb(sheet))
