@@ -188,20 +188,22 @@ def _refuse_more_than_lightness(model: Colorizer) -> None:
     Raises:
         ConfigError: If it is not, so a graph cannot express it.
     """
-    name, stride = model.architecture, model.stride
-    with torch.inference_mode():
-        output = model(
-            torch.zeros(1, 1, 4 * stride, 4 * stride, device=model.device).to(model.dtype)
-        )
     reason = None
     if model.network_options:
         reason = f"its network needs {', '.join(sorted(model.network_options))} besides lightness"
     elif type(model).infer is not Colorizer.infer:
         reason = "its network runs several times for one picture"
-    elif isinstance(output, dict):
-        reason = f"its network returns several tensors ({', '.join(output)})"
+    else:
+        side = 4 * model.stride
+        blank = torch.zeros(1, 1, side, side, device=model.device, dtype=model.dtype)
+        with torch.inference_mode():
+            output = model(blank)
+        if isinstance(output, dict):
+            reason = f"its network returns several tensors ({', '.join(output)})"
     if reason:
-        raise ConfigError(f"{name} cannot be exported to ONNX: {reason}. Use it with PyTorch.")
+        raise ConfigError(
+            f"{model.architecture} cannot be exported to ONNX: {reason}. Use it with PyTorch."
+        )
 
 
 def _graph(model: Colorizer) -> bytes:

@@ -39,13 +39,13 @@ def content_box(rgb: np.ndarray) -> Box:
     flat = np.abs(gray - level) <= np.clip(3 * deviation, *_TOLERANCE)
     height, width = gray.shape
     spans = []
-    for lines, side in ((flat, height), (flat.T, width)):
+    for lines in (flat, flat.T):
         is_border = lines.mean(axis=1) >= _SHARE
         inside = np.flatnonzero(~is_border)
         if not len(inside):
             return WHOLE
-        spans.append((inside[0], inside[-1] + 1, side))
-    (top, bottom, _), (left, right, _) = spans
+        spans.append((inside[0], inside[-1] + 1))
+    (top, bottom), (left, right) = spans
     widths = (top / height, 1 - bottom / height, left / width, 1 - right / width)
     is_large = bottom - top >= _LEAST_INSIDE * height and right - left >= _LEAST_INSIDE * width
     if min(widths) < _SMALLEST or not is_large:

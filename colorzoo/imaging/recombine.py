@@ -76,11 +76,16 @@ def merge_in_box(rgb: np.ndarray, small: Tensor, ab: Tensor, box: Box) -> np.nda
     """
     if box == WHOLE:
         return merge_ab(rgb, small, ab)
-    nothing = torch.zeros(1, 3, 4, 4, device=small.device)
-    merged = merge_ab(rgb, nothing[:, :1], nothing[:, 1:])
+    merged = without_colour(rgb)
     inside = pixels_of(box, rgb.shape)
     merged[inside] = merge_ab(np.ascontiguousarray(rgb[inside]), small, ab)
     return merged
+
+
+def without_colour(rgb: np.ndarray) -> np.ndarray:
+    """Return (H, W, 3) uint8 in black and white, with the same lightness."""
+    nothing = torch.zeros(1, 3, 4, 4)
+    return merge_ab(rgb, nothing[:, :1], nothing[:, 1:])
 
 
 def merge_exactly(rgb: np.ndarray, small: Tensor, ab: Tensor) -> np.ndarray:

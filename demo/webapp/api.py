@@ -183,10 +183,12 @@ def _run(
         sampled = [replace(settings, seed=each) for each in zoo.seeds(samples)[1:]]
         if not names:
             raise colorzoo.ConfigError("Choose at least one model; /models lists them.")
+        known = zoo.model_names()
         for name in names:  # no folders, Hub ids or models that visitors added
-            if name not in zoo.model_names():
-                known = ", ".join(zoo.model_names())
-                raise colorzoo.ConfigError(f"There is no model named {name!r} here, only {known}.")
+            if name not in known:
+                raise colorzoo.ConfigError(
+                    f"There is no model named {name!r} here, only {', '.join(known)}."
+                )
         if len(names) == 1:  # with several models, each ignores what it does not support
             zoo.get_model(names[0]).check(**settings.options)
     except (colorzoo.ColorzooError, TypeError, ValueError) as error:

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from gradio.utils import get_upload_folder
 from PIL import Image
 
 import colorzoo
 from colorzoo.imaging.kind import Kind
 from colorzoo.imaging.read import Photo
-from colorzoo.imaging.recombine import merge_ab
+from colorzoo.imaging.recombine import without_colour
 from colorzoo.imaging.write import to_pil
 from webapp.theme import problem
 
@@ -64,5 +63,4 @@ def original(photo: Photo, kind: Kind) -> Image.Image:
     """Return the photo before colouring: in black and white if it was in colour."""
     if kind != "colour":
         return to_pil(photo.rgb, photo)
-    nothing = torch.zeros(1, 3, 4, 4)
-    return to_pil(merge_ab(photo.rgb, nothing[:, :1], nothing[:, 1:]), photo)
+    return to_pil(without_colour(photo.rgb), photo)
