@@ -1,5 +1,6 @@
 from ._version import __version__ as __version__
 from .colorizer import Colorizer as Colorizer
+from .deep import render_deep as render_deep
 from .defaults import DEFAULT_MODEL as DEFAULT_MODEL
 from .errors import ColorzooError as ColorzooError
 from .errors import ConfigError as ConfigError
@@ -13,6 +14,7 @@ from .gallery import compare as compare
 from .gallery import contact_sheet as contact_sheet
 from .imaging.read import Photo as Photo
 from .imaging.read import read_photo as read_photo
+from .imaging.write import save_deep as save_deep
 from .imaging.write import save_image as save_image
 from .loading import colorize as colorize
 from .loading import load as load

@@ -32,6 +32,8 @@ def whole_file(target: Path) -> Iterator[BinaryIO]:
         try:
             yield stream
             stream.flush()
+            # Without it, a power cut soon after the rename can leave an empty file.
+            os.fsync(stream.fileno())
             # Some network disks report that they are full only when a file is closed.
             os.close(os.dup(stream.fileno()))
             if target.exists():
@@ -49,7 +51,7 @@ def whole_file(target: Path) -> Iterator[BinaryIO]:
             os.unlink(lock.lock_file)
 
 
-def write_whole(target: Path, data: bytes) -> None:
+def write_whole(target: Path, data: bytes | memoryview) -> None:
     """Write a file atomically; an existing file is replaced.
 
     Raises:

@@ -41,8 +41,8 @@ class Colorizer(nn.Module, HubMixin):
     Examples:
         >>> model = colorzoo.load("unet-bins")
         >>> sorted(model.options)
-        ['seed', 'temperature']
-        >>> model.colorize("photo.jpg", seed=3, temperature=0.4).size
+        ['seed', 'temperature', 'vividness']
+        >>> model.colorize("photo.jpg", seed=3, vividness=0.8).size
         (600, 400)
 
     Attributes:
@@ -50,7 +50,7 @@ class Colorizer(nn.Module, HubMixin):
         network_options: Options that change the network's output, such as "hints". They are passed
             to ``infer``. Caches of predictions must include them in their keys.
         render_options: Options that change the colours without running the network again, such as
-            "temperature". They are passed to ``to_ab``.
+            "vividness". They are passed to ``to_ab``.
         architecture: The name under which the model is registered.
         work_size: Short side of the network's input, pixels.
     """
@@ -203,7 +203,7 @@ class Colorizer(nn.Module, HubMixin):
             work_size: Short side of the network's input, pixels; the model's default if None.
             max_pixels: Largest width * height to accept.
             options: The :class:`colorzoo.Options` that this model supports: ``seed``,
-                ``temperature``, ``steps``, ``hints``, ``reference``.
+                ``vividness``, ``temperature``, ``steps``, ``hints``, ``reference``.
 
         Returns:
             An image of the input's size, mode RGB, or RGBA if the input has alpha. Its ``info``

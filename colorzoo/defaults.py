@@ -4,4 +4,4 @@
 MAX_PIXELS: int = 80_000_000
 
 
-DEFAULT_MODEL = "mobilenetv2-bins"
+DEFAULT_MODEL = "efficientnet-bins"

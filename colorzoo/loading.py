@@ -1,7 +1,7 @@
 """Load trained models by name, from a folder or from the Hub."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -154,15 +154,17 @@ def _load_weights(
 ) -> Colorizer:
     """Load a model by the rules of ``load``, on the CPU in float32."""
     wants_hub = source == "hub" or revision is not None
+    builder = _builder
     if not _is_path(name) and "/" not in str(name):
-        name = model_info(str(name)).name  # look it up once, so that a former name warns once
+        info = model_info(str(name))  # look it up once, so that a former name warns once
+        name, builder = info.name, partial(_builder, settings=info if info.weights_of else None)
     folder = None if wants_hub and not _is_path(name) else local_folder(name)
     if folder is not None:
         if wants_hub:
             raise ConfigError(
                 f"{name} is a folder: leave out revision and source='hub', which are for the Hub."
             )
-        return load_model(Folder(folder), _builder)[1]
+        return load_model(Folder(folder), builder)[1]
     repo_id, pinned = str(name), None
     if "/" not in repo_id:
         info = model_info(repo_id)
@@ -181,7 +183,7 @@ def _load_weights(
         cache_dir=cache_dir,
         local_files_only=local_files_only,
     )
-    return load_model(repo, _builder)[1]
+    return load_model(repo, builder)[1]
 
 
 def local_folder(name: str | Path) -> Path | None:
@@ -239,8 +241,12 @@ def _to_device(model: Colorizer, device: str | torch.device, dtype: torch.dtype)
         ) from error
 
 
-def _builder(config: Config) -> Callable[[], Colorizer]:
+def _builder(config: Config, *, settings: ModelInfo | None = None) -> Callable[[], Colorizer]:
     """Return a function that builds the network described by a config.json.
+
+    Args:
+        config: The config.json.
+        settings: A registered model that uses these weights with other keywords.
 
     Raises:
         ConfigError: If the architecture is not registered.
@@ -256,7 +262,9 @@ def _builder(config: Config) -> Callable[[], Colorizer]:
 
     def build() -> Colorizer:
         try:
-            return create_model(info.name, **config.keywords)
+            if settings is None:
+                return create_model(info.name, **config.keywords)
+            return create_model(settings.name, **{**config.keywords, **settings.config})
         except ConfigError as error:
             raise ConfigError(f"{error} ({config.path}; {config.origin}.)") from error
 

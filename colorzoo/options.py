@@ -1,4 +1,4 @@
-"""The options that some models support: seed, temperature, steps, hints and reference.
+"""The options that some models support: seed, vividness, temperature, steps, hints, reference.
 
 Every method that colours takes them as keywords. A model declares which of them it supports in
 ``network_options`` and ``render_options``; callers must not check the class of the model.
@@ -48,7 +48,7 @@ class Hint:
     def __post_init__(self) -> None:
         """Check the values."""
         for name, value, low in (("x", self.x, 0), ("y", self.y, 0), ("radius", self.radius, 0)):
-            if not _is_number(value) or value < low:
+            if not is_number(value) or value < low:
                 raise ConfigError(
                     f"a hint's {name} must be a number of pixels from {low}, got {value!r}"
                 )
@@ -81,12 +81,14 @@ class Options(TypedDict, total=False):
     """Options of the methods that colour. None means the model's default.
 
     Examples:
-        >>> options: colorzoo.Options = {"seed": 3, "temperature": 0.4}
+        >>> options: colorzoo.Options = {"seed": 3, "vividness": 0.8}
         >>> image = colorzoo.colorize("photo.jpg", model="unet-bins", **options)
 
     Attributes:
         seed: Selects one of several plausible results, 0 to 2**63 - 1; the same seed always gives
             the same colours.
+        vividness: From 0, careful and muted, to 1, as colourful as photos are on average but more
+            often wrong.
         temperature: T of the annealed mean over colour bins, above 0: low is vivid but blotchy, 1
             is smooth but muted.
         steps: Number of sampling steps, 1 to 1000; more take longer.
@@ -96,6 +98,7 @@ class Options(TypedDict, total=False):
     """
 
     seed: int | None
+    vividness: float | None
     temperature: float | None
     steps: int | None
     hints: Sequence[Hint] | None
@@ -129,6 +132,8 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
                 _check_whole("seed", value, 0, MAX_SEED)
             case "steps":
                 _check_whole("steps", value, 1, MAX_STEPS)
+            case "vividness":
+                check_vividness(value)
             case "temperature":
                 check_temperature(value)
             case "hints":
@@ -142,12 +147,24 @@ def check_temperature(temperature: float) -> float:
     Raises:
         ConfigError: If it is not a finite number above 0.
     """
-    if not _is_number(temperature) or not temperature > 0:
+    if not is_number(temperature) or not temperature > 0:
         raise ConfigError(f"temperature must be above 0, got {temperature!r}")
     return float(temperature)
 
 
-def _is_number(value: Any) -> bool:
+def check_vividness(vividness: float) -> float:
+    """Return a position of the dial as a float.
+
+    Raises:
+        ConfigError: If it is not a number from 0 to 1.
+    """
+    if not is_number(vividness) or not 0 <= vividness <= 1:
+        raise ConfigError(f"vividness must be between 0 and 1, got {vividness!r}")
+    return float(vividness)
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a finite number that fits a float; True and "1" are not."""
     try:
         return not isinstance(value, bool | str | bytes) and math.isfinite(value)
     except (TypeError, OverflowError):  # a whole number can be too large for a float

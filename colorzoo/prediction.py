@@ -18,7 +18,7 @@ class Prediction:
     Examples:
         >>> model, photo = colorzoo.load("unet-bins"), colorzoo.read_photo("photo.jpg")
         >>> prediction = model.predict(photo)  # the network runs once
-        >>> images = [model.render(photo, prediction, temperature=t) for t in (0.3, 1.0)]
+        >>> images = [model.render(photo, prediction, vividness=v) for v in (0.0, 0.5, 1.0)]
 
     Attributes:
         lightness: (1, 1, h, w), L in [0, 100] at the working size.

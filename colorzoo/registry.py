@@ -49,10 +49,12 @@ class ModelInfo:
         family: The class of the model.
         summary: One line for users: the network and how it was trained.
         year: When the method was published.
-        config: Constructor keywords that differ from the defaults of the class.
+        config: Constructor keywords that differ from the defaults of the class, or from those of
+            the model in ``weights_of``.
         repo_id: Hub repository with the published weights, if there is one.
         revision: Hash of the commit to use from that repository.
         folder: Where the weights, metrics.json and card are if they are on this machine.
+        weights_of: The registered model whose weights it uses; None if it has its own.
     """
 
     name: str
@@ -63,10 +65,13 @@ class ModelInfo:
     repo_id: str | None = None
     revision: str | None = None
     folder: Path | None = None
+    weights_of: str | None = None
 
     @property
     def weights(self) -> Path | None:
         """The folder with the bundled weights, or None."""
+        if self.weights_of is not None:
+            return model_info(self.weights_of).weights
         return self.folder if self._bundled(WEIGHTS_FILE) else None
 
     @property
@@ -99,11 +104,13 @@ def register_model(
     repo_id: str | None = None,
     revision: str | None = None,
     folder: str | Path | None = None,
+    weights_of: str | None = None,
     aliases: Mapping[str, str] | None = None,
 ) -> Callable[[Family], Family]:
     """Register a Colorizer class under a name. Use it as a decorator, once for each name.
 
-    Several weights of one model are registered as "name.tag"; "name" then means the first of them.
+    Several weights or settings of one model are registered as "name.tag"; "name" then means the
+    first of them, unless it is registered itself.
 
     Examples:
         >>> @colorzoo.register_model("gray", summary="No colour at all", year=2026)
@@ -120,11 +127,14 @@ def register_model(
         name: The name: lower-case letters, digits, "-", "_" and "." only.
         summary: One line for users: the network and how it was trained.
         year: When the method was published.
-        config: Constructor keywords that differ from the defaults of the class.
+        config: Constructor keywords that differ from the defaults of the class, or from those of
+            the model in ``weights_of``.
         repo_id: Hub repository with the published weights.
         revision: Full hash of a commit of that repository; required with ``repo_id``.
         folder: Folder with config.json, model.safetensors, metrics.json and card.md, for packages
             that include weights; colorzoo/weights/NAME if None.
+        weights_of: The name of a model of the same class, registered before, whose weights to use.
+            This one then differs only in ``config``, and has no Hub repository of its own.
         aliases: Former names of the model, which still work but give a warning, and the version of
             its package in which each will be removed, as in ``{"old-name": "1.0"}``.
 
@@ -132,7 +142,8 @@ def register_model(
         A decorator that returns the class unchanged.
 
     Raises:
-        ValueError: If the name is taken or not allowed, or ``repo_id`` has no pinned revision.
+        ValueError: If the name is taken or not allowed, ``repo_id`` has no pinned revision, or
+            ``weights_of`` is not a model of the same class.
         TypeError: If the decorated object is not a subclass of Colorizer.
     """
     for each in (name, *(aliases or {})):
@@ -140,6 +151,8 @@ def register_model(
             raise ValueError(f"names may only contain a-z, 0-9, '-', '_' and '.', got {each!r}")
     if name in (aliases or {}):
         raise ValueError(f"{name}: an alias must differ from the name")
+    if weights_of is not None and repo_id is not None:
+        raise ValueError(f"{name} uses the weights of {weights_of}: leave repo_id out")
     if (repo_id is None) != (revision is None):
         raise ValueError(f"{name}: give both repo_id and revision, so that weights are pinned")
     if revision is not None and not _COMMIT.fullmatch(revision):
@@ -160,11 +173,24 @@ def register_model(
                     f"two models are named {each!r}, in {taken.family.__module__} and "
                     f"{family.__module__}; rename one"
                 )
+        if weights_of is not None and getattr(_REGISTRY.get(weights_of), "family", None) != family:
+            raise ValueError(
+                f"{name} cannot use the weights of {weights_of}: register that model first, for "
+                "the same class"
+            )
         if not family.__dict__.get("architecture"):
             family.architecture = name  # saved to config.json if built without create_model()
-        place = _WEIGHTS / name if folder is None else Path(folder)
+        base = _REGISTRY.get(weights_of or "")
         _REGISTRY[name] = ModelInfo(
-            name, family, summary, year, config or {}, repo_id, revision, place
+            name=name,
+            family=family,
+            summary=summary,
+            year=year,
+            config=config or {},
+            repo_id=base.repo_id if base else repo_id,
+            revision=base.revision if base else revision,
+            folder=_WEIGHTS / name if folder is None else Path(folder),
+            weights_of=weights_of,
         )
         _ALIASES.update({old: (name, until) for old, until in (aliases or {}).items()})
         return family
@@ -295,8 +321,9 @@ def create_model(name: str, /, **config: Any) -> Colorizer:
         raise ConfigError(
             f"{name} has no keyword {', '.join(unknown)}; it has {', '.join(accepted)}."
         )
+    base = model_info(info.weights_of).config if info.weights_of else {}
     try:
-        model = info.family(**{**info.config, **config})
+        model = info.family(**{**base, **info.config, **config})
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         reason = str(error).partition("\n")[0]  # the rest is PyTorch's stack trace
         raise ConfigError(f"{name} cannot be built with {config}: {reason}") from error

@@ -25,8 +25,8 @@ def results(page: Any) -> None:
     """A photo in colour, with a bold model against the gray original."""
     page.locator("#examples button").nth(1).click()
     wait_for_all(page)
-    page.locator("#gallery .thumbnail-item").filter(has_text="mobilenetv2-bins").click()
-    page.locator('#slider img[src$="-mobilenetv2-bins.jpg"]').wait_for()
+    page.locator("#gallery .thumbnail-item").filter(has_text="efficientnet-bins").click()
+    page.locator('#slider img[src$="-efficientnet-bins.jpg"]').wait_for()
 
 
 def gray(page: Any) -> None:
@@ -43,10 +43,10 @@ def samples(page: Any) -> None:
     results(page)
     page.locator("#samples input[type=number]").fill("4")
     page.keyboard.press("Tab")
-    page.locator("#gallery").get_by_text("mobilenetv2-bins 2").wait_for()
+    page.locator("#gallery").get_by_text("efficientnet-bins 2").wait_for()
     wait_for_all(page)
-    page.locator("#gallery .thumbnail-item").filter(has_text="mobilenetv2-bins 2").click()
-    page.locator('#slider img[src$="-mobilenetv2-bins-2.jpg"]').wait_for()
+    page.locator("#gallery .thumbnail-item").filter(has_text="efficientnet-bins 2").click()
+    page.locator('#slider img[src$="-efficientnet-bins-2.jpg"]').wait_for()
 
 
 def bad_file(page: Any) -> None:

@@ -23,7 +23,7 @@ from colorzoo.jobs.dataset import Colorize
 TESTS = Path(__file__).parent
 # What each kind takes, as a keyword and on the command line.
 ASKED = {
-    "toy-bins": ({"seed": 3, "temperature": 0.5}, ["--seed", "3", "--temperature", "0.5"]),
+    "toy-bins": ({"seed": 3, "vividness": 0.8}, ["--seed", "3", "--vividness", "0.8"]),
     "toy-flow": ({"seed": 3, "steps": 5}, ["--seed", "3", "--steps", "5"]),
     "toy-hints": ({"hints": [Hint(20, 10, "#c03020", 6)]}, ["--hint", "20,10,#c03020,6"]),
     "toy-exemplar": ({"reference": "red.png"}, ["--reference", "red.png"]),
@@ -263,7 +263,7 @@ def test_the_app_s_api(name, tmp_path, monkeypatch):
     asked, options = ASKED.get(name, ({}, []))[0], {}
     sent = {
         "seed": asked.get("seed", zoo.NOT_SAMPLED),
-        "temperature": asked.get("temperature", 0),
+        "vividness": asked.get("vividness", zoo.VIVIDNESS),
         "steps": asked.get("steps", 0),
         "hints": [[20, 10, "#c03020", 6]] if "hints" in asked else [],
         "reference": {"path": str(tmp_path / "red.png")} if "reference" in asked else None,

@@ -87,4 +87,5 @@ def test_the_wheel_holds_the_package_and_nothing_else(tmp_path, root):
     }
     assert "colorzoo/py.typed" in names
     for model in colorzoo.list_models(pretrained=True):
+        model = colorzoo.model_info(model).weights_of or model
         assert f"colorzoo/weights/{model}/model.safetensors" in names

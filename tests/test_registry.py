@@ -3,6 +3,7 @@
 import warnings
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -164,6 +165,110 @@ def test_a_name_without_its_tag_is_the_first_one_registered(scratch_registry, tm
         colorzoo.load("tiny.fa")
     registry.register_model("tiny", summary="", year=2026, config={"width": 7})(unet)
     assert colorzoo.create_model("tiny").config["width"] == 7  # a name of its own comes first
+
+
+# Settings of other weights ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dialled(scratch_registry, tmp_path):
+    """tiny-bins, which has weights, and tiny-bins.careful, other settings of them; the folder."""
+    family = registry.model_info("unet-bins").family
+    torch.manual_seed(0)
+    folder = tmp_path / "tiny-bins"
+    registry.register_model(
+        "tiny-bins", summary="", year=2026, config={"width": 1, "work_size": 32}, folder=folder
+    )(family)
+    model = colorzoo.create_model("tiny-bins")
+    torch.nn.init.normal_(model.get_parameter("head.weight"), std=0.5)
+    model.save_pretrained(folder)
+    registry.register_model(
+        "tiny-bins.careful", summary="", year=2026, config={"vividness": 0.0},
+        folder=tmp_path / "tiny-bins.careful", weights_of="tiny-bins",
+    )(family)  # fmt: skip
+    return folder
+
+
+def test_settings_of_other_weights_load_them(dialled, tmp_path, camera):
+    info, small = colorzoo.model_info("tiny-bins.careful"), camera[::4, ::4]
+    assert info.weights == dialled and info.folder == tmp_path / "tiny-bins.careful"
+    assert info.metrics is None and info.card is None  # those of the base are not its own
+    assert "tiny-bins.careful" in colorzoo.list_models(pretrained=True)
+    base, careful = colorzoo.load("tiny-bins"), colorzoo.load("tiny-bins.careful")
+    assert (base.architecture, careful.architecture) == ("tiny-bins", "tiny-bins.careful")
+    assert careful.config == {
+        **base.config, "architecture": "tiny-bins.careful", "vividness": 0.0
+    }  # fmt: skip
+    expected = np.asarray(base.colorize(small, vividness=0.0))
+    assert (np.asarray(careful.colorize(small)) == expected).all()
+    assert (np.asarray(base.colorize(small)) != expected).any()
+    assert (np.asarray(careful.colorize(small, vividness=0.5)) == base.colorize(small)).all()
+
+
+def test_settings_override_the_keywords_of_the_file(dialled):
+    """Those in the file are the base's own; what is not overridden is kept."""
+    dial = [[1.0, 0.9, 0.5], [1.0, 0.5, 1.5]]
+    colorzoo.create_model("tiny-bins", dial=dial, vividness=0.9).save_pretrained(dialled)
+    for name, vividness in (("tiny-bins", 0.9), ("tiny-bins.careful", 0.0)):
+        config = colorzoo.load(name).config
+        assert (config["dial"], config["vividness"]) == (dial, vividness)
+    untrained = colorzoo.create_model("tiny-bins.careful")
+    assert (untrained.config["width"], untrained.config["vividness"]) == (1, 0.0)
+    assert colorzoo.create_model("tiny-bins.careful", vividness=0.3).config["vividness"] == 0.3
+
+
+def test_a_saved_setting_is_kept(dialled, tmp_path, camera):
+    careful = colorzoo.load("tiny-bins.careful")
+    careful.save_pretrained(tmp_path / "saved")
+    expected = np.asarray(careful.colorize(camera[::4, ::4]))
+    again = colorzoo.load(tmp_path / "saved"), type(careful).from_pretrained(tmp_path / "saved")
+    for each in again:
+        assert each.config == careful.config
+        assert (np.asarray(each.colorize(camera[::4, ::4])) == expected).all()
+
+
+def test_settings_are_of_a_registered_model_of_the_same_class(dialled):
+    unet, bins = (registry.model_info(name).family for name in ("unet", "unet-bins"))
+    for base, family in (("nothing", bins), ("tiny-bins", unet)):
+        register = registry.register_model("other", summary="", year=2026, weights_of=base)
+        with pytest.raises(ValueError, match=f"cannot use the weights of {base}: register that"):
+            register(family)
+    assert "other" not in colorzoo.list_models()
+    with pytest.raises(ValueError, match="other uses the weights of tiny-bins: leave repo_id out"):
+        registry.register_model(
+            "other", summary="", year=2026, weights_of="tiny-bins", repo_id="a/b",
+            revision="0" * 40,
+        )  # fmt: skip
+
+
+def test_settings_of_published_weights_are_on_the_hub_with_them(scratch_registry):
+    family = registry.model_info("unet-bins").family
+    register = registry.register_model
+    register("far", summary="", year=2026, repo_id="a/b", revision="0" * 40)(family)
+    register("far.vivid", summary="", year=2026, weights_of="far")(family)
+    info = colorzoo.model_info("far.vivid")
+    assert (info.weights, info.repo_id, info.revision) == (None, "a/b", "0" * 40)
+    assert "far.vivid" in colorzoo.list_models(pretrained=True)
+
+
+@pytest.mark.parametrize(("name", "vividness"), [("careful", 0.0), ("vivid", 1.0)])
+def test_the_zoo_s_own_settings(name, vividness, camera):
+    base, model = (
+        colorzoo.load(each) for each in ("efficientnet-bins", f"efficientnet-bins.{name}")
+    )
+    small = camera[::4, ::4]
+    expected = np.asarray(base.colorize(small, vividness=vividness))
+    assert (np.asarray(model.colorize(small)) == expected).all()
+    assert (np.asarray(base.colorize(small)) != expected).any()
+
+
+@pytest.mark.parametrize(
+    ("former", "name"),
+    [("mobilenetv2-bins", "efficientnet-bins"), ("mobilenetv2-huber", "efficientnet-bins.careful")],
+)
+def test_the_models_that_were_replaced_keep_their_names(former, name):
+    with pytest.warns(FutureWarning, match=f"{former} is now called {name}; .* version 1.0"):
+        assert colorzoo.load(former).architecture == name
 
 
 # Other packages -----------------------------------------------------------------------------------

@@ -12,10 +12,11 @@ from colorzoo.cli._arguments import Branch, CreatePr, Message, OverwriteCard, Pr
 from colorzoo.errors import ColorzooError
 from colorzoo.evaluation.metrics import PROTOCOL
 from colorzoo.evaluation.perceptual import find_measures
-from colorzoo.hub.checkpoint import METRICS_FILE, WEIGHTS_FILE
+from colorzoo.hub.checkpoint import WEIGHTS_FILE
 from colorzoo.hub.push import PushOptions
 from colorzoo.imaging.write import save_image
 from colorzoo.loading import load
+from colorzoo.registry import model_info
 from train.evaluate import evaluate_model, measurable_models
 from train.recipe import (
     LossName,
@@ -80,7 +81,10 @@ def fit_command(
     loss: Annotated[LossName | None, typer.Option(help="Replaces the recipe's loss.")] = None,
     term: Annotated[
         list[str] | None,
-        typer.Option(help="Adds colorfulness=WEIGHT or perceptual=WEIGHT to the loss. Repeatable."),
+        typer.Option(
+            help="Adds a term to the loss: colorfulness, gradient or perceptual, as in "
+            "gradient=0.5. Repeatable."
+        ),
     ] = None,
     term_weights: Annotated[
         str | None, typer.Option(help="A timm safetensors file for the perceptual term.")
@@ -110,12 +114,16 @@ def fit_command(
     """Train a model by its recipe and export its weights."""
     from train.fit import fit  # importing Lightning takes seconds, and most commands do not need it
 
-    export = export or WEIGHTS / name
+    try:
+        recipe = find_recipe(name)
+    except LookupError as error:
+        _fail(error)
+    export = export or WEIGHTS / recipe.model
     if export.joinpath(WEIGHTS_FILE).exists() and not overwrite:
         _fail(f"{export} has weights: pass --overwrite to replace them, or --export FOLDER")
     run = Run(
         data=data,
-        folder=folder or Path("runs") / name,
+        folder=folder or Path("runs") / recipe.model,
         export=export,
         device=device,
         devices=devices,
@@ -129,7 +137,7 @@ def fit_command(
     )
     try:
         recipe = with_options(
-            find_recipe(name),
+            recipe,
             keywords=parse_keywords(keyword) if keyword else None,
             loss=loss,
             terms=parse_terms(term) if term else None,
@@ -178,11 +186,12 @@ def tune_command(
         device=device,
     )
     try:
-        tune(find_recipe(name), data, search)
+        recipe = find_recipe(name)
+        tune(recipe, data, search)
     except _MISTAKES as error:
         _fail(error)
-    rows = list(csv.reader((folder / f"{name}.csv").read_text().splitlines()))
-    table = Table(*rows[0], title=f"{name}: {folds}-fold cross-validation")
+    rows = list(csv.reader((folder / f"{recipe.model}.csv").read_text().splitlines()))
+    table = Table(*rows[0], title=f"{recipe.model}: {folds}-fold cross-validation")
     for row in rows[1:]:
         table.add_row(*row)
     Console(width=110).print(table)
@@ -209,11 +218,9 @@ def evaluate_command(
         for note in notes:
             print(f"note: {note}")
         for each in names:
-            weights, sheet = WEIGHTS / each, Path("runs") / each / "evaluation.png"
-            evaluate_model(
-                each, data, weights=weights, sheet=sheet, measures=measures, device=device
-            )
-            print(f"wrote {weights / METRICS_FILE} and {sheet}")
+            sheet = Path("runs") / each / "evaluation.png"
+            path = evaluate_model(each, data, sheet=sheet, measures=measures, device=device)
+            print(f"wrote {path} and {sheet}")
         print(PROTOCOL)
         _renew_readme()
     except (ColorzooError, OSError, RuntimeError, ValueError) as error:
@@ -229,18 +236,33 @@ def choose_command(
     mix: Annotated[
         list[float] | None, typer.Option(help="Rebalancing of -bins models, 1 for none.")
     ] = None,
+    gain: Annotated[list[float] | None, typer.Option(help="Gain of -bins models.")] = None,
     saturation: Annotated[list[float] | None, typer.Option(help="Factor on ab.")] = None,
     limit_photos: Annotated[
         int | None, typer.Option(min=1, help="Use only the first photos, this many.")
     ] = None,
     aged: Annotated[bool, typer.Option("--aged", help="Make the photos look old.")] = False,
+    dial: Annotated[
+        bool, typer.Option("--dial", help="Choose the five points of a dial, careful to vivid.")
+    ] = False,
 ) -> None:
-    """Measure all combinations of other settings with the same weights, compared with gray."""
-    from train.choose_settings import choose, combine  # as above
+    """Measure all combinations of other settings with the same weights, compared with gray.
 
-    answers = combine(work_size or (), temperature or (), mix or (), saturation or ())
+    With --dial, show only the best settings at five levels of colourfulness.
+    """
+    from train.choose_settings import DIAL_GRID, choose, combine, dial_of  # as above
+
+    temperatures, mixes, gains = DIAL_GRID if dial else ((), (), ())
+    answers = combine(
+        work_size or (),
+        temperature or temperatures,
+        mix or mixes,
+        gain or gains,
+        saturation or (),
+    )
     try:
         outcomes = choose(load(model), data, answers, limit=limit_photos, aged=aged)
+        outcomes = dial_of(outcomes) if dial else outcomes
     except (ColorzooError, OSError, ValueError) as error:
         _fail(error)
     table = Table("settings", "PSNR dB", "AuC %", "CF", "truth's CF", box=None)
@@ -291,8 +313,8 @@ def judge_command(
 ) -> None:
     """Record how many results on a sheet of `look` look right, for README and card."""
     try:
-        record(WEIGHTS / name, photos, Counts(plausible, odd, wrong))
-    except (OSError, ValueError) as error:
+        record(model_info(name), photos, Counts(plausible, odd, wrong))
+    except (ColorzooError, OSError, ValueError) as error:
         _fail(error)
     print(f"recorded for these weights of {name}; update README with `python -m train readme`")
 

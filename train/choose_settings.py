@@ -2,12 +2,15 @@
 
 All of these change the results of the same weights, so making a model bolder or more cautious needs
 no training. Use validation photos only, and put the chosen values into the model's configuration.
+``dial_of`` picks the points of a dial from careful to vivid among the outcomes.
 """
 
+import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -18,10 +21,18 @@ from colorzoo.errors import ConfigError, ImageError
 from colorzoo.evaluation import metrics
 from colorzoo.evaluation.report import read_photos
 from colorzoo.imaging.read import read_photo
-from colorzoo.options import Options
-from colorzoo.registry import create_model
+from colorzoo.models._bins import BinsColorizer, check_point
 from train.degrade import degrade
 from train.lightning_module import to_bytes
+
+# The ends of a dial: mean colourfulness of the results, as a share of that of the originals.
+_CAREFUL, _VIVID = 0.5, 0.9
+# Settings among which a dial is chosen: T, lambda, gain.
+DIAL_GRID = (
+    (0.4, 0.5, 0.7),
+    (1.0, 0.97, 0.93, 0.9, 0.86, 0.8),
+    (1.0, 1.15, 1.3, 1.45, 1.6, 1.75),
+)
 
 
 @dataclass(frozen=True)
@@ -32,12 +43,14 @@ class Answer:
         work_size: Short side of the network's input, pixels.
         temperature: T of the annealed mean.
         mix: Lambda of the rebalancing.
-        saturation: Factor on ab.
+        gain: Gain of the dial.
+        saturation: Factor on ab, for any model.
     """
 
     work_size: int | None = None
     temperature: float | None = None
     mix: float | None = None
+    gain: float | None = None
     saturation: float = 1.0
 
     def __str__(self) -> str:
@@ -46,6 +59,7 @@ class Answer:
             "size": self.work_size,
             "T": self.temperature,
             "lambda": self.mix,
+            "gain": self.gain,
             "saturation": self.saturation if self.saturation != 1 else None,
         }
         said = [f"{key} {value:g}" for key, value in parts.items() if value is not None]
@@ -75,11 +89,18 @@ def combine(
     work_sizes: Sequence[int] = (),
     temperatures: Sequence[float] = (),
     mixes: Sequence[float] = (),
+    gains: Sequence[float] = (),
     saturations: Sequence[float] = (),
 ) -> list[Answer]:
     """List all combinations; an empty sequence means the model's default."""
-    axes = (work_sizes or [None], temperatures or [None], mixes or [None], saturations or [1.0])
-    return [Answer(*values) for values in product(*axes)]
+    values = product(
+        work_sizes or [None],
+        temperatures or [None],
+        mixes or [None],
+        gains or [None],
+        saturations or [1.0],
+    )
+    return [Answer(*each) for each in values]
 
 
 def choose(
@@ -122,10 +143,7 @@ def choose(
         said = {size: model.predict(source, work_size=size) for size in _sizes(answers)}
         for row, variant, answer in zip(rows, variants, answers, strict=True):
             prediction = said[answer.work_size]
-            options: Options = {"temperature": answer.temperature}
-            result = np.asarray(
-                variant.render(source, prediction, saturation=answer.saturation, **options)
-            )
+            result = np.asarray(variant.render(source, prediction, saturation=answer.saturation))
             row.append(
                 (
                     metrics.psnr(result, truth) - base[0],
@@ -153,15 +171,45 @@ def _sizes(answers: Iterable[Answer]) -> list[int | None]:
     return list(dict.fromkeys(answer.work_size for answer in answers))
 
 
+def dial_of(outcomes: Sequence[Outcome], *, points: int = 5) -> list[Outcome]:
+    """Choose the points of a dial: at each level of colourfulness, the closest to the truth.
+
+    The levels lie at equal distances, from half to nine tenths of the colourfulness of the
+    originals. Close to the truth means the largest sum of PSNR and AuC.
+
+    Args:
+        outcomes: The outcomes of many settings on the same photos.
+        points: Number of points, at least 2.
+
+    Returns:
+        One outcome per point, from careful to vivid.
+
+    Raises:
+        ConfigError: If no outcome is colourful enough for the vivid end.
+    """
+    dial = []
+    for level in np.linspace(_CAREFUL, _VIVID, points):
+        enough = [each for each in outcomes if each.cf >= level * each.truth_cf]
+        if not enough:
+            raise ConfigError(
+                f"no setting reaches {level:.0%} of the originals' colourfulness; try smaller "
+                "mixes or larger gains"
+            )
+        dial.append(max(enough, key=lambda each: each.psnr + each.auc))
+    return dial
+
+
 def _variant(model: Colorizer, answer: Answer) -> Colorizer:
-    """Return the model with another lambda, if one is given; T is an option of ``render``."""
-    options: Options = {"temperature": answer.temperature}
-    model.check(**options)
-    if answer.mix is None:
+    """Return the model with a dial of one point, if any of its numbers is given."""
+    numbers = {"mix": answer.mix, "temperature": answer.temperature, "gain": answer.gain}
+    given = {name: value for name, value in numbers.items() if value is not None}
+    if not given:
         return model
-    if "mix" not in model.config:
-        raise ConfigError(f"{model.architecture} has no lambda to choose; leave mix out")
-    keywords = {key: value for key, value in model.config.items() if key != "architecture"}
-    variant = create_model(model.architecture, **{**keywords, "mix": answer.mix})
-    variant.load_state_dict(model.state_dict(), strict=True)
-    return variant.to(model.device, model.dtype)
+    if "dial" not in model.config:
+        raise ConfigError(
+            f"{model.architecture} has no {' or '.join(given)} to choose; only the -bins models "
+            "have a dial"
+        )
+    variant = copy.copy(cast(BinsColorizer, model))  # it shares the weights
+    variant.dial = (check_point(variant.dial_at(variant.vividness)._replace(**given)),)
+    return variant

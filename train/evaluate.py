@@ -14,6 +14,7 @@ from colorzoo.evaluation import report as evaluation
 from colorzoo.evaluation.metrics import Measure
 from colorzoo.evaluation.report import scores_table
 from colorzoo.hub.checkpoint import METRICS_FILE
+from colorzoo.imaging.write import save_image
 from colorzoo.loading import load
 from colorzoo.registry import list_models, model_info
 
@@ -32,7 +33,6 @@ def evaluate_model(
     name: str,
     data: Sequence[Path],
     *,
-    weights: Path,
     sheet: Path,
     measures: Mapping[str, Measure] | None = None,
     device: str = "cpu",
@@ -40,10 +40,9 @@ def evaluate_model(
     """Measure a registered model and the gray baseline on the same photos.
 
     Args:
-        name: Registered name.
+        name: Registered name of a model with weights; its folder gets the metrics.json.
         data: Sets of photos: tar shards, photos, or folders of photos. The first one is used for
             the sheet and the main scores; metrics.json lists the others under "other_sets".
-        weights: The model's weights folder; metrics.json is written there.
         sheet: File for a sheet of the first photos: black and white, result, original.
         measures: LPIPS and FID from :func:`colorzoo.evaluation.perceptual.find_measures`.
         device: Device on which the model runs.
@@ -53,16 +52,14 @@ def evaluate_model(
 
     Raises:
         ColorzooError: If the weights cannot be loaded, or there is no readable photo.
-        ValueError: If the weights belong to another model.
     """
-    model = load(weights, device=device)
-    if model.architecture != name:
-        raise ValueError(f"{weights} has the weights of {model.architecture}, not of {name}")
+    info = model_info(name)
+    model = load(info.name, device=device)
     commit = _commit()
     report, *others = (
         evaluation.evaluate_model(
             model,
-            name,
+            info.name,
             photos,
             measures=measures,
             track=partial(track, description=f"Measuring {name} on {photos.name}", total=None),
@@ -75,10 +72,12 @@ def evaluate_model(
             {key: value for key, value in other.as_json().items() if key in _OF_A_SET}
             for other in others
         ]
-    path = weights / METRICS_FILE
+    assert info.folder is not None  # that of every registered model is known
+    path = info.folder / METRICS_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, (json.dumps(found, indent=2) + "\n").encode())
     sheet.parent.mkdir(parents=True, exist_ok=True)
-    report.sheet.save(sheet)
+    save_image(report.sheet, sheet)
     for each in (report, *others):
         for line in each.unreadable:
             _out.print(f"skipped: {line}", soft_wrap=True)

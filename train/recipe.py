@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Literal, cast, get_args
 
 LossName = Literal["l1", "mse", "huber", "ssim", "ssim-mse", "bins", "bins-hard", "bins-plain"]
-TermName = Literal["colorfulness", "perceptual"]
+TermName = Literal["colorfulness", "gradient", "perceptual"]
 
 # Losses that can replace each other: on ab, and on the distribution over bins.
 LOSS_FAMILIES: tuple[tuple[LossName, ...], ...] = (
@@ -228,8 +228,10 @@ def parse_terms(texts: Sequence[str]) -> tuple[tuple[TermName, float], ...]:
                 raise ValueError
             terms.append((cast(TermName, name), float(weight)))
         except ValueError:
-            names = " or ".join(get_args(TermName))
-            raise ValueError(f"a term is NAME=WEIGHT with {names}, got {text!r}") from None
+            *others, last = get_args(TermName)
+            raise ValueError(
+                f"a term is NAME=WEIGHT, and NAME is {', '.join(others)} or {last}; got {text!r}"
+            ) from None
     return tuple(terms)
 
 

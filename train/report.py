@@ -1,6 +1,7 @@
 """Draw the curves and the contact sheet of a run."""
 
 import csv
+import io
 from collections import defaultdict
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from colorzoo.atomic import write_whole
 from colorzoo.colorizer import Colorizer
 from colorzoo.gallery import contact_sheet
 from train.lightning_module import to_bytes
@@ -47,7 +49,9 @@ def draw_curves(folder: Path) -> Path:
         axis.set(xlabel="epoch", title=title)
         axis.legend()
     path = folder / "curves.png"
-    figure.savefig(path, dpi=120)
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=120, format="png")
+    write_whole(path, picture.getbuffer())
     plt.close(figure)
     return path
 

@@ -23,9 +23,18 @@ WorkSize = Annotated[
     int | None,
     typer.Option(min=16, max=4096, help="Short side of the copy that the network sees, pixels."),
 ]
+Vividness = Annotated[
+    float | None,
+    typer.Option(
+        help="-bins models only: from 0, careful and muted, to 1, vivid but more often wrong."
+    ),
+]
 Temperature = Annotated[
     float | None,
-    typer.Option(help="-bins models only: low is vivid but blotchy, 1 smooth but muted."),
+    typer.Option(
+        help="-bins models only, for experts: T of the annealed mean. Low is more vivid but "
+        "blotchier."
+    ),
 ]
 Seed = Annotated[
     int | None,
@@ -77,6 +86,7 @@ OverwriteCard = Annotated[
 
 def gather_options(
     seed: int | None,
+    vividness: float | None,
     temperature: float | None,
     steps: int | None,
     hints: list[str] | None,
@@ -89,6 +99,7 @@ def gather_options(
     """
     options: Options = {
         "seed": seed,
+        "vividness": vividness,
         "temperature": temperature,
         "steps": steps,
         "hints": [_read_hint(text) for text in hints] if hints else None,

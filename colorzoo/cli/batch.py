@@ -19,6 +19,7 @@ from colorzoo.cli._arguments import (
     Seed,
     Steps,
     Temperature,
+    Vividness,
     WorkSize,
     gather_options,
 )
@@ -48,6 +49,7 @@ def batch(
     revision: Revision = None,
     saturation: Saturation = 1.0,
     work_size: WorkSize = None,
+    vividness: Vividness = None,
     temperature: Temperature = None,
     seed: Seed = None,
     steps: Steps = None,
@@ -73,7 +75,7 @@ def batch(
     reference = reference and reference.expanduser().resolve()
     counts: Counter[Status] = Counter()
     with errors():
-        options = gather_options(seed, temperature, steps, None, reference)
+        options = gather_options(seed, vividness, temperature, steps, None, reference)
         arguments = {
             "model": for_workers(model),
             "revision": revision,

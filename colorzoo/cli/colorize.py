@@ -22,6 +22,7 @@ from colorzoo.cli._arguments import (
     Seed,
     Steps,
     Temperature,
+    Vividness,
     WorkSize,
     gather_options,
 )
@@ -49,6 +50,7 @@ def colorize(
     revision: Revision = None,
     saturation: Saturation = 1.0,
     work_size: WorkSize = None,
+    vividness: Vividness = None,
     temperature: Temperature = None,
     seed: Seed = None,
     steps: Steps = None,
@@ -76,7 +78,7 @@ def colorize(
             max_pixels=max_pixels,
             overwrite=overwrite,
             resume=resume,
-            options=gather_options(seed, temperature, steps, hint, reference),
+            options=gather_options(seed, vividness, temperature, steps, hint, reference),
         )
         jobs = plan(inputs, output)
         left = films_note(inputs, output)

@@ -16,6 +16,7 @@ from colorzoo.cli._arguments import (
     Seed,
     Steps,
     Temperature,
+    Vividness,
     WorkSize,
     gather_options,
 )
@@ -29,6 +30,7 @@ def compare(
     model: Models = None,
     saturation: Saturation = 1.0,
     work_size: WorkSize = None,
+    vividness: Vividness = None,
     temperature: Temperature = None,
     seed: Seed = None,
     steps: Steps = None,
@@ -53,7 +55,7 @@ def compare(
             saturation=saturation,
             work_size=work_size,
             device=find_device(device),
-            **gather_options(seed, temperature, steps, hint, reference),
+            **gather_options(seed, vividness, temperature, steps, hint, reference),
         )
         if not results:
             fail("no model has weights yet")

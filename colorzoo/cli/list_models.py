@@ -1,6 +1,6 @@
 """``colorzoo list``: list the models."""
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from colorzoo.cli._console import OUT
 
@@ -10,7 +10,8 @@ def list_models() -> None:
     from colorzoo import registry
     from colorzoo.evaluation.report import short_count
 
-    table = Table("model", "size", "PSNR", "CF", "weights", "description", box=None)
+    name_column = Column("model", no_wrap=True)  # in a narrow terminal, shorten others
+    table = Table(name_column, "size", "PSNR", "CF", "weights", "description", box=None)
     for name in registry.list_models():
         info = registry.model_info(name)
         psnr, colour = "-", "-"

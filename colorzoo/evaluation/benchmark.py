@@ -5,6 +5,7 @@ size is measured in a separate process, so that peak memory is that of the model
 floor and the model alternate, so that other load on the machine affects both.
 """
 
+import io
 import multiprocessing
 import statistics
 import sys
@@ -21,6 +22,7 @@ from PIL import Image
 from skimage import data
 
 from colorzoo._version import __version__
+from colorzoo.atomic import write_whole
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError
 from colorzoo.evaluation.report import hardware
@@ -159,7 +161,9 @@ def draw_plot(timings: Sequence[Timing], path: Path) -> None:
             line.set(color="black", linestyle="--")
     axis.legend()
     axis.grid(alpha=0.3)
-    figure.savefig(path, dpi=120)
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=120, format="png")
+    write_whole(path, picture.getbuffer())
 
 
 def _measure_one(

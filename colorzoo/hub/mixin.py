@@ -1,5 +1,6 @@
 """The methods of a model for saving, loading and pushing to the Hugging Face Hub."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -69,7 +70,8 @@ class HubMixin(
         keywords = self._hub_mixin_config
         return {
             "architecture": self.architecture,
-            **(keywords if isinstance(keywords, dict) else {}),
+            # As JSON returns it: tuples are lists.
+            **(json.loads(json.dumps(keywords)) if isinstance(keywords, dict) else {}),
         }
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:

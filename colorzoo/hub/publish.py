@@ -3,10 +3,11 @@
 import shutil
 from pathlib import Path
 
-from colorzoo.errors import WeightsError
+from colorzoo.errors import ConfigError, WeightsError
 from colorzoo.hub.checkpoint import CONFIG_FILE, METRICS_FILE, WEIGHTS_FILE
 from colorzoo.hub.push import CARD_FILE, Pushed, PushOptions, push_files
 from colorzoo.loading import load, local_folder
+from colorzoo.registry import find_model
 
 
 def push(
@@ -35,7 +36,8 @@ def push(
 
     Raises:
         UnknownModelError: If the name is not registered.
-        ConfigError: If config.json or the arguments are invalid.
+        ConfigError: If config.json or the arguments are invalid, or the registered model uses the
+            weights of another.
         WeightsError: If there are no weights, or they do not fit.
         HubError: If pushing fails, or the Hub has a card that differs from ``card``.
     """
@@ -44,6 +46,12 @@ def push(
         raise WeightsError(
             f"There are no weights for {name} on this machine. Give a folder that "
             "save_pretrained() wrote, or a model whose weights are bundled."
+        )
+    info = None if "/" in str(name) else find_model(str(name))
+    if info is not None and info.weights_of is not None:
+        raise ConfigError(
+            f"{info.name} uses the weights of {info.weights_of}. Push that model, or save this one "
+            f"to a folder first: colorzoo.load({info.name!r}).save_pretrained('./my-model')."
         )
     model = load(folder)
     own_card = folder / CARD_FILE

@@ -7,42 +7,95 @@ photo and the result, but not for a float copy of either.
 import io
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageCms
 
 from colorzoo.errors import ImageError
+from colorzoo.imaging.space import Space, of_profile, srgb
 
 _TILE = 1 << 18  # pixels converted at a time
 
 
+class Pixels(NamedTuple):
+    """The pixels of a photo, upright.
+
+    Attributes:
+        rgb: (H, W, 3) uint8 sRGB.
+        alpha: (H, W) uint8, or None.
+        gray16: (H, W) uint16, sRGB gray levels of the same lightness; None if the source has 8
+            bits, or if they were not asked for.
+    """
+
+    rgb: np.ndarray
+    alpha: np.ndarray | None
+    gray16: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False)
+class Extra:
+    """What else is known about an image, apart from what Pillow keeps.
+
+    Attributes:
+        space: Its colour space if neither sRGB nor described by a profile.
+        read_deep: Returns the 16-bit sRGB-like codes of the colours in a box, (h, w, 3), of an
+            image in colour with more than 8 bits a channel; None for other images.
+        wants_deep: Whether to compute ``gray16``.
+    """
+
+    space: Space | None = None
+    read_deep: Callable[[tuple[int, int, int, int]], np.ndarray] | None = None
+    wants_deep: bool = False
+
+
 def read_pixels(
-    image: Image.Image, orientation: int, notes: list[str]
-) -> tuple[np.ndarray, np.ndarray | None]:
+    image: Image.Image,
+    orientation: int,
+    notes: list[str],
+    extra: Extra = Extra(),  # noqa: B008  (frozen)
+) -> Pixels:
     """Convert a loaded image.
 
     Args:
         image: An image of any mode, with pixels as stored.
         orientation: EXIF orientation of the stored pixels: 1 (upright) to 8.
         notes: Notes for the user are appended to it.
-
-    Returns:
-        (H, W, 3) uint8 sRGB, upright, and (H, W) uint8 alpha or None.
+        extra: What else is known about the image.
     """
     width, height = image.size
     upright = (width, height) if orientation >= 5 else (height, width)
     rgb = np.empty((*upright, 3), np.uint8)
     alpha = np.empty(upright, np.uint8) if _has_alpha(image) else None
+    deep_range = _deep_range(image, notes) if _is_deep(image) else None
+    to_rgb = _colour_converter(image, deep_range, extra.space, notes)
+    to_gray16 = _gray16_converter(image, deep_range, extra, notes) if extra.wants_deep else None
+    gray16 = np.empty(upright, np.uint16) if to_gray16 is not None else None
     # Tiles are written through views with the orientation of the source: rotating needs no memory.
     rgb_as_stored = _as_stored(rgb, orientation)
     alpha_as_stored = None if alpha is None else _as_stored(alpha, orientation)
-    to_rgb = _colour_converter(image, notes)
+    gray16_as_stored = None if gray16 is None else _as_stored(gray16, orientation)
     for box in tiles(width, height):
-        tile, place = _cut(image, box), np.s_[box[1] : box[3], box[0] : box[2]]
+        tile, place = cut(image, box), np.s_[box[1] : box[3], box[0] : box[2]]
         if alpha_as_stored is not None:
             tile, alpha_as_stored[place] = _split_alpha(tile)
         rgb_as_stored[place] = to_rgb(tile)
-    return rgb, alpha
+        if to_gray16 is not None and gray16_as_stored is not None:
+            gray16_as_stored[place] = to_gray16(tile, box)
+    return Pixels(rgb, alpha, gray16)
+
+
+def is_bilevel(rgb: np.ndarray) -> bool:
+    """Tell whether (H, W, 3) uint8 has both black and white pixels, and no others."""
+    height, width = rgb.shape[:2]
+    found = set()
+    for left, top, right, bottom in tiles(width, height):
+        tile = rgb[top:bottom, left:right]
+        found |= {*np.unique(tile[..., 0]).tolist()}
+        if not (found <= {0, 255} and (tile == tile[..., :1]).all()):
+            return False
+    return found == {0, 255}
 
 
 def tiles(width: int, height: int) -> Iterator[tuple[int, int, int, int]]:
@@ -54,7 +107,8 @@ def tiles(width: int, height: int) -> Iterator[tuple[int, int, int, int]]:
             yield left, top, min(left + columns, width), min(top + rows, height)
 
 
-def _cut(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+def cut(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+    """Copy a part of an image, in its own mode."""
     # Not crop(), which applies Pillow's pixel limit.
     size = (box[2] - box[0], box[3] - box[1])
     return image.transform(size, Image.Transform.EXTENT, box)
@@ -97,9 +151,20 @@ def _is_deep(image: Image.Image) -> bool:
 # Colour -------------------------------------------------------------------------------------------
 
 
-def _colour_converter(image: Image.Image, notes: list[str]) -> Callable[[Image.Image], np.ndarray]:
+def _colour_converter(
+    image: Image.Image,
+    deep_range: tuple[float, float] | None,
+    space: Space | None,
+    notes: list[str],
+) -> Callable[[Image.Image], np.ndarray]:
     """Return a function that converts tiles of this image, without alpha, to uint8 sRGB."""
-    deep_range = _deep_range(image, notes) if _is_deep(image) else None
+    if space is not None:
+        if deep_range is not None:
+            table = to_uint8(space.gray16(np.arange(1 << 16, dtype=np.uint16)[None, :, None]))[0]
+            return lambda tile: table[_deep_codes(_deep_values(tile, image), *deep_range)][
+                ..., None
+            ]
+        return lambda tile: space.levels(np.asarray(_in_mode(tile, "RGB")))
     icc = image.info.get("icc_profile")
     if icc and image.mode != "LAB":
         try:
@@ -121,17 +186,43 @@ def _converter(
         table = _gray_table(1 << 8, icc)
         return lambda tile: table[np.asarray(_in_mode(tile, "L"))]
     mode = image.mode if image.mode in ("CMYK", "LAB") else "RGB"
-    transform = _to_srgb(icc, mode) if icc or mode == "LAB" else None
+    transform = to_srgb(icc, mode) if icc or mode == "LAB" else None
     if transform is None or (mode == "RGB" and _is_identity(transform)):
         return lambda tile: np.asarray(_in_mode(tile, "RGB"))
     return lambda tile: np.asarray(transform.apply(_in_mode(tile, mode)))
+
+
+def _gray16_converter(
+    image: Image.Image,
+    deep_range: tuple[float, float] | None,
+    extra: Extra,
+    notes: list[str],
+) -> Callable[[Image.Image, tuple[int, int, int, int]], np.ndarray] | None:
+    """Return a function that computes ``gray16`` of a tile and its box; None for 8-bit images."""
+    if deep_range is None and extra.read_deep is None:
+        return None
+    icc = image.info.get("icc_profile")
+    space = extra.space or srgb()
+    if icc:
+        described = of_profile(icc)
+        if described is None:
+            notes.append("only 8 of its 16 bits are used: its colour profile is of a rare kind")
+            return None
+        space = described
+    if deep_range is not None:
+        return lambda tile, _: space.gray16(
+            _deep_codes(_deep_values(tile, image), *deep_range)[..., None]
+        )
+    read_deep = extra.read_deep
+    assert read_deep is not None
+    return lambda _, box: space.gray16(read_deep(box))
 
 
 def _in_mode(tile: Image.Image, mode: str) -> Image.Image:
     return tile if tile.mode == mode else tile.convert(mode)  # convert() always copies
 
 
-def _to_srgb(icc: bytes | None, mode: str) -> ImageCms.ImageCmsTransform:
+def to_srgb(icc: bytes | None, mode: str) -> ImageCms.ImageCmsTransform:
     """Build the transform to sRGB from a profile, or from standard L*a*b* if there is none."""
     flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
     if mode in ("L", "I;16", "LAB"):
@@ -159,12 +250,12 @@ def _gray_table(levels: int, icc: bytes | None) -> np.ndarray:
     if icc is None:
         return ramp[0, :, None]
     if icc[16:20] == b"RGB ":  # the colour space in a profile's header
-        transform, codes = _to_srgb(icc, "RGB"), Image.fromarray(np.dstack([ramp] * 3))
+        transform, codes = to_srgb(icc, "RGB"), Image.fromarray(np.dstack([ramp] * 3))
     elif levels == 256:
-        transform, codes = _to_srgb(icc, "L"), Image.fromarray(ramp)
+        transform, codes = to_srgb(icc, "L"), Image.fromarray(ramp)
     else:
         codes = Image.fromarray(np.arange(levels, dtype=np.uint16)[None, :])
-        transform = _to_srgb(icc, "I;16")
+        transform = to_srgb(icc, "I;16")
     return np.asarray(transform.apply(codes))[0]
 
 
@@ -206,7 +297,7 @@ def _deep_range(image: Image.Image, notes: list[str]) -> tuple[float, float]:
 def _extremes(image: Image.Image) -> tuple[float, float]:
     low, high = math.inf, -math.inf
     for box in tiles(*image.size):
-        values = _deep_values(_cut(image, box), image)
+        values = _deep_values(cut(image, box), image)
         finite = values[np.isfinite(values)]
         if finite.size:
             low, high = min(low, float(finite.min())), max(high, float(finite.max()))

@@ -5,25 +5,19 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import (
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageFile,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+from PIL import Image
 
 from colorzoo.defaults import MAX_PIXELS
 from colorzoo.errors import ImageError
+from colorzoo.imaging.decoders import open_picture
+from colorzoo.imaging.deep import raw_mode
 from colorzoo.imaging.exif import read_dpi, read_exif
-from colorzoo.imaging.pixels import read_pixels, tiles, to_uint8
+from colorzoo.imaging.pixels import Extra, is_bilevel, read_pixels, tiles, to_uint8
 
 ImageSource = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray
 
@@ -46,6 +40,10 @@ class Photo:
         exif: EXIF block without orientation and thumbnail, at most 65,533 bytes; None if missing.
         dpi: Horizontal and vertical dots per inch; None if missing.
         notes: Notes for the user, for example that only the first frame is used.
+        gray16: (H, W) uint16, sRGB gray levels with the lightness of the source; only if it has
+            more than 8 bits a channel and they were asked for.
+        compression: How a TIFF was compressed, by Pillow's name, such as "tiff_lzw"; None for an
+            uncompressed TIFF and for other formats.
     """
 
     rgb: np.ndarray
@@ -54,14 +52,19 @@ class Photo:
     exif: bytes | None
     dpi: tuple[float, float] | None
     notes: tuple[str, ...]
+    gray16: np.ndarray | None = None
+    compression: str | None = None
 
 
-def read_photo(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Photo:
+def read_photo(source: ImageSource, *, max_pixels: int = MAX_PIXELS, deep: bool = False) -> Photo:
     """Read a picture of any supported kind as upright 8-bit sRGB.
 
-    Files may be JPEG (including MPO), PNG, WebP, TIFF, BMP or GIF. If there are several frames or
-    pages, the first is read. Embedded colour profiles are converted to sRGB; pixels without a
-    profile are assumed to be sRGB. Gray with more than 8 bits is scaled, never clipped: 16-bit from
+    Files may be JPEG (including MPO), PNG, WebP, TIFF, BMP, GIF, AVIF or JPEG 2000, and, if their
+    packages are installed (``colorzoo[heic]``, ``pillow-jxl-plugin``), HEIC or JPEG XL. If there
+    are several frames, the first is read; of several pages of a TIFF, the largest. Embedded colour
+    profiles, and the gamma and primaries that a PNG states, are converted to sRGB; other pixels are
+    assumed to be sRGB. Damage that does not affect the pixels, or only the last rows of a JPEG,
+    gives a note. Gray with more than 8 bits is scaled, never clipped: 16-bit from
     0..65535, or from fewer bits if the file declares them; 32-bit integers and floats from the
     narrowest of 0..1 (for floats), 0..255 and 0..65535 that contains every finite value, otherwise
     from their own minimum..maximum. NaN is black.
@@ -77,6 +80,7 @@ def read_photo(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Photo:
             (H, W), (H, W, 1), (H, W, 2) gray and alpha, (H, W, 3) or (H, W, 4), with dtype bool,
             uint8, uint16 or float in [0, 1]. The source is never modified.
         max_pixels: Largest width * height to accept, checked before the pixels are decoded.
+        deep: Also compute ``gray16``, for results with 16 bits a channel.
 
     Returns:
         The photo; its arrays share no memory with the source.
@@ -90,13 +94,13 @@ def read_photo(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Photo:
         return _from_array(np.asarray(source), max_pixels)
     if isinstance(source, Image.Image):
         name = Path(os.fsdecode(getattr(source, "filename", "") or "image")).name
-        return _from_image(source, name, max_pixels, [])
+        return _from_image(source, name, max_pixels, [], Extra(wants_deep=deep))
     if isinstance(source, bytes | bytearray | memoryview):
-        return _from_stream(io.BytesIO(source), "bytes", max_pixels)
+        return _from_stream(io.BytesIO(source), "bytes", max_pixels, deep=deep)
     if isinstance(source, str | os.PathLike):
-        return _from_path(source, max_pixels)
+        return _from_path(source, max_pixels, deep=deep)
     if hasattr(source, "read"):
-        return _from_stream(*_buffered(source), max_pixels)
+        return _from_stream(*_buffered(source), max_pixels, deep=deep)
     raise ImageError(
         f"cannot read a picture from {type(source).__module__}.{type(source).__qualname__}; pass a "
         "path, bytes, a binary file object, a PIL image or a NumPy array"
@@ -112,51 +116,23 @@ def stored_size(source: Path | bytes) -> tuple[int, int] | None:
     Returns:
         Width and height, or None if they cannot be read; :func:`read_photo` then raises the reason.
     """
+    found: list[tuple[int, int]] = []
+
+    def stop(width: int, height: int) -> None:
+        """End the reading: the next step would be to decode pixels."""
+        found.append((width, height))
+        raise ImageError("the size is known")
+
     with suppress(ImageError, OSError, ValueError), _decoding("photo"):
         if isinstance(source, bytes):
-            return _open(io.BytesIO(source), "photo").size
+            return open_picture(io.BytesIO(source), "photo", stop, []).image.size
         if source.is_file():  # a pipe can be read only once
             with source.open("rb") as stream:
-                return _open(stream, source.name).size
-    return None
+                return open_picture(stream, source.name, stop, []).image.size
+    return found[0] if found else None
 
 
-class _Tiff(TiffImagePlugin.TiffImageFile):
-    """A TIFF reader without Pillow's pixel limit that does not rotate: ``read_pixels`` does."""
-
-    def load_prepare(self) -> None:
-        if self._im is None:
-            self.im = Image.core.new(self.mode, self._tile_size)
-        super().load_prepare()
-
-    def load_end(self) -> None:
-        self._size = self._tile_size
-        with suppress(Exception):
-            self.getexif()  # before load() closes the file
-
-
-class _WebP(WebPImagePlugin.WebPImageFile):
-    """A WebP reader that frees the decoder's two canvases (8 bytes a pixel) after one frame."""
-
-    def _get_next(self) -> tuple[bytes, int, int]:
-        frame = super()._get_next()
-        self._decoder = None  # type: ignore[assignment]
-        return frame
-
-
-# Image.open() enforces a pixel limit that can only be changed for the whole process, so the readers
-# are called directly. The JPEG reader returns the first picture of an MPO and ignores the rest.
-_READERS: tuple[tuple[tuple[bytes, ...], type[ImageFile.ImageFile]], ...] = (
-    ((b"\xff\xd8\xff",), JpegImagePlugin.JpegImageFile),
-    ((b"\x89PNG\r\n\x1a\n",), PngImagePlugin.PngImageFile),
-    ((b"RIFF",), _WebP),
-    ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), _Tiff),
-    ((b"GIF87a", b"GIF89a"), GifImagePlugin.GifImageFile),
-    ((b"BM",), BmpImagePlugin.BmpImageFile),
-)
-
-
-def _from_path(source: str | os.PathLike[str], max_pixels: int) -> Photo:
+def _from_path(source: str | os.PathLike[str], max_pixels: int, *, deep: bool) -> Photo:
     path = Path(os.fsdecode(source))
     name = path.name or str(path)
     try:
@@ -173,7 +149,8 @@ def _from_path(source: str | os.PathLike[str], max_pixels: int) -> Photo:
     except (OSError, ValueError, RuntimeError) as exc:
         raise ImageError(f"{name}: cannot be opened ({reason(exc)}); check the path") from exc
     with stream:
-        return _from_stream(stream if stream.seekable() else _buffered(stream)[0], name, max_pixels)
+        seekable = stream if stream.seekable() else _buffered(stream)[0]
+        return _from_stream(seekable, name, max_pixels, deep=deep)
 
 
 def _buffered(stream: BinaryIO) -> tuple[io.BytesIO, str]:
@@ -189,12 +166,20 @@ def _buffered(stream: BinaryIO) -> tuple[io.BytesIO, str]:
     return io.BytesIO(data), name
 
 
-def _from_stream(stream: BinaryIO, name: str, max_pixels: int) -> Photo:
+def _from_stream(stream: BinaryIO, name: str, max_pixels: int, *, deep: bool) -> Photo:
     notes: list[str] = []
     with _decoding(name):
-        image = _open(stream, name)
+        check_size = partial(_check_size, name, max_pixels=max_pixels)
+        opened = open_picture(stream, name, check_size, notes)
+        image = opened.image
         try:
-            photo = _from_image(image, name, max_pixels, notes)
+            check_size(*image.size)
+            raw = raw_mode(image)
+            opened.load()
+            image = opened.image
+            read_deep = opened.deep_reader(raw) if deep else None
+            extra = Extra(opened.space, read_deep, wants_deep=deep)
+            photo = _from_image(image, name, max_pixels, notes, extra)
             # Counting frames seeks in the file, so it comes after decoding.
             notes += _frames(image)
         finally:
@@ -202,51 +187,16 @@ def _from_stream(stream: BinaryIO, name: str, max_pixels: int) -> Photo:
     return replace(photo, notes=tuple(notes))
 
 
-def _open(stream: BinaryIO, name: str) -> ImageFile.ImageFile:
-    head = stream.read(16)
-    stream.seek(0)
-    if not head:
-        raise ImageError(f"{name}: is empty (0 bytes), expected a picture; copy the file again")
-    for signatures, reader in _READERS:
-        if head.startswith(signatures):
-            image = reader(stream)
-            if isinstance(image, _Tiff):
-                _reject_raw(image, name)
-            _match_transparency(image)
-            return image
-    raise ImageError(
-        f"{name}: is not a JPEG, PNG, WebP, TIFF, BMP or GIF file; convert other formats (HEIC, "
-        "AVIF, SVG, PDF, ...) to one of these first"
-    )
-
-
-def _reject_raw(image: _Tiff, name: str) -> None:
-    """Reject camera raw files, whose first TIFF page is only a thumbnail."""
-    is_reduced = image.tag_v2.get(254) == 1 and 330 in image.tag_v2
-    if is_reduced or 50706 in image.tag_v2:
-        raise ImageError(f"{name}: is a camera raw file; export it as JPEG, PNG or TIFF first")
-
-
-def _match_transparency(image: ImageFile.ImageFile) -> None:
-    """Scale a PNG's transparent colour to the bit depth that Pillow decodes to."""
-    colour = image.info.get("transparency")
-    raw_mode = image.tile[0].args if image.tile else None
-    if isinstance(colour, tuple) and raw_mode == "RGB;16B":
-        image.info["transparency"] = tuple(value >> 8 for value in colour)
-    steps = {"1": 255, "L;2": 85, "L;4": 17}
-    if isinstance(colour, int) and raw_mode in steps:
-        image.info["transparency"] = min(255, colour * steps[raw_mode])
-
-
-def _frames(image: ImageFile.ImageFile) -> list[str]:
+def _frames(image: Image.Image) -> list[str]:
+    if image.format == "TIFF":  # its pages were looked at when it was opened
+        return []
     try:
         count = getattr(image, "n_frames", 1)
     except Exception:  # a damaged later frame does not matter
         count = None
     if count == 1:
         return []
-    unit = "pages" if image.format == "TIFF" else "frames"
-    return [f"it has {count or 'several'} {unit}: only the first one is used"]
+    return [f"it has {count or 'several'} frames: only the first one is used"]
 
 
 @contextmanager
@@ -269,7 +219,7 @@ def reason(exc: BaseException) -> str:
     return text if any(map(str.isalpha, text)) else type(exc).__name__
 
 
-def _check_size(name: str, width: int, height: int, max_pixels: int) -> None:
+def _check_size(name: str, width: int, height: int, *, max_pixels: int) -> None:
     if width * height == 0:
         raise ImageError(f"{name}: has no pixels ({width} x {height}); give another picture")
     if width * height > max_pixels:
@@ -285,15 +235,25 @@ def _check_size(name: str, width: int, height: int, max_pixels: int) -> None:
         )
 
 
-def _from_image(image: Image.Image, name: str, max_pixels: int, notes: list[str]) -> Photo:
-    _check_size(name, *image.size, max_pixels)
+def _from_image(
+    image: Image.Image, name: str, max_pixels: int, notes: list[str], extra: Extra
+) -> Photo:
+    _check_size(name, *image.size, max_pixels=max_pixels)
     with _decoding(name):
         image.load()
         orientation, exif = read_exif(image, notes)
-        rgb, alpha = read_pixels(image, orientation, notes)
+        pixels = read_pixels(image, orientation, notes, extra)
+    if is_bilevel(pixels.rgb):
+        notes.append(
+            "it has only black and white pixels, on which colour cannot show; scan it in gray, or "
+            "blur it first"
+        )
     dpi = read_dpi(image)
     upright_dpi = dpi if dpi is None or orientation < 5 else (dpi[1], dpi[0])
-    return Photo(rgb, alpha, name, exif, upright_dpi, tuple(notes))
+    rgb, alpha, gray16 = pixels
+    packed = image.info.get("compression") if image.format == "TIFF" else None
+    compression = packed if isinstance(packed, str) and packed != "raw" else None
+    return Photo(rgb, alpha, name, exif, upright_dpi, tuple(notes), gray16, compression)
 
 
 def _from_array(array: np.ndarray, max_pixels: int) -> Photo:
@@ -307,7 +267,7 @@ def _from_array(array: np.ndarray, max_pixels: int) -> Photo:
             f"to 4) and bool, uint8, uint16 or float in [0, 1]; pass {advice} instead"
         )
     height, width = array.shape[:2]
-    _check_size("array", width, height, max_pixels)
+    _check_size("array", width, height, max_pixels=max_pixels)
     channels = array.reshape(height, width, -1)
     rgb = np.empty((height, width, 3), np.uint8)
     alpha = np.empty((height, width), np.uint8) if channels.shape[2] in (2, 4) else None

@@ -62,6 +62,36 @@ def merge_ab(rgb: np.ndarray, small: Tensor, ab: Tensor) -> np.ndarray:
         return merge_exactly(rgb, small.float(), ab.float())
 
 
+def merge_deep(gray16: np.ndarray, small: Tensor, ab: Tensor, box: Box) -> np.ndarray:
+    """Give a photo new colour with 16 bits a channel.
+
+    Args:
+        gray16: (H, W) uint16, sRGB gray levels with the lightness of the photo.
+        small: (1, 1, h, w), L of the part to colour, at the working size.
+        ab: (1, 2, h, w), its colour, in L*a*b* units.
+        box: The part, as fractions of width and height; the rest becomes gray.
+
+    Returns:
+        (H, W, 3) uint16 sRGB. Colours outside sRGB are desaturated until they fit.
+    """
+    out = gray16[..., None].repeat(3, axis=2)
+    rows, columns = pixels_of(box, (*gray16.shape, 3))[:2]
+    inside = out[rows, columns]
+    height, width = inside.shape[:2]
+    step = max(1, _STRIP_PIXELS // width)
+    with torch.inference_mode():
+        if not ab.any():
+            return out
+        upsampler = GuidedUpsampler(small.float(), ab.float(), size=(height, width))
+        for start in range(0, height, step):
+            codes = torch.from_numpy(inside[start : start + step, :, 0].astype(np.float32) / 65535)
+            lightness = luminance_to_lightness(rgb_to_linear(codes.to(ab.device)))[None, None]
+            lab = torch.cat((lightness, upsampler.rows(start, lightness)), dim=1)
+            pixels = lab_to_rgb(lab, gamut="desaturate")[0].permute(1, 2, 0) * 65535
+            inside[start : start + step] = pixels.round().clamp(0, 65535).cpu().numpy()
+    return out
+
+
 def merge_in_box(rgb: np.ndarray, small: Tensor, ab: Tensor, box: Box) -> np.ndarray:
     """Colour only a part of a photo, as ``merge_ab`` does; the rest becomes gray.
 

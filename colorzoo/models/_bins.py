@@ -1,16 +1,18 @@
 """Shared code of the models that classify pixels into the 313 ab bins of Zhang et al. 2016."""
 
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from typing_extensions import Unpack
 
-from colorzoo.ab_bins import COUNT, bin_centres
+from colorzoo.ab_bins import COUNT, bin_centres, rebalancing
 from colorzoo.colorizer import Colorizer
-from colorzoo.options import Options
+from colorzoo.errors import ConfigError
+from colorzoo.options import Options, check_vividness, is_number
 from colorzoo.prediction import Output
 
 # The noise of a sampled result, chosen by eye: its standard deviation in logits, its correlation
@@ -18,42 +20,112 @@ from colorzoo.prediction import Output
 _STRENGTH, _ALIKE, _CELLS = 1.0, 40.0, 2
 
 
+class DialPoint(NamedTuple):
+    """How colours are computed from a distribution over bins at one position of the dial.
+
+    Attributes:
+        mix: Lambda of the rebalancing (section 2.2 of the paper), above 0 and at most 1: 1 leaves
+            the distribution unchanged, small values favour rare colours.
+        temperature: T of the annealed mean (section 2.3), above 0.
+        gain: Factor on ab, 0 to 4.
+    """
+
+    mix: float
+    temperature: float
+    gain: float
+
+
 class BinsColorizer(Colorizer):
     """A Colorizer whose ``forward`` returns logits of the bins; subclasses add the network.
 
-    It supports two options. ``temperature`` is T of the annealed mean. ``seed`` samples one of the
-    results that the network considers plausible, by perturb-and-MAP (Papandreou & Yuille 2011,
-    https://doi.org/10.1109/ICCV.2011.6126242): noise is added to the logits before the annealed
-    mean is taken. The noise is Gaussian, and correlated between similar colours and nearby pixels,
-    so that a car is red or blue as a whole. Where the network is sure, the result hardly changes.
+    The network says how likely each colour is; three numbers decide what is made of that: how much
+    rare colours are favoured (Menon et al. 2021, https://arxiv.org/abs/2007.07314), the temperature
+    of the annealed mean, and a factor on ab. They lie on one dial from careful to vivid, whose
+    points are part of the model's configuration and are chosen on validation photos (``python -m
+    train choose --dial``). The option ``vividness`` is a position on the dial; between its points,
+    all three are interpolated linearly. ``temperature`` replaces that of the dial.
+
+    ``seed`` samples one of the results that the network considers plausible, by perturb-and-MAP
+    (Papandreou & Yuille 2011, https://doi.org/10.1109/ICCV.2011.6126242): noise is added to the
+    logits before the annealed mean is taken. The noise is Gaussian, and correlated between similar
+    colours and nearby pixels, so that a car is red or blue as a whole. Where the network is sure,
+    the result hardly changes.
 
     Attributes:
-        temperature: Default T of the annealed mean, above 0.
+        dial: The points of the dial, at equal distances from 0 to 1.
+        vividness: Default position on the dial.
         centres: (313, 2), ab of the bins, a buffer that is saved with the weights.
+        prior: (313,), relative frequency of the bins in the training photos, another such buffer.
+            Training fills it; until then it is uniform, and the mix has no effect.
     """
 
-    render_options: ClassVar[frozenset[str]] = frozenset({"seed", "temperature"})
-    temperature: float
+    render_options: ClassVar[frozenset[str]] = frozenset({"seed", "temperature", "vividness"})
+    dial: tuple[DialPoint, ...]
+    vividness: float
     centres: Tensor
+    prior: Tensor
+
+    def set_up_bins(self, dial: Sequence[Sequence[float]], vividness: float) -> None:
+        """Check and store the dial, and add the buffers. Constructors call it last.
+
+        Raises:
+            ConfigError: If a value is out of range.
+        """
+        if not isinstance(dial, list | tuple) or not dial:
+            raise ConfigError(
+                f"dial must be a list of at least one point (mix, temperature, gain), got {dial!r}"
+            )
+        self.dial = tuple(check_point(point) for point in dial)
+        self.vividness = check_vividness(vividness)
+        self.register_buffer("centres", bin_centres())
+        self.register_buffer("prior", torch.full((COUNT,), 1 / COUNT))
+
+    def dial_at(self, vividness: float) -> DialPoint:
+        """Return the settings at a position from 0 to 1, interpolated between the dial's points."""
+        place = vividness * (len(self.dial) - 1)
+        low = min(int(place), len(self.dial) - 2) if len(self.dial) > 1 else 0
+        below, above = self.dial[low], self.dial[min(low + 1, len(self.dial) - 1)]
+        share = place - low
+        return DialPoint(*(a + share * (b - a) for a, b in zip(below, above, strict=True)))
 
     def to_ab(self, output: Output, **options: Unpack[Options]) -> Tensor:
-        """Compute the annealed mean of every distribution (section 2.3 of the paper).
+        """Rebalance every distribution and compute its annealed mean, times the dial's gain.
 
         Args:
             output: (N, 313, h, w), logits.
-            options: ``seed`` and ``temperature``.
+            options: ``seed``, ``temperature`` and ``vividness``.
 
         Returns:
             (N, 2, h, w), ab in L*a*b* units.
         """
         assert isinstance(output, Tensor)
-        logits = output.float()
-        seed, temperature = options.get("seed"), options.get("temperature")
+        vividness, temperature = options.get("vividness"), options.get("temperature")
+        point = self.dial_at(self.vividness if vividness is None else vividness)
+        raised = rebalancing(self.prior.float(), point.mix).log()
+        logits = output.float() + raised[:, None, None]
+        seed = options.get("seed")
         if seed is not None:
             height, width = logits.shape[-2:]
             logits = logits + _perturbation(seed, height, width).to(logits.device)
-        t = self.temperature if temperature is None else temperature
-        return torch.einsum("nqhw,qc->nchw", (logits / t).softmax(dim=1), self.centres.float())
+        t = point.temperature if temperature is None else temperature
+        shares = (logits / t).softmax(dim=1)
+        return point.gain * torch.einsum("nqhw,qc->nchw", shares, self.centres.float())
+
+
+def check_point(point: Any) -> DialPoint:
+    """Return a point of a dial as floats.
+
+    Raises:
+        ConfigError: If it is not three numbers in range.
+    """
+    if isinstance(point, list | tuple) and len(point) == 3 and all(map(is_number, point)):
+        mix, temperature, gain = map(float, point)
+        if 0 < mix <= 1 and temperature > 0 and 0 <= gain <= 4:
+            return DialPoint(mix, temperature, gain)
+    raise ConfigError(
+        "a point of the dial must be (mix, temperature, gain): mix above 0 and at most 1, "
+        f"temperature above 0, gain from 0 to 4; got {point!r}"
+    )
 
 
 def _perturbation(seed: int, height: int, width: int) -> Tensor:

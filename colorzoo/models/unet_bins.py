@@ -8,16 +8,18 @@ of the training loss.
 """
 
 import math
+from collections.abc import Sequence
 from typing import ClassVar
 
 from torch import Tensor, nn
 
-from colorzoo.ab_bins import COUNT, bin_centres
+from colorzoo.ab_bins import COUNT
 from colorzoo.errors import ConfigError
 from colorzoo.models._bins import BinsColorizer
 from colorzoo.models.unet import UNet
-from colorzoo.options import check_temperature
 from colorzoo.registry import register_model
+
+_DIAL = ((1.0, 1.0, 0.7), (1.0, 0.85, 1.0), (1.0, 0.6, 1.2))
 
 
 @register_model(
@@ -32,9 +34,9 @@ class UNetBins(BinsColorizer, UNet, paper_url="https://arxiv.org/abs/1603.08511"
         width: Channels of the first stage; each halving of the resolution doubles them.
         logits_stride: Stride of the classified pixels: 4 as in the paper, or 1, 2, 8. With 1, every
             pixel is classified, for 16 times the memory of 4.
-        temperature: T of the annealed mean, above 0: near 0 it gives the most likely colour, which
-            is vivid but blotchy; 1 gives the mean, which is smooth but muted. The paper uses 0.38;
-            the default was chosen on validation photos.
+        dial: Points of the dial from careful to vivid, (mix, temperature, gain) each; see
+            ``BinsColorizer``. The defaults were chosen on validation photos.
+        vividness: Default position on the dial, 0 to 1.
         work_size: Short side of the network's input, pixels.
     """
 
@@ -45,18 +47,18 @@ class UNetBins(BinsColorizer, UNet, paper_url="https://arxiv.org/abs/1603.08511"
         *,
         width: int = 16,
         logits_stride: int = 4,
-        temperature: float = 0.85,
+        dial: Sequence[Sequence[float]] = _DIAL,
+        vividness: float = 0.5,
         work_size: int = 128,
     ) -> None:
         """Build the network with random weights."""
         super().__init__(width=width, work_size=work_size)
         if logits_stride not in (1, 2, 4, 8):
             raise ConfigError(f"logits_stride must be 1, 2, 4 or 8, got {logits_stride!r}")
-        self.temperature = check_temperature(temperature)
         doublings = len(self.up) - int(math.log2(logits_stride))
         self.up, self.decoder = self.up[:doublings], self.decoder[:doublings]
         self.head = nn.Conv2d(width * logits_stride, COUNT, kernel_size=1)
-        self.register_buffer("centres", bin_centres())
+        self.set_up_bins(dial, vividness)
 
     def forward(self, lightness: Tensor) -> Tensor:
         """Classify pixels.

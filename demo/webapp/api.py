@@ -30,7 +30,7 @@ def add(choose: compare_layout.Choose, adjust: compare_layout.Adjust) -> None:
     steps = gr.Number(0, precision=0, label="Steps", visible=False)
     hints = gr.JSON([], label="Hints", visible=False)
     reference = gr.Image(label="Reference", type="filepath", visible=False)
-    settings = [adjust.saturation, adjust.strength, adjust.work_size, adjust.temperature]
+    settings = [adjust.saturation, adjust.strength, adjust.work_size, adjust.vividness]
     # Without preprocessing, uploaded files arrive unchanged (uploads.read() checks their paths).
     options: dict[str, Any] = {
         "preprocess": False, "concurrency_id": compare_tab.WORK,
@@ -67,7 +67,7 @@ def colorize(
     saturation: float,
     strength: float,
     work_size: int,
-    temperature: float,
+    vividness: float,
     seed: int,
     steps: int,
     hints: Any,
@@ -81,7 +81,8 @@ def colorize(
         saturation: Factor on the colours: 0 is gray, 1 is what the model predicts.
         strength: Share of the result, from 0 to 1; the rest is the original.
         work_size: Short side of the network's input, pixels; 0 means the model's default.
-        temperature: For models that support it: low is vivid; 0 means the model's default.
+        vividness: For models that support it: from 0, careful, to 1, vivid; 0.5 means the model's
+            default.
         seed: For models that support it: which plausible result to sample; -1 means the default
             result.
         steps: For models that support it: number of sampling steps; 0 means the model's default.
@@ -89,9 +90,7 @@ def colorize(
             pixels of the photo, with "#rrggbb", a CSS name or null for gray.
         reference: For models that support one: a colour photo whose colours to use.
     """
-    settings = _settings(
-        saturation, strength, work_size, temperature, seed, steps, hints, reference
-    )
+    settings = _settings(saturation, strength, work_size, vividness, seed, steps, hints, reference)
     (result,) = _run(image, [model], settings, samples=0)
     _, path, report = result
     if path is None:
@@ -105,7 +104,7 @@ def compare(
     saturation: float,
     strength: float,
     work_size: int,
-    temperature: float,
+    vividness: float,
     samples: int,
     steps: int,
     hints: Any,
@@ -121,7 +120,7 @@ def compare(
         saturation: Factor on the colours: 0 is gray, 1 is what the models predict.
         strength: Share of the result, from 0 to 1; the rest is the original.
         work_size: Short side of the networks' input, pixels; 0 means each model's default.
-        temperature: Low is vivid; 0 means each model's default.
+        vividness: From 0, careful, to 1, vivid; 0.5 means each model's default.
         samples: How many more plausible results to sample from each model that supports seeds, 0 to
             6; the report has the seed of each.
         steps: Number of sampling steps; 0 means each model's default.
@@ -129,7 +128,7 @@ def compare(
         reference: A colour photo whose colours to use.
     """
     settings = _settings(
-        saturation, strength, work_size, temperature, zoo.NOT_SAMPLED, steps, hints, reference
+        saturation, strength, work_size, vividness, zoo.NOT_SAMPLED, steps, hints, reference
     )
     results = _run(image, models, settings, samples=samples)
     pictures = [(path, name) for name, path, _ in results if path is not None]
@@ -140,7 +139,7 @@ def _settings(
     saturation: float,
     strength: float,
     work_size: int,
-    temperature: float,
+    vividness: float,
     seed: int,
     steps: int,
     hints: Any,
@@ -154,7 +153,7 @@ def _settings(
     path = str(uploads.checked_path(reference)) if reference else None
     try:
         return zoo.Settings(
-            saturation, strength, int(work_size), temperature, seed, steps, _hints(hints), path
+            saturation, strength, int(work_size), vividness, seed, steps, _hints(hints), path
         )
     except (colorzoo.ColorzooError, TypeError, ValueError) as error:
         raise problem(str(error)) from error

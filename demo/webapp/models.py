@@ -26,6 +26,7 @@ except ImportError:
 WORK_SIZES = (0, 96, 128, 192, 256, 384, 512)
 KEPT_BYTES = 64_000_000  # of predictions, for all visitors together
 NOT_SAMPLED = -1  # the seed of a model's default result
+VIVIDNESS = 0.5  # the middle of the slider: each model's default
 MAX_SAMPLES = 6  # of one model at a time
 MAX_STEPS = 100
 
@@ -40,7 +41,8 @@ class Settings:
         saturation: Factor on the colours, 0 to 2.
         strength: Share of the result, 0 to 1; the rest is the original.
         work_size: Short side of the networks' input, pixels; 0 means each model's default.
-        temperature: For models that support it; 0 means each model's default.
+        vividness: From 0, careful, to 1, vivid, for models that support it; 0.5 means the model's
+            default.
         seed: Which result to sample, for models that support it; NOT_SAMPLED means the default
             result.
         steps: For models that support it; 0 means each model's default.
@@ -51,7 +53,7 @@ class Settings:
     saturation: float = 1.0
     strength: float = 1.0
     work_size: int = 0
-    temperature: float = 0.0
+    vividness: float = VIVIDNESS
     seed: int = NOT_SAMPLED
     steps: int = 0
     hints: tuple[Hint, ...] = ()
@@ -63,7 +65,7 @@ class Settings:
         Raises:
             ConfigError: If a value is out of range.
         """
-        limits = {"saturation": (0, 2), "strength": (0, 1), "temperature": (0, 2)}
+        limits = {"saturation": (0, 2), "strength": (0, 1), "vividness": (0, 1)}
         for name, (low, high) in limits.items():
             value = getattr(self, name)
             if not isinstance(value, int | float) or not low <= value <= high:
@@ -91,7 +93,7 @@ class Settings:
         """The settings that only some models support; None means the model's default."""
         return {
             "seed": None if self.seed == NOT_SAMPLED else self.seed,
-            "temperature": self.temperature or None,
+            "vividness": None if self.vividness == VIVIDNESS else self.vividness,
             "steps": self.steps or None,
             "hints": self.hints or None,
             "reference": self.reference,
@@ -116,8 +118,9 @@ class Answer:
 
 
 def model_names() -> list[str]:
-    """List the models that have weights, the default one first."""
-    names = colorzoo.list_models(pretrained=True)
+    """List the models that have weights of their own, the default one first."""
+    pretrained = colorzoo.list_models(pretrained=True)
+    names = [name for name in pretrained if colorzoo.model_info(name).weights_of is None]
     if not names:
         raise colorzoo.WeightsError("The demo has nothing to show: no model has weights.")
     return sorted(names, key=lambda name: (name != colorzoo.DEFAULT_MODEL, name))

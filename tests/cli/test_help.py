@@ -77,7 +77,7 @@ def test_import_alone_loads_nothing_heavy():
 
 
 # To import timm takes seconds.
-SLOW = pytest.param("mobilenetv2-bins", True, marks=pytest.mark.slow)
+SLOW = pytest.param("efficientnet-bins", True, marks=pytest.mark.slow)
 COLORIZE = """
 import numpy as np
 import colorzoo

@@ -11,9 +11,10 @@ from PIL import Image
 
 import app
 import colorzoo
+from webapp import models as zoo
 from webapp.tabs import developers
 
-NAMES = colorzoo.list_models(pretrained=True)
+NAMES = sorted(zoo.model_names())
 
 
 def pixels(path: str | Path) -> np.ndarray:
@@ -27,7 +28,7 @@ def test_the_endpoints_are_documented(client):
     assert sorted(endpoints) == ["/colorize", "/compare", "/models"]
     found = {each["parameter_name"]: each for each in endpoints["/colorize"]["parameters"]}
     assert list(found) == [
-        "image", "model", "saturation", "strength", "work_size", "temperature", "seed", "steps",
+        "image", "model", "saturation", "strength", "work_size", "vividness", "seed", "steps",
         "hints", "reference",
     ]  # fmt: skip
     assert found["seed"]["python_type"]["type"] == "int"
@@ -52,8 +53,8 @@ def test_models_lists_the_zoo(client):
         assert (each["summary"], each["year"]) == (info.summary, info.year)
         assert each["parameters"] == info.metrics["parameters"]
         assert each["options"] == sorted(colorzoo.load(each["name"]).options)
-    sampled = {each["name"] for each in models if each["options"] == ["seed", "temperature"]}
-    assert sampled >= {"unet-bins", "mobilenetv2-bins"}
+    dialled = {each["name"] for each in models if "vividness" in each["options"]}
+    assert dialled == {"unet-bins", "efficientnet-bins"}
 
 
 def test_colorize_returns_the_pixels_of_the_model(client, deep_photo):
@@ -75,10 +76,10 @@ def test_colorize_has_defaults(client, deep_photo):
 
 def test_colorize_takes_every_setting(client, deep_photo):
     result = client.predict(
-        gradio_client.handle_file(deep_photo), "unet-bins", 1.2, 0.5, 96, 0.4, api_name="/colorize"
+        gradio_client.handle_file(deep_photo), "unet-bins", 1.2, 0.5, 96, 0.8, api_name="/colorize"
     )
     colours = colorzoo.load("unet-bins").colorize(
-        deep_photo, saturation=1.2, work_size=96, temperature=0.4
+        deep_photo, saturation=1.2, work_size=96, vividness=0.8
     )
     full = np.asarray(colours).astype(int)
     expected = (full + colorzoo.read_photo(deep_photo).rgb) / 2

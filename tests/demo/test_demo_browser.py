@@ -20,9 +20,10 @@ from PIL import Image
 
 import colorzoo
 from colorzoo.evaluation import metrics
+from webapp import models as zoo
 
 pytestmark = pytest.mark.browser
-NAMES = colorzoo.list_models(pretrained=True)
+NAMES = sorted(zoo.model_names())
 
 
 def test_from_upload_to_download(page, grandma):

@@ -4,9 +4,10 @@ import pytest
 from helpers.demo_page import PHONE, WIDE, go_to, wait_for_all
 
 import colorzoo
+from webapp import models as zoo
 
 pytestmark = pytest.mark.browser
-NAMES = colorzoo.list_models(pretrained=True)
+NAMES = sorted(zoo.model_names())
 slow = pytest.mark.slow  # the other scheme of the same page
 
 

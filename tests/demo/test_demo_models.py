@@ -17,7 +17,8 @@ from webapp.downloads import Shelf
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"saturation": 3}, {"strength": float("nan")}, {"work_size": 100}, {"temperature": "x"},
+        {"saturation": 3}, {"strength": float("nan")}, {"work_size": 100},
+        {"vividness": "x"}, {"vividness": 1.5},
         {"seed": -2}, {"seed": 1.5}, {"seed": True}, {"seed": 2**63},
         {"steps": -1}, {"steps": 101}, {"steps": 2.0},
     ],
@@ -25,6 +26,18 @@ from webapp.downloads import Shelf
 def test_wrong_settings_are_told(wrong):
     with pytest.raises(colorzoo.ConfigError, match=next(iter(wrong))):
         zoo.Settings(**wrong)
+
+
+def test_the_middle_of_the_slider_is_the_default_of_each_model():
+    """So that a model without that option, or with another default, is left alone."""
+    assert zoo.Settings().options["vividness"] is None
+    assert [zoo.Settings(vividness=x).options["vividness"] for x in (0, 0.45, 1)] == [0, 0.45, 1]
+
+
+def test_only_models_with_weights_of_their_own_are_offered():
+    names = zoo.model_names()
+    assert names[0] == colorzoo.DEFAULT_MODEL and "unet" in names
+    assert not any(colorzoo.model_info(name).weights_of for name in names)
 
 
 @pytest.mark.parametrize("wrong", [-1, 7, 1.5, "2", None, True])
@@ -137,8 +150,8 @@ def test_predictions_of_other_options_are_others(scratch_registry, coffee, monke
         output = answer.prediction.output
         return output["state"] if isinstance(output, dict) else output
 
-    assert told("toy-bins") is told("toy-bins", seed=1, temperature=0.4, saturation=0.5)
-    assert told("toy-flow") is told("toy-flow", temperature=0.4)
+    assert told("toy-bins") is told("toy-bins", seed=1, vividness=0.8, saturation=0.5)
+    assert told("toy-flow") is told("toy-flow", vividness=0.8)
     others = [told("toy-flow", **each) for each in ({}, {"seed": 1}, {"seed": 2}, {"steps": 5})]
     assert len({id(each) for each in others}) == 4
     red, blue = (colorzoo.Hint(99, 99, color) for color in ("red", "blue"))

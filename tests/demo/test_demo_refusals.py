@@ -11,9 +11,9 @@ import pytest
 from helpers.demo_server import ROOT, WAIT, DemoServer
 from PIL import Image
 
-import colorzoo
+from webapp import models as zoo
 
-NAMES = colorzoo.list_models(pretrained=True)
+NAMES = zoo.model_names()
 
 
 @pytest.fixture
@@ -82,14 +82,15 @@ def test_an_empty_list_of_models_is_refused(client, deep_photo):
 @pytest.mark.parametrize(
     "settings",
     [
-        [9, 1, 0, 0],
-        [1, "much", 0, 0],
-        [1, 1, 100, 0],
-        [1, 1, 0, 0, -2],
-        [1, 1, 0, 0, -1, 101],
-        [1, 1, 0, 0, -1, 0, [[1, 2]]],
-        [1, 1, 0, 0, -1, 0, "red"],
-        [1, 1, 0, 0, -1, 0, [["x", 2, "red"]]],
+        [9, 1, 0, 0.5],
+        [1, "much", 0, 0.5],
+        [1, 1, 100, 0.5],
+        [1, 1, 0, 1.5],
+        [1, 1, 0, 0.5, -2],
+        [1, 1, 0, 0.5, -1, 101],
+        [1, 1, 0, 0.5, -1, 0, [[1, 2]]],
+        [1, 1, 0, 0.5, -1, 0, "red"],
+        [1, 1, 0, 0.5, -1, 0, [["x", 2, "red"]]],
     ],
 )
 def test_wrong_settings_are_told(client, demo, deep_photo, settings):
@@ -102,9 +103,13 @@ def test_wrong_settings_are_told(client, demo, deep_photo, settings):
 def test_wrong_samples_are_told(client, deep_photo):
     file = gradio_client.handle_file(deep_photo)
     with pytest.raises(
-        Exception, match="unet does not support seed; mobilenetv2-bins, unet-bins do"
+        Exception, match="unet does not support seed; efficientnet-bins, unet-bins do"
     ):
         client.predict(file, "unet", seed=3, api_name="/colorize")
+    with pytest.raises(
+        Exception, match="unet does not support vividness; efficientnet-bins, unet-bins do"
+    ):
+        client.predict(file, "unet", vividness=0.8, api_name="/colorize")
     with pytest.raises(Exception, match="samples must be a whole number from 0 to 6, got 7"):
         client.predict(file, ["unet-bins"], samples=7, api_name="/compare")
 
@@ -113,7 +118,7 @@ def test_wrong_samples_are_told(client, deep_photo):
 @pytest.mark.parametrize("where", ["photo", "/etc/hostname", "http://127.0.0.1:1/x.png", "../../x"])
 def test_a_client_cannot_name_a_file_of_the_server(demo, deep_photo, meta, where):
     path = str(deep_photo) if where == "photo" else where
-    text = call(demo, "colorize", {"path": path, **meta}, NAMES[0], 1, 1, 0, 0, -1, 0, [], None)
+    text = call(demo, "colorize", {"path": path, **meta}, NAMES[0], 1, 1, 0, 0.5, -1, 0, [], None)
     assert "event: error" in text and "event: complete" not in text
     assert "root:" not in text and "hostname" not in text
 

@@ -70,7 +70,7 @@ def test_settings_reuse_what_was_computed(upload, monkeypatch):
     spy(monkeypatch, calls)
     run(visit, upload, names=names)
     assert len(calls) == len(names)
-    run(visit, upload, names=names, saturation=1.5, strength=0.5, temperature=0.3)
+    run(visit, upload, names=names, saturation=1.5, strength=0.5, vividness=0.3)
     sessions.view(visit, (sessions.BEFORE, names[0]))
     sessions.png(visit, names[-1])
     assert len(calls) == len(names)
@@ -81,14 +81,14 @@ def test_settings_reuse_what_was_computed(upload, monkeypatch):
 def test_the_settings_do_what_they_say(upload):
     photo = uploads.read(upload)
     visit = sessions.Visit()
-    run(visit, upload, names=["unet-bins"], saturation=1.3, work_size=96, temperature=0.4)
+    run(visit, upload, names=["unet-bins"], saturation=1.3, work_size=96, vividness=0.8)
     colours = colorzoo.load("unet-bins").colorize_photo(
-        photo, saturation=1.3, work_size=96, temperature=0.4
+        photo, saturation=1.3, work_size=96, vividness=0.8
     )
     expected = np.asarray(colours).astype(int)
     shown = np.asarray(Image.open(sessions.png(visit, "unet-bins")))
     assert np.abs(shown - expected).max() <= 1
-    run(visit, upload, names=["unet-bins"], saturation=1.3, work_size=96, temperature=0.4,
+    run(visit, upload, names=["unet-bins"], saturation=1.3, work_size=96, vividness=0.8,
         strength=0.25)  # fmt: skip
     weak = np.asarray(Image.open(sessions.png(visit, "unet-bins")))
     gray = np.asarray(uploads.original(photo, "colour"))

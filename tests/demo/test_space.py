@@ -15,6 +15,7 @@ from helpers.demo_server import DemoServer
 from helpers.hub_server import Client, HubServer, Raised
 
 import colorzoo
+from webapp import models as zoo
 
 SPACE = "ann/colorzoo"
 
@@ -84,7 +85,7 @@ def test_a_space_is_the_demo_and_its_address(hub, space, root):
     assert {name.split("/")[0] for name in names} == {
         "colorzoo", f"colorzoo-{colorzoo.__version__}.dist-info"
     }  # fmt: skip
-    for model in colorzoo.list_models(pretrained=True):
+    for model in zoo.model_names():
         assert f"colorzoo/weights/{model}/model.safetensors" in names
     (line,) = (
         line for line in space["requirements.txt"].decode().splitlines() if "colorzoo[" in line
@@ -171,4 +172,4 @@ def test_a_clean_machine_runs_the_space(hub, space, tmp_path):
     )
     with server, urllib.request.urlopen(server.url + "config", timeout=20) as page:
         shown = page.read().decode()
-    assert all(name in shown for name in colorzoo.list_models(pretrained=True))
+    assert all(name in shown for name in zoo.model_names())

@@ -10,11 +10,15 @@ import colorzoo
 from colorzoo.exporting.graph import export
 
 
-def test_bins_keep_temperature_and_seed(bins, coffee):
+def test_bins_keep_their_options(bins, coffee):
     running, _ = bins
     model = colorzoo.load("unet-bins")
     small = coffee[::4, ::4]
-    for choice in ({}, {"temperature": 0.2}, {"seed": 3}, {"work_size": 64, "saturation": 0.5}):
+    choices = (
+        {}, {"temperature": 0.2}, {"vividness": 0.9}, {"seed": 3},
+        {"work_size": 64, "saturation": 0.5},
+    )  # fmt: skip
+    for choice in choices:
         expected = np.asarray(model.colorize(small, **choice)).astype(int)
         assert np.abs(np.asarray(running.colorize(small, **choice)) - expected).max() <= 1, choice
 

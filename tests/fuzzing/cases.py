@@ -59,7 +59,7 @@ class Pictures(Target):
     def run(self, data: bytes) -> None:
         """From bytes or from a file, in turn by their length."""
         if len(data) % 2:
-            photo = read_photo(data)
+            photo = read_photo(data, deep=True)
         else:
             self.path.write_bytes(data)
             size = stored_size(self.path)

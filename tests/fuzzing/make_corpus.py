@@ -8,8 +8,11 @@ import io
 import itertools
 import struct
 
+import imagecodecs
 import numpy as np
+import tifffile
 import torch
+from helpers.heic import encode_heic
 from PIL import Image, ImageCms, TiffImagePlugin
 
 import colorzoo
@@ -89,7 +92,58 @@ def pictures() -> dict[str, bytes]:
         "palette.bmp": saved(rgb.quantize(16), "BMP"),
         "animated.gif": saved(rgb.quantize(16), "GIF", transparency=2, **several),
         "still.gif": saved(rgb.quantize(16), "GIF", interlace=1),
+        "photo.avif": saved(rgb, "AVIF", exif=exif()),
+        "photo.jp2": saved(rgb, "JPEG2000"),
+        "photo.heic": encode_heic(pixels(64, 64), turns=1, exif=exif()),
+        "gamma.png": colour_managed(saved(rgb, "PNG")),
+        "deep.png": imagecodecs.png_encode(pixels().astype(np.uint16) * 257),
+        "rle4.bmp": run_lengths(),
+        **tiffs(),
     }
+
+
+def tiffs() -> dict[str, bytes]:
+    """The kinds that tifffile decodes."""
+    deep, floats = pixels().astype(np.uint16) * 257, pixels().astype(np.float32) / 255
+    inks = np.dstack((pixels(), pixels()[..., :2]))
+    kinds: dict[str, tuple[np.ndarray, dict[str, object]]] = {
+        "planes.tif": (
+            deep.transpose(2, 0, 1),
+            {"photometric": "rgb", "planarconfig": "separate", "compression": "zlib"},
+        ),
+        "float-colour.tif": (floats, {"photometric": "rgb", "byteorder": ">"}),
+        "lab-16.tif": (deep, {"photometric": "cielab", "tile": (16, 16)}),
+        "cmyk-alpha.tif": (inks, {"photometric": "separated", "extrasamples": ["unassalpha"]}),
+        "big-big-endian.tif": (pixels(), {"photometric": "rgb", "bigtiff": True, "byteorder": ">"}),
+    }
+    found = {}
+    for name, (array, options) in kinds.items():
+        stream = io.BytesIO()
+        tifffile.imwrite(stream, array, metadata=None, **options)  # pyright: ignore
+        found[name] = stream.getvalue()
+    return found
+
+
+def colour_managed(png: bytes) -> bytes:
+    """The PNG with gamma and primaries."""
+    from fuzzing.formats import join_png, split_png
+
+    head, *rest = split_png(png)
+    places = (31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
+    gamma = (b"gAMA", struct.pack(">I", 100_000))
+    return join_png([head, gamma, (b"cHRM", struct.pack(">8I", *places)), *rest])
+
+
+def run_lengths() -> bytes:
+    """A BMP with runs and literals of 4 bits."""
+    rows = b"".join(
+        bytes((10, 16 * i + i % 7, 0, 6, 1, 35, 69, 0, 8, 0x5A, 0, 0)) for i in range(9)
+    )
+    palette = b"".join(bytes((9 * i, 14 * i, 17 * i, 0)) for i in range(16))
+    start, data = 54 + len(palette), rows + b"\0\1"
+    head = struct.pack("<2sIHHI", b"BM", start + len(data), 0, 0, start)
+    info = struct.pack("<IiiHHIIiiII", 40, 24, 9, 1, 4, 2, len(data), 0, 0, 16, 0)
+    return head + info + palette + data
 
 
 def interlaced(rgb: np.ndarray) -> bytes:

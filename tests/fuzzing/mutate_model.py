@@ -17,11 +17,11 @@ _NUMBERS: tuple[Any, ...] = (0, 1, -1, 2, 2**31, 2**32, 2**53, 2**63 - 1, 2**63,
 _NUMBERS += (10**30, 0.5, 1e308, float("nan"), float("inf"), -float("inf"))
 _OTHERS: tuple[Any, ...] = (None, True, False, "", "1", "\0", "\ud800", "\x1b[2J", "x" * 5000, [])
 _OTHERS += ({}, [1], {"a": 1}, [[1, 2], [3]])
-_KEYWORDS = ("architecture", "colorzoo_version", "width", "work_size", "temperature", "mix")
+_KEYWORDS = ("architecture", "colorzoo_version", "width", "work_size", "dial", "vividness")
 _KEYWORDS += ("logits_stride", "output_stride", "skips", "encoder", "attention", "same_padding")
 _KEYWORDS += ("self", "name", "__class__", "_id", "", "a\nb", "\ud800", "k" * 5000)
 _ARCHITECTURES = ("unet", "unet-gan", "autoencoder", "autoencoder-ssim", "resnet34", "unet-bins")
-_ARCHITECTURES += ("mobilenetv2-huber", "os.system", "../unet", "UNET-BINS", "unet-bins\0")
+_ARCHITECTURES += ("efficientnet-bins", "os.system", "../unet", "UNET-BINS", "unet-bins\0")
 _ENCODERS = ("resnet18", "vit_tiny_patch16_224", "hf-hub:user/repo", "../x", "resnet", "")
 
 Header = list[tuple[str, Any]]  # pairs, since JSON may have a key twice

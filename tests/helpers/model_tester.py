@@ -18,6 +18,7 @@ from colorzoo.options import OPTIONS
 # Values of every option, for models that take it.
 ASKED: dict[str, Any] = {
     "seed": 3,
+    "vividness": 0.8,
     "temperature": 0.5,
     "steps": 3,
     "hints": [Hint(20, 10, "#c03020", 6)],

@@ -133,6 +133,11 @@ def from_linear(light: np.ndarray | float) -> np.ndarray:
 PIXELS = noise(3, 7, 3)
 
 
+def encoded(light: np.ndarray) -> np.ndarray:
+    """The sRGB curve, to 0..1."""
+    return from_linear(light) / 255
+
+
 def palette_image() -> Image.Image:
     image = Image.new("P", (3, 1))
     image.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90])

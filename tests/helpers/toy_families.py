@@ -15,10 +15,10 @@ NAMES = ("toy-bins", "toy-flow", "toy-hints", "toy-exemplar", "toy-foreign")
 
 
 class ToyBins(Colorizer):
-    """Bins: what the network says is turned into colour by seed and temperature."""
+    """Bins: what the network says is turned into colour by seed, vividness and temperature."""
 
     stride: ClassVar[int] = 4
-    render_options: ClassVar[frozenset[str]] = frozenset({"seed", "temperature"})
+    render_options: ClassVar[frozenset[str]] = frozenset({"seed", "temperature", "vividness"})
 
     def __init__(self, *, temperature: float = 1.0, work_size: int = 32) -> None:
         super().__init__(work_size=work_size)
@@ -35,7 +35,9 @@ class ToyBins(Colorizer):
             noise = torch.randn(1, 3, 1, 1, generator=torch.Generator().manual_seed(seed))
             logits = logits + noise.to(logits)
         centres = torch.tensor([[60.0, 0.0], [0.0, 60.0], [-40.0, -40.0]]).to(logits)
-        return torch.einsum("nqhw,qc->nchw", logits.softmax(dim=1), centres)
+        vividness = options.get("vividness")
+        gain = 1.0 if vividness is None else 2 * vividness
+        return gain * torch.einsum("nqhw,qc->nchw", logits.softmax(dim=1), centres)
 
 
 class ToyFlow(Colorizer):

@@ -168,12 +168,12 @@ def test_an_integer_beyond_floats_is_no_crash(saved, value, camera):
     family = registry.model_info("unet-bins").family
     colorzoo.create_model("unet-bins", width=1).save_pretrained(saved)
     config = json.loads((saved / "config.json").read_text())
-    (saved / "config.json").write_text(json.dumps({**config, "temperature": value}))
+    (saved / "config.json").write_text(json.dumps({**config, "dial": [[1.0, value, 1.0]]}))
     for load in (colorzoo.load, family.from_pretrained):
         if value < 10**300:
             assert load(saved).colorize(camera).size == (512, 512)
         else:
-            with pytest.raises(colorzoo.ConfigError, match="temperature must be above 0"):
+            with pytest.raises(colorzoo.ConfigError, match="a point of the dial must be"):
                 load(saved)
 
 

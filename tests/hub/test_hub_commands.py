@@ -70,6 +70,7 @@ def test_errors_of_push_are_one_line(hub, cli, repo_id, tmp_path, files):
     assert "Did you mean unet" in fails("unte", repo_id)
     assert "There is no folder" in fails("./nowhere", repo_id)
     assert "neither a Hub repository id" in fails("unet", "a/b/c")
+    assert "Push that model" in fails("efficientnet-bins.careful", repo_id)
     (tmp_path / "config.json").write_bytes(files["config.json"])
     (tmp_path / "model.safetensors").write_bytes(files["model.safetensors"][:-9])
     assert "not a complete safetensors file" in fails(tmp_path, repo_id)

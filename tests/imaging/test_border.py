@@ -48,7 +48,7 @@ def test_what_has_no_border_is_taken_whole(photo, coffee, camera):
     assert content_box(coffee) == WHOLE
 
 
-@pytest.mark.parametrize("name", ["mobilenetv2-bins", "unet"])
+@pytest.mark.parametrize("name", ["efficientnet-bins", "unet"])
 @pytest.mark.parametrize("level", [128, 235])
 def test_the_mount_stays_gray_and_the_photo_is_coloured_as_without(photo, name, level):
     model = colorzoo.load(name)
@@ -58,7 +58,7 @@ def test_the_mount_stays_gray_and_the_photo_is_coloured_as_without(photo, name, 
     chroma = lab[0, 1:].norm(dim=0).numpy()
     assert chroma[:36].max() < 1 and chroma[:, -36:].max() < 1
     inside = result[40:200, 40:280].astype(int)
-    assert np.abs(inside - alone).mean() < 4
+    assert np.abs(inside - alone).mean() < 6
 
 
 def torch_of(rgb):

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from helpers.pictures import (
     FORMATS,
-    chunk,
     encode,
     exif_block,
     gray_profile,
@@ -72,8 +71,10 @@ def test_not_a_supported_picture(data, tmp_path):
     path.write_bytes(data)
     with pytest.raises(ImageError, match=r"^thing\.heic: ") as info:
         read_photo(path)
-    if not data.startswith(b"RIFF"):
-        assert "JPEG, PNG, WebP, TIFF, BMP or GIF" in str(info.value)
+    if b"heic" in data:
+        assert "cannot be decoded" in str(info.value)
+    else:
+        assert "JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC, AVIF or JPEG 2000" in str(info.value)
 
 
 def test_empty_file(tmp_path):
@@ -88,7 +89,8 @@ def test_empty_file(tmp_path):
 def test_truncated_file(kind):
     file_format, options = FORMATS[kind]
     data = encode(Image.fromarray(noise(40, 40, 3)), file_format, **options)
-    for keep in (0.9, 0.5, 0.1):
+    # The last rows of a JPEG may be missing.
+    for keep in (0.6 if file_format == "JPEG" else 0.9, 0.5, 0.1):
         with warnings.catch_warnings(), pytest.raises(ImageError, match="^bytes: ") as info:
             warnings.simplefilter("ignore")
             read_photo(data[: int(len(data) * keep)])
@@ -121,7 +123,6 @@ def test_damaged_chunks():
     for bad in (
         good.replace(b"IDAT", b"IDAX"),
         good[:-20] + bytes(20),
-        png(2, 1, 8, 0, [b"\1\2"], chunk(b"pHYs", b"")),
         png(2, 1, 3, 0, [b"\1\2"]),
         png(2, 1, 8, 9, [b"\1\2"]),
     ):

@@ -72,9 +72,9 @@ def test_arguments_that_exclude_each_other():
         Colorize(suffix=".gif")
 
 
-def test_the_seed_and_temperature_are_the_models(gray):
-    result = Colorize("unet-bins", seed=3, temperature=0.5)({"image": [gray]})
-    expected = colorzoo.load("unet-bins").colorize(gray, seed=3, temperature=0.5)
+def test_the_options_are_the_models(gray):
+    result = Colorize("unet-bins", seed=3, vividness=0.8)({"image": [gray]})
+    expected = colorzoo.load("unet-bins").colorize(gray, seed=3, vividness=0.8)
     assert (pixels_of(result["coloured"][0]) == np.asarray(expected)).all()
 
 

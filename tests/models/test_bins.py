@@ -29,7 +29,7 @@ def test_bins_classify_at_the_stride_asked_for(stride):
 
 def test_annealed_mean_goes_from_the_mean_to_the_peak():
     """Against the paper's formula exp(log(z)/T), normalised, on a worked distribution."""
-    model = colorzoo.create_model("unet-bins", width=8, temperature=0.38)
+    model = colorzoo.create_model("unet-bins", width=8, dial=[(1.0, 0.38, 1.0)])
     z = torch.full((313,), 1e-9)
     z[0], z[120], z[312] = 0.5, 0.3, 0.2
     logits = z.log().reshape(1, 313, 1, 1)
@@ -44,7 +44,7 @@ def test_annealed_mean_goes_from_the_mean_to_the_peak():
 
 def test_sampled_colours_are_among_the_likely_ones():
     """Of two equal colours, both get their turn; of a likely and an unlikely one, the first."""
-    model = colorzoo.create_model("mobilenetv2-bins", temperature=1e-3)
+    model = colorzoo.create_model("efficientnet-bins", dial=[(1.0, 1e-3, 1.0)])
     centres = model.get_buffer("centres")
     blue, red = (
         int((centres - torch.tensor(ab)).norm(dim=1).argmin())
@@ -87,22 +87,19 @@ def test_rebalancing_is_that_of_a_training_with_weights():
     prior /= prior.sum()
     logits, centres = torch.randn(1, 313, 2, 2), bin_centres()
     for mix in (1.0, 0.5, 0.1):
-        model = colorzoo.create_model("mobilenetv2-bins", temperature=1.0, width=8, mix=mix)
+        model = colorzoo.create_model("efficientnet-bins", width=8, dial=[(mix, 1.0, 1.0)])
         model.get_buffer("prior").copy_(prior)
         weighed = logits.softmax(dim=1) / ((1 - mix) * prior + mix / 313)[:, None, None]
         weighed /= weighed.sum(dim=1, keepdim=True)
         expected = torch.einsum("nqhw,qc->nchw", weighed, centres)
         found = model.to_ab(logits)
         assert torch.allclose(found, expected, atol=1e-3)
-    for wrong in (0, 1.5):
-        with pytest.raises(colorzoo.ConfigError, match="mix must be above 0 and at most 1"):
-            colorzoo.create_model("mobilenetv2-bins", mix=wrong)
 
 
 def test_temperature_is_an_argument_of_inference(camera):
     model = _of_strong_opinions()
     small = camera[::8, ::8]
-    other = colorzoo.create_model("unet-bins", temperature=0.05)
+    other = colorzoo.create_model("unet-bins", dial=[(1.0, 0.05, 1.0)])
     other.load_state_dict(model.state_dict())
     own, cold = np.asarray(model.colorize(small)), np.asarray(other.colorize(small))
     given = np.asarray(model.colorize(small, temperature=0.05))
@@ -110,3 +107,94 @@ def test_temperature_is_an_argument_of_inference(camera):
     assert (np.asarray(model.colorize(small)) == own).all()
     with pytest.raises(colorzoo.ConfigError, match="temperature must be above 0, got 0"):
         model.colorize(small, temperature=0)
+
+
+# The dial ----------------------------------------------------------------------------------------
+
+DIAL = [(1.0, 0.8, 0.5), (0.6, 0.4, 1.0), (0.4, 0.2, 2.0)]
+
+
+def test_settings_between_two_points_of_the_dial_are_interpolated():
+    model = colorzoo.create_model("unet-bins", width=1, dial=DIAL)
+    places = {
+        0.0: DIAL[0],
+        0.25: (0.8, 0.6, 0.75),
+        0.5: DIAL[1],
+        0.9: (0.44, 0.24, 1.8),
+        1.0: DIAL[2],
+    }
+    for vividness, expected in places.items():
+        assert model.dial_at(vividness) == pytest.approx(expected)  # pyright: ignore
+    single = colorzoo.create_model("unet-bins", width=1, dial=DIAL[1:2])
+    for vividness in (0.0, 0.3, 1.0):
+        assert single.dial_at(vividness) == DIAL[1]  # pyright: ignore
+
+
+@pytest.mark.parametrize("vividness", [0.0, 0.3, 0.5, 1.0])
+def test_vividness_is_a_position_on_the_dial(vividness):
+    """It colours as a model that has these settings only, and temperature replaces the dial's."""
+    torch.manual_seed(0)
+    model = colorzoo.create_model("unet-bins", width=1, dial=DIAL)
+    prior = torch.rand(313) ** 4 + 1e-3
+    model.get_buffer("prior").copy_(prior / prior.sum())
+    point = model.dial_at(vividness)  # pyright: ignore
+    logits = torch.randn(1, 313, 4, 4) * 3
+    for options in ({}, {"temperature": 0.3}, {"seed": 2}):
+        alone = colorzoo.create_model("unet-bins", width=1, dial=[point])
+        alone.load_state_dict(model.state_dict())
+        started = colorzoo.create_model("unet-bins", width=1, dial=DIAL, vividness=vividness)
+        started.load_state_dict(model.state_dict())
+        found = model.to_ab(logits, vividness=vividness, **options)
+        assert torch.allclose(found, alone.to_ab(logits, **options), atol=1e-4)
+        assert torch.equal(found, started.to_ab(logits, **options))
+
+
+@pytest.mark.parametrize("name", [colorzoo.DEFAULT_MODEL, "unet-bins"])
+def test_more_vividness_is_more_chroma(name, coffee):
+    model, photo = colorzoo.load(name), colorzoo.read_photo(coffee)
+    said = model.predict(photo)
+    chroma = [float(model.ab_of(said, vividness=step / 8).norm(dim=1).mean()) for step in range(9)]
+    assert all(more > less for less, more in zip(chroma, chroma[1:], strict=False)), chroma
+    assert chroma[-1] > 1.3 * chroma[0]
+    assert float(model.ab_of(said).norm(dim=1).mean()) == chroma[4]  # the default
+
+
+@pytest.mark.parametrize(
+    ("dial", "message"),
+    [
+        ([], "dial must be a list of at least one point"),
+        (3, "dial must be a list of at least one point"),
+        ("abc", "dial must be a list of at least one point"),
+        ([(1.0, 0.5)], r"a point of the dial must be .* got \(1.0, 0.5\)"),
+        ([(1.0, 0.5, 1.0), 0.5], r"a point of the dial must be .* got 0.5"),
+        ([(0, 0.5, 1.0)], "mix above 0 and at most 1"),
+        ([(1.5, 0.5, 1.0)], "mix above 0 and at most 1"),
+        ([(1.0, 0, 1.0)], "temperature above 0"),
+        ([(1.0, float("inf"), 1.0)], "temperature above 0"),
+        ([(1.0, 0.5, -1)], "gain from 0 to 4"),
+        ([(1.0, 0.5, 5)], "gain from 0 to 4"),
+        ([(1.0, float("nan"), 1.0)], "a point of the dial must be"),
+        ([(1.0, 10**400, 1.0)], "a point of the dial must be"),
+        ([(True, 0.5, 1.0)], "a point of the dial must be"),
+        (["123"], "a point of the dial must be"),
+        ([("1", "0.5", "1")], "a point of the dial must be"),
+        ([None], "a point of the dial must be"),
+    ],
+)
+def test_a_wrong_dial_is_refused(dial, message):
+    with pytest.raises(colorzoo.ConfigError, match=message):
+        colorzoo.create_model("unet-bins", width=1, dial=dial)
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1.1, float("nan"), "1", True, None, 10**400])
+def test_a_wrong_default_of_vividness_is_refused(wrong):
+    with pytest.raises(colorzoo.ConfigError, match="vividness must be between 0 and 1"):
+        colorzoo.create_model("unet-bins", width=1, vividness=wrong)
+
+
+def test_vividness_must_be_on_the_dial(camera):
+    model = colorzoo.create_model("unet-bins", width=1)
+    with pytest.raises(colorzoo.ConfigError, match="vividness must be between 0 and 1, got 1.5"):
+        model.colorize(camera[::8, ::8], vividness=1.5)
+    with pytest.raises(colorzoo.ConfigError, match="unet does not support vividness; effic.* do"):
+        colorzoo.create_model("unet", width=1).colorize(camera[::8, ::8], vividness=0.5)

@@ -9,7 +9,9 @@ import colorzoo
 def test_same_padding_is_that_of_timm():
     import timm
 
-    ours = colorzoo.create_model("mobilenetv2-huber").get_submodule("encoder")
+    ours = colorzoo.create_model(
+        "efficientnet-bins", encoder="mobilenetv2_100", same_padding=True
+    ).get_submodule("encoder")
     theirs = timm.create_model(
         "mobilenetv2_100", features_only=True, feature_cls="getter", pad_type="same"
     ).eval()
@@ -22,12 +24,11 @@ def test_same_padding_is_that_of_timm():
 
 # One with the usual ImageNet values, one with others.
 @pytest.mark.parametrize("encoder", ["resnet18", "tf_mobilenetv3_small_100"])
-@pytest.mark.parametrize("name", ["resnet34", "mobilenetv2-huber"])
+@pytest.mark.parametrize("name", ["resnet34", "efficientnet-bins"])
 def test_the_input_is_normalised_as_timm_says_of_that_encoder(name, encoder):
     import timm
 
-    keywords = {"same_padding": False} if name == "mobilenetv2-huber" else {}
-    model = colorzoo.create_model(name, encoder=encoder, **keywords)
+    model = colorzoo.create_model(name, encoder=encoder)
     known = timm.get_pretrained_cfg(encoder)
     assert known is not None
     for key, values in (("mean", known.mean), ("std", known.std)):

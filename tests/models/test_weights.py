@@ -76,7 +76,7 @@ def test_metrics_tell_how_they_were_measured(name):
         ("unet", 0.9, 1.2),
         ("resnet34", 0.8, 1.0),
         ("autoencoder", 0.5, 0.0),
-        ("mobilenetv2-huber", 1.2, 1.5),
+        ("efficientnet-bins.careful", 1.2, 1.5),
     ],
 )
 def test_cautious_models_are_nearer_to_the_truth_than_gray(name, psnr, auc):
@@ -87,7 +87,12 @@ def test_cautious_models_are_nearer_to_the_truth_than_gray(name, psnr, auc):
 
 
 @pytest.mark.parametrize(
-    ("name", "psnr", "cf"), [("unet-gan", -0.5, (25, 50)), ("unet-bins", -1.0, (32, 50))]
+    ("name", "psnr", "cf"),
+    [
+        ("unet-gan", -0.5, (25, 50)),
+        ("unet-bins", -1.0, (32, 50)),
+        ("efficientnet-bins.vivid", -1.0, (32, 50)),
+    ],
 )
 def test_bold_models_are_vivid_at_a_price(name, psnr, cf):
     report = colorzoo.model_info(name).metrics
@@ -97,7 +102,7 @@ def test_bold_models_are_vivid_at_a_price(name, psnr, cf):
 
 
 def test_all_bundled_weights_fit_into_40_mib():
-    folders = [folder for name in TRAINED if (folder := colorzoo.model_info(name).weights)]
+    folders = {folder for name in TRAINED if (folder := colorzoo.model_info(name).weights)}
     sizes = [file.stat().st_size for folder in folders for file in folder.rglob("*")]
     assert len(folders) >= 6 and sum(sizes) < 40 * 2**20
 

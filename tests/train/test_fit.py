@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 from helpers.synthetic import photo
-from helpers.training import fit
+from helpers.training import fit, train
 from safetensors.torch import load_file
 
 import colorzoo
 from colorzoo.color import rgb_to_lab
 from train.report import read_log
 
-NAMES = colorzoo.list_models()
+NAMES = [name for name in colorzoo.list_models() if not colorzoo.model_info(name).weights_of]
 
 
 # The others take longer; a GAN's own test is below.
@@ -39,12 +39,11 @@ def test_training_learns_and_exports(name, shards, tmp_path):
     model = colorzoo.load(tmp_path / "weights")
     assert model.architecture == name
     # So early, the mean over the bins is gray, and rare ones are as likely as any.
-    options = model.taken(temperature=0.38)
-    if "mix" in model.config:
-        model = type(model).from_pretrained(tmp_path / "weights", mix=1.0)
+    if "dial" in model.config:
+        model = type(model).from_pretrained(tmp_path / "weights", dial=[(1.0, 0.38, 1.0)])
     lab = rgb_to_lab(torch.tensor(np.asarray(photo(1000))).permute(2, 0, 1) / 255)
     with torch.inference_mode():
-        ab = model.predict_ab(lab[None, :1], **options)
+        ab = model.predict_ab(lab[None, :1])
     assert (ab - lab[None, 1:]).abs().mean() < 0.7 * lab[1:].abs().mean()
 
 
@@ -113,3 +112,10 @@ def test_bad_input_is_explained_in_a_line(tmp_path):
         assert run.returncode == 1
         assert run.stderr.splitlines()[-1].startswith("error: ")
         assert "Traceback" not in run.stderr
+
+
+def test_settings_of_other_weights_are_trained_as_those():
+    """Their own folder would not be read; without --export, the weights of the base would change."""
+    run = train("fit", "efficientnet-bins.careful", "--data", "nowhere")
+    assert run.returncode == 1
+    assert run.stderr.startswith("error: colorzoo/weights/efficientnet-bins has weights: pass --ov")

@@ -18,7 +18,15 @@ from train.gan_module import (
     generator_loss,
     gradient_penalty,
 )
-from train.losses import LOSSES, BinsLoss, ColorfulnessLoss, PerceptualLoss, SSIMLoss, build_term
+from train.losses import (
+    LOSSES,
+    BinsLoss,
+    ColorfulnessLoss,
+    GradientLoss,
+    PerceptualLoss,
+    SSIMLoss,
+    build_term,
+)
 
 
 def test_ssim_agrees_with_scikit_image(rng):
@@ -159,7 +167,16 @@ def test_the_perceptual_term_grows_with_the_loss_of_colour(pictures, encoder_fil
         PerceptualLoss("nowhere.safetensors")
 
 
-@pytest.mark.parametrize("name", ["colorfulness", "perceptual"])
+def test_the_gradient_term_ignores_a_shift_and_penalises_an_edge_by_its_height():
+    """One edge of 10 ab over one of 7 columns, in one of the two channels."""
+    truth = torch.zeros(1, 3, 4, 8)
+    edge = truth.clone()
+    edge[:, 1, :, 4:] = 10
+    assert GradientLoss()(truth + 5, truth).item() == 0
+    assert GradientLoss()(edge, truth).item() == pytest.approx(1 / 7 / 2)
+
+
+@pytest.mark.parametrize("name", ["colorfulness", "gradient", "perceptual"])
 def test_every_term_pulls_gray_towards_colour(name, pictures, encoder_file):
     term = build_term(name, encoder_file)
     ab = torch.zeros_like(pictures[:, 1:]).requires_grad_()  # where a root has no slope

@@ -67,7 +67,7 @@ def test_a_term_is_added_at_its_weight(coffee):
 
 def test_a_model_over_bins_learns_how_common_they_are(shards):
     recipe = replace(
-        find_recipe("mobilenetv2-bins"), epochs=1, batch_size=8, start="random", sides=((0, 32),)
+        find_recipe("efficientnet-bins"), epochs=1, batch_size=8, start="random", sides=((0, 32),)
     )
     module = ColorizerModule(recipe)
     take_steps(module, PhotoData(str(shards), recipe))

@@ -44,7 +44,9 @@ def test_what_a_report_does_not_tell_is_a_dash(monkeypatch, tmp_path):
         monkeypatch.setattr(
             readme,
             "model_info",
-            lambda name: SimpleNamespace(name=name, weights=tmp_path, metrics=reports[name]),
+            lambda name: SimpleNamespace(
+                name=name, weights=tmp_path, folder=tmp_path, metrics=reports[name]
+            ),
         )
         return results_table().splitlines()
 
@@ -70,7 +72,7 @@ def test_other_sets_have_a_table_of_their_own(monkeypatch, tmp_path):
         "model": "unet", "parameters": 9_000, "photos": 9, "data": "d", "protocol": "p.",
         "gray": scores, "scores": scores, "other_sets": [people],
     }  # fmt: skip
-    info = SimpleNamespace(name="unet", weights=tmp_path, metrics=report)
+    info = SimpleNamespace(name="unet", weights=tmp_path, folder=tmp_path, metrics=report)
     monkeypatch.setattr(readme, "list_models", lambda pretrained: ["unet"])
     monkeypatch.setattr(readme, "model_info", lambda name: info)
     text = results_table()

@@ -22,7 +22,11 @@ from train.recipes import find_recipe
 
 def test_every_registered_recipe_names_a_model():
     for name in colorzoo.list_models():
-        assert find_recipe(name).model == name
+        assert find_recipe(name).model == (colorzoo.model_info(name).weights_of or name)
+    # Settings of other weights have the recipe of those, and former names still work.
+    assert find_recipe("efficientnet-bins.careful") == find_recipe("efficientnet-bins")
+    for former in ("mobilenetv2-bins", "mobilenetv2-huber"):
+        assert find_recipe(former) == find_recipe("efficientnet-bins")
     with pytest.raises(LookupError, match="no recipe for 'nothing'.*unet-gan: add a file"):
         find_recipe("nothing")
 
@@ -36,9 +40,7 @@ def test_wrong_resolutions_are_refused(wrong):
 def test_a_models_keywords_can_be_set_for_a_run():
     keywords = parse_keywords(["attention=true", "width=8", "encoder=resnet18"])
     assert keywords == (("attention", True), ("width", 8), ("encoder", "resnet18"))
-    recipe = replace(
-        find_recipe("mobilenetv2-huber"), keywords=(*keywords, ("same_padding", False))
-    )
+    recipe = replace(find_recipe("efficientnet-bins"), keywords=keywords)
     model = ColorizerModule(recipe).model
     assert model.config["attention"] is True and model.config["encoder"] == "resnet18"
     for wrong in ("attention", "=1", "a b=2", "width="):
@@ -48,7 +50,7 @@ def test_a_models_keywords_can_be_set_for_a_run():
 
 @pytest.mark.parametrize("wrong", ["colorfulness", "beauty=1", "perceptual=much", "=1"])
 def test_wrong_terms_are_refused(wrong):
-    with pytest.raises(ValueError, match="a term is NAME=WEIGHT with colorfulness or perceptual"):
+    with pytest.raises(ValueError, match="NAME=WEIGHT, and NAME is colorfulness, gradient or per"):
         parse_terms(["perceptual=0.5", wrong])
     assert parse_terms(["perceptual=0.5"]) == (("perceptual", 0.5),)
 

@@ -1,17 +1,12 @@
 """Sheets for the eye."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from helpers.synthetic import photo
 from helpers.training import train
 from PIL import Image
 
-import colorzoo
 from colorzoo.errors import ImageError
-from train.upkeep import readme
-from train.upkeep.ratings import Counts, counted, record
 from train.upkeep.sheets import lay_out
 
 
@@ -48,22 +43,3 @@ def test_the_command(album, tmp_path):
     assert "skipped: " in run.stdout and Image.open(sheet).width > 3 * 192
     run = train("look", album, "-o", sheet, "--model", "no")
     assert run.returncode == 1 and run.stderr.startswith("error: There is no model named 'no'")
-
-
-def test_counts_are_kept_with_the_weights_they_are_of(tmp_path, monkeypatch):
-    colorzoo.create_model("unet", width=2).save_pretrained(tmp_path)
-    assert counted(tmp_path) == {}
-    record(tmp_path, "3 photos", Counts(2, 1, 0))
-    record(tmp_path, "9 old photos", Counts(4, 4, 1))
-    record(tmp_path, "3 photos", Counts(1, 1, 1))
-    assert counted(tmp_path) == {"3 photos": Counts(1, 1, 1), "9 old photos": Counts(4, 4, 1)}
-    info = SimpleNamespace(name="unet", weights=tmp_path, metrics=None)
-    monkeypatch.setattr(readme, "list_models", lambda pretrained: ["unet"])
-    monkeypatch.setattr(readme, "model_info", lambda name: info)
-    heading, _, row = readme._by_eye()[0].splitlines()
-    assert heading == "| by eye: plausible / odd / wrong | 9 old photos | 3 photos |"
-    assert row == "| `unet` | 4 / 4 / 1 | 1 / 1 / 1 |"
-    colorzoo.create_model("unet", width=4).save_pretrained(tmp_path)
-    assert counted(tmp_path) == {} and readme._by_eye() == []
-    with pytest.raises(ValueError, match="not all 0, got 0 / 0 / 0"):
-        record(tmp_path, "none", Counts(0, 0, 0))

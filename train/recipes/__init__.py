@@ -3,11 +3,12 @@
 import importlib
 import pkgutil
 
+from colorzoo.registry import find_model
 from train.recipe import Recipe
 
 
 def find_recipe(name: str) -> Recipe:
-    """Return the recipe of a registered model.
+    """Return the recipe of a registered model, or of the model whose weights it uses.
 
     Raises:
         LookupError: If no file in train/recipes defines one for it.
@@ -16,6 +17,9 @@ def find_recipe(name: str) -> Recipe:
     for module in pkgutil.iter_modules(__path__):
         recipe = importlib.import_module(f"{__name__}.{module.name}").RECIPE
         recipes[recipe.model] = recipe
+    info = find_model(name)
+    if info is not None:
+        name = info.weights_of or info.name
     if name not in recipes:
         raise LookupError(
             f"there is no recipe for {name!r} in train/recipes, only for "

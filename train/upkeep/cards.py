@@ -21,6 +21,7 @@ from colorzoo.evaluation import metrics
 from colorzoo.evaluation.report import COLUMNS
 from colorzoo.gallery import contact_sheet
 from colorzoo.hub.checkpoint import BUNDLED_CARD_FILE, WEIGHTS_FILE
+from colorzoo.imaging.write import save_image
 from colorzoo.loading import load
 from colorzoo.registry import ModelInfo, create_model, list_models, model_info
 from train.recipes import find_recipe
@@ -62,7 +63,8 @@ def render_card(name: str, *, repo_id: str | None = None, folder: Path = CARDS) 
     if info.weights is None or report is None:
         raise CardError(
             f"{name} has no bundled weights with a metrics.json: train it with `python -m train "
-            f"fit {name}`, then measure it with `python -m train evaluate {name}`"
+            f"fit {info.weights_of or name}`, then measure it with `python -m train evaluate "
+            f"{name}`"
         )
     if not (folder / f"{name}.md").is_file():
         raise CardError(f"there is no {folder / name}.md: write one that extends _template.md")
@@ -91,7 +93,7 @@ def render_card(name: str, *, repo_id: str | None = None, folder: Path = CARDS) 
         "data": report["data"],
         "commit": report["commit"],
         "results": "\n\n".join(_table(each) for each in by_set(report)),
-        "by_eye": counted(info.weights),
+        "by_eye": counted(info),
         "protocol": escaped(report["protocol"]),
         **_training(name),
     }
@@ -131,8 +133,8 @@ def draw_pictures(model: Colorizer, folder: Path) -> None:
         model: The model.
         folder: Folder for samples.jpg and failures.jpg.
     """
-    _draw(model, PHOTOS).save(folder / SAMPLES, quality=90)
-    _draw(model, _UNUSUAL).save(folder / FAILURES, quality=90)
+    save_image(_draw(model, PHOTOS), folder / SAMPLES, quality=90)
+    save_image(_draw(model, _UNUSUAL), folder / FAILURES, quality=90)
 
 
 def _draw(model: Colorizer, names: tuple[str, ...]) -> Image.Image:
@@ -168,7 +170,7 @@ def _training(name: str) -> dict[str, str]:
     described = recipe.describe().items()
     rows = {key: value for key, value in described if key != "options" and (value or key == "seed")}
     return {
-        "command": f"python -m train fit {name} --data FOLDER {recipe.options}".strip(),
+        "command": f"python -m train fit {recipe.model} --data FOLDER {recipe.options}".strip(),
         "recipe": "\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in rows.items()),
     }
 
@@ -201,7 +203,7 @@ def _metadata(info: ModelInfo, report: dict[str, Any], given: dict[str, Any]) ->
 
 
 def renew_cards(cards: Path = CARDS) -> list[str]:
-    """Write the cards of all bundled models next to their weights, for the app and the package.
+    """Write the cards of all bundled models to their folders, for the app and the package.
 
     They have no pictures, which are only drawn for the Hub.
 
@@ -216,8 +218,8 @@ def renew_cards(cards: Path = CARDS) -> list[str]:
     """
     changed = []
     for info in map(model_info, list_models(pretrained=True)):
-        if info.weights is not None:
-            path = info.weights / BUNDLED_CARD_FILE
+        if info.weights is not None and info.folder is not None:
+            path = info.folder / BUNDLED_CARD_FILE
             content = str(render_card(info.name, folder=cards))
             if not path.is_file() or path.read_text(encoding="utf-8") != content:
                 path.write_text(content, encoding="utf-8")

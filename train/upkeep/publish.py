@@ -12,7 +12,7 @@ from colorzoo.errors import ConfigError
 from colorzoo.hub.checkpoint import CONFIG_FILE, METRICS_FILE, WEIGHTS_FILE
 from colorzoo.hub.push import CARD_FILE, Pushed, PushOptions, push_files
 from colorzoo.registry import list_models, model_info
-from train.upkeep.cards import CARDS, render_card, write_card
+from train.upkeep.cards import CARDS, CardError, render_card, write_card
 
 DEMO = Path("demo")
 _THUMBNAIL, _REQUIREMENTS = "zoo.jpg", "requirements.txt"
@@ -38,11 +38,16 @@ def publish(
         kept.
 
     Raises:
-        CardError: If the card cannot be filled in.
+        CardError: If the card cannot be filled in, or the weights are those of another model.
         HubError: If pushing fails.
     """
+    info = model_info(name)
+    if info.weights_of is not None:
+        raise CardError(
+            f"{info.name} uses the weights of {info.weights_of}: publish {info.weights_of} instead"
+        )
     render_card(name, repo_id=repo_id, folder=cards)  # report errors before pushing
-    weights = model_info(name).weights
+    weights = info.weights
     assert weights is not None  # checked by render_card()
 
     def write(place: Path, full_id: str) -> None:

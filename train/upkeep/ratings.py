@@ -2,7 +2,7 @@
 
 No metric measures whether a sky is blue and a face looks alive. Plausible: nothing is noticeable.
 Odd: a noticeable tint, spot or gray object. Wrong: an object has an impossible colour. Counts are
-only valid for the weights that made the sheet, and are ignored when the weights change.
+only valid for the weights and settings that made the sheet, and are ignored when these change.
 """
 
 import hashlib
@@ -10,7 +10,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from colorzoo.hub.checkpoint import WEIGHTS_FILE
+from colorzoo.errors import WeightsError
+from colorzoo.hub.checkpoint import CONFIG_FILE, WEIGHTS_FILE
+from colorzoo.registry import ModelInfo
 
 EYE_FILE = "eye.json"
 
@@ -34,42 +36,56 @@ class Counts:
         return f"{self.plausible} / {self.odd} / {self.wrong}"
 
 
-def record(weights: Path, photos: str, counts: Counts) -> None:
-    """Store counts next to a model's weights.
+def record(model: ModelInfo, photos: str, counts: Counts) -> None:
+    """Store counts in a model's folder.
 
     Args:
-        weights: The model's weights folder.
+        model: A registered model with bundled weights.
         photos: Description of the photos, such as "40 photos of test.tar"; older counts with the
             same description are replaced.
         counts: The counts.
 
     Raises:
-        FileNotFoundError: If there are no weights.
+        WeightsError: If there are no weights.
         ValueError: If all counts are 0, or one is negative.
     """
     if min(asdict(counts).values()) < 0 or not sum(asdict(counts).values()):
         raise ValueError(f"counts are whole numbers from 0, not all 0, got {counts}")
-    known = counted(weights) | {photos: counts}
+    digest = _digest(model)
+    known = counted(model) | {photos: counts}
     found = {
-        "weights": _digest(weights),
+        "weights": digest,
         "counts": {key: asdict(value) for key, value in sorted(known.items())},
     }
-    (weights / EYE_FILE).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    path = _file(model)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
-def counted(weights: Path) -> dict[str, Counts]:
-    """Return the counts for these weights by description of the photos; empty if there are none.
+def counted(model: ModelInfo) -> dict[str, Counts]:
+    """Return the counts for a model's weights by description of the photos; empty if none.
 
     Raises:
-        FileNotFoundError: If there are no weights.
+        WeightsError: If there are counts, but no weights.
     """
-    if not (weights / EYE_FILE).is_file():
+    if not _file(model).is_file():
         return {}
-    found = json.loads((weights / EYE_FILE).read_text(encoding="utf-8"))
-    if found["weights"] != _digest(weights):
+    found = json.loads(_file(model).read_text(encoding="utf-8"))
+    if found["weights"] != _digest(model):
         return {}
     return {key: Counts(**value) for key, value in found["counts"].items()}
 
 
-def _digest(weights: Path) -> str:
-    return hashlib.sha256((weights / WEIGHTS_FILE).read_bytes()).hexdigest()
+def _file(model: ModelInfo) -> Path:
+    assert model.folder is not None  # that of every registered model is known
+    return model.folder / EYE_FILE
+
+
+def _digest(model: ModelInfo) -> str:
+    """Return the SHA-256 of the weights, their config.json and the model's own settings."""
+    if model.weights is None:
+        raise WeightsError(f"{model.name} has no bundled weights")
+    digest = hashlib.sha256((model.weights / WEIGHTS_FILE).read_bytes())
+    digest.update((model.weights / CONFIG_FILE).read_bytes())
+    digest.update(json.dumps(dict(model.config), sort_keys=True).encode())
+    return digest.hexdigest()

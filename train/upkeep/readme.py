@@ -10,6 +10,7 @@ from skimage import data
 from colorzoo.evaluation import metrics
 from colorzoo.evaluation.report import COLUMNS, Column, short_count
 from colorzoo.gallery import contact_sheet
+from colorzoo.imaging.write import save_image
 from colorzoo.loading import load
 from colorzoo.registry import list_models, model_info
 from train.upkeep.ratings import counted
@@ -57,7 +58,7 @@ def _by_eye() -> list[str]:
     found = {
         info.name: counts
         for info in map(model_info, list_models(pretrained=True))
-        if info.weights and (counts := counted(info.weights))
+        if info.weights and (counts := counted(info))
     }
     sets = sorted({photos for counts in found.values() for photos in counts}, reverse=True)
     if not sets:
@@ -130,7 +131,7 @@ def draw_grid(path: Path) -> None:
     tile = min(216, _GRID_WIDTH // columns)
     # A wide picture is shown smaller, so its labels have to be larger.
     sheet = contact_sheet(tiles, columns=columns, tile=tile, letters=max(13, columns * tile // 80))
-    sheet.save(path, quality=88)
+    save_image(sheet, path, quality=88)
 
 
 def _numbers(report: dict[str, Any]) -> dict[str, float]:

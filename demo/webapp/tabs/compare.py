@@ -42,7 +42,7 @@ def _wire(choose: Choose, adjust: Adjust, results: Results) -> None:
     desk = _Desk(adjust, results)
     asked = [
         choose.photo, adjust.models, adjust.saturation, adjust.strength, adjust.work_size,
-        adjust.temperature, adjust.samples, visit,
+        adjust.vividness, adjust.samples, visit,
     ]  # fmt: skip
     page: Sequence[Component] = [
         results.line, results.slider, results.left, results.right, results.about, results.gallery,
@@ -54,7 +54,7 @@ def _wire(choose: Choose, adjust: Adjust, results: Results) -> None:
     }  # fmt: skip
     heavy = light | {"queue": True, "concurrency_id": WORK, "concurrency_limit": AT_ONCE}
 
-    sliders = (adjust.saturation, adjust.strength, adjust.temperature, adjust.samples)
+    sliders = (adjust.saturation, adjust.strength, adjust.vividness, adjust.samples)
     triggers = [
         choose.photo.change, adjust.models.input, adjust.work_size.input,
         *(slider.release for slider in sliders),
@@ -98,20 +98,20 @@ class _Desk:
 
     def begin(
         self, upload: uploads.Upload, models: list[str], saturation: float, strength: float,
-        work_size: int, temperature: float, samples: int, visit: Visit,
+        work_size: int, vividness: float, samples: int, visit: Visit,
     ) -> Updates:  # fmt: skip
         """Store the new request; a new photo clears the page at once."""
-        wish = _wish(upload, models, saturation, strength, work_size, temperature, samples, visit)
+        wish = _wish(upload, models, saturation, strength, work_size, vividness, samples, visit)
         visit.begin(wish)
         words = "Waiting in the queue …" if wish.photo else NOTHING
         return {self.results.line: status(words), **self._present(visit)}
 
     def run(
         self, upload: uploads.Upload, models: list[str], saturation: float, strength: float,
-        work_size: int, temperature: float, samples: int, visit: Visit,
+        work_size: int, vividness: float, samples: int, visit: Visit,
     ) -> Iterator[Updates]:  # fmt: skip
         """Run the models and show each result as soon as it is ready."""
-        wish = _wish(upload, models, saturation, strength, work_size, temperature, samples, visit)
+        wish = _wish(upload, models, saturation, strength, work_size, vividness, samples, visit)
         if upload is None or visit.wish != wish:
             yield self._nothing()
             return
@@ -213,11 +213,11 @@ class _Desk:
 
 def _wish(
     upload: uploads.Upload, models: list[str], saturation: float, strength: float,
-    work_size: int, temperature: float, samples: int, visit: Visit,
+    work_size: int, vividness: float, samples: int, visit: Visit,
 ) -> Wish:  # fmt: skip
     names = tuple(name for name in _choices(visit) if name in models)
     try:
-        settings = zoo.Settings(saturation, strength, int(work_size), temperature)
+        settings = zoo.Settings(saturation, strength, int(work_size), vividness)
         seeds = zoo.seeds(samples)
     except (TypeError, ValueError) as error:
         raise problem(str(error)) from error

@@ -32,7 +32,7 @@ class Adjust:
     saturation: gr.Slider
     strength: gr.Slider
     work_size: gr.Radio
-    temperature: gr.Slider
+    vividness: gr.Slider
     samples: gr.Slider
     repo_id: gr.Textbox
     bring: gr.Button
@@ -139,15 +139,14 @@ def _lay_out_controls() -> Adjust:
             info="How closely the models look: a small size favours the scene as a whole, a large "
             "one favours details and is slower. The result always has the photo's size.",
         )  # fmt: skip
-        heated, sampled = (
+        dialled, sampled = (
             ", ".join(name for name in names if zoo.takes(name, option))
-            for option in ("temperature", "seed")
+            for option in ("vividness", "seed")
         )
-        temperature = gr.Slider(
-            0, 2, 0, step=0.05, label="Temperature", elem_id="temperature",
-            visible=bool(heated),
-            info=f"For {heated}: low is vivid but blotchy, high is smooth but muted, 0 is the "
-            "model's default.",
+        vividness = gr.Slider(
+            0, 1, zoo.VIVIDNESS, step=0.05, label="Vividness", elem_id="vividness",
+            visible=bool(dialled),
+            info=f"For {dialled}: 0 is careful and muted, 1 is vivid but more often wrong.",
         )  # fmt: skip
         samples = gr.Slider(
             0, zoo.MAX_SAMPLES, 0, step=1, precision=0, label="Samples", elem_id="samples",
@@ -165,5 +164,5 @@ def _lay_out_controls() -> Adjust:
         bring = gr.Button("Add")
         brought = gr.HTML(elem_id="brought")
     return Adjust(
-        models, saturation, strength, work_size, temperature, samples, repo_id, bring, brought
+        models, saturation, strength, work_size, vividness, samples, repo_id, bring, brought
     )

@@ -28,7 +28,7 @@ pictures, report = client.predict(photo, ["unet", "unet-bins"], samples=2, api_n
 """
 
 ENDPOINTS = """- `/models` returns name, summary, year and number of parameters of every model, and
-  which `options` it supports: `seed`, `temperature`, `steps`, `hints` or `reference`.
+  which `options` it supports: `seed`, `vividness`, `temperature`, `steps`, `hints` or `reference`.
 - `/colorize` takes a photo, a model and settings, and returns a PNG of the photo's size, with its
   EXIF. An option that the model does not support is an error.
 - `/compare` takes a photo, a list of models and settings, and returns PNGs and a report: seconds
@@ -41,7 +41,7 @@ ENDPOINTS = """- `/models` returns name, summary, year and number of parameters 
 | `saturation` | 0 to 2: 0 is gray, 1 is what the model predicts |
 | `strength` | 0 to 1: share of the result, the rest is the original |
 | `work_size` | short side of the network's input, pixels; 0 means the model's default |
-| `temperature` | 0 to 2: low is vivid but blotchy, high is smooth but muted; 0 means the default |
+| `vividness` | from 0, careful, to 1, vivid but more often wrong; 0.5 means the default |
 | `seed` | for `/colorize`: selects one of several plausible results; -1 means the default result |
 | `steps` | number of sampling steps; 0 means the model's default |
 | `hints` | a list of `[x, y, color]` or `[x, y, color, radius]`, in pixels of the photo |

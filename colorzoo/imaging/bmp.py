@@ -1,0 +1,72 @@
+"""Read BMP files with 4-bit run-length encoding, which Pillow decodes wrongly."""
+
+import io
+import struct
+from collections.abc import Callable
+from typing import BinaryIO
+
+import numpy as np
+from PIL import BmpImagePlugin
+
+_RLE4 = 2
+
+
+def open_bmp(
+    stream: BinaryIO, check_size: Callable[[int, int], None]
+) -> BmpImagePlugin.BmpImageFile:
+    """Open a BMP file; one with RLE4 is unpacked first.
+
+    Args:
+        stream: The file, at its beginning.
+        check_size: Called with width and height before pixels are unpacked; raises an ImageError.
+
+    Returns:
+        The image, not yet decoded.
+    """
+    image = BmpImagePlugin.BmpImageFile(stream)
+    if image.info.get("compression") != _RLE4:
+        return image
+    check_size(*image.size)
+    stream.seek(0)
+    data = stream.read()
+    (start,) = struct.unpack_from("<I", data, 10)
+    indices = _decode_rle4(data[start:], *image.size)
+    padded = np.pad(indices, ((0, 0), (0, -indices.shape[1] % 8)))
+    packed = (padded[:, ::2] << 4 | padded[:, 1::2]).tobytes()
+    header = bytearray(data[:start])
+    struct.pack_into("<II", header, 30, 0, len(packed))  # no compression
+    return BmpImagePlugin.BmpImageFile(io.BytesIO(bytes(header) + packed))
+
+
+def _decode_rle4(data: bytes, width: int, height: int) -> np.ndarray:
+    """Decode RLE4 to (height, width) uint8 indices, in the order of the file.
+
+    Source: Microsoft, "Bitmap Compression".
+    """
+    pixels = np.zeros((height, width), np.uint8)
+    x = y = place = 0
+    while place + 1 < len(data) and y < height:
+        count, value = data[place], data[place + 1]
+        place += 2
+        if count:  # a run of two alternating colours
+            run = np.resize(np.array((value >> 4, value & 15), np.uint8), count)
+        elif value == 0:  # end of line
+            x, y = 0, y + 1
+            continue
+        elif value == 1:  # end of the picture
+            break
+        elif value == 2:  # skip to the right and up
+            if place + 1 < len(data):
+                x, y = x + data[place], y + data[place + 1]
+            place += 2
+            continue
+        else:  # literal pixels, padded to 16 bits
+            size = (value + 1) // 2
+            packed = np.frombuffer(data[place : place + size], np.uint8)
+            run = np.stack((packed >> 4, packed & 15), axis=1).ravel()[:value]
+            place += size + size % 2
+        end = min(x + len(run), width)
+        if end > x:
+            pixels[y, x:end] = run[: end - x]
+        x += len(run)
+    return pixels

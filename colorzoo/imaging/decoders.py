@@ -1,0 +1,229 @@
+"""Open encoded pictures: choose the decoder by the first bytes, and repair what can be repaired."""
+
+import importlib
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+from PIL import (
+    AvifImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    WebPImagePlugin,
+)
+
+from colorzoo.errors import ImageError
+from colorzoo.imaging import jpeg, png
+from colorzoo.imaging.bmp import open_bmp
+from colorzoo.imaging.deep import Box, deep_reader
+from colorzoo.imaging.space import Space
+from colorzoo.imaging.tiff import DecodedPage, PillowTiff, open_tiff
+
+CheckSize = Callable[[int, int], None]
+
+_JPEG_2000 = (b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  \r\n\x87\n")
+_JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+
+
+@dataclass(eq=False)
+class Opened:
+    """A picture whose header was read.
+
+    Attributes:
+        image: The image.
+        space: Its colour space if neither sRGB nor described by a profile.
+        prepare: Called before the pixels are decoded: returns a completed image, or None.
+        repair: Called if the pixels cannot be decoded: returns a repaired image, or None.
+        reopen: Opens the file again, to read the low bytes of 16-bit samples.
+    """
+
+    image: Image.Image
+    space: Space | None = None
+    prepare: Callable[[], ImageFile.ImageFile | None] | None = None
+    repair: Callable[[], ImageFile.ImageFile | None] | None = None
+    reopen: Callable[[], ImageFile.ImageFile] | None = None
+
+    def load(self) -> None:
+        """Decode the pixels."""
+        if self.prepare is not None:
+            self.image = self.prepare() or self.image
+        try:
+            self.image.load()
+        except Exception:
+            repaired = self.repair() if self.repair is not None else None
+            if repaired is None:
+                raise
+            repaired.load()
+            self.image = repaired
+
+    def deep_reader(self, raw: str) -> Callable[[Box], np.ndarray] | None:
+        """Return a function that reads 16-bit codes of a box; None for other images.
+
+        Args:
+            raw: The raw mode that the image had before it was decoded.
+        """
+        deep = self.image.deep if isinstance(self.image, DecodedPage) else None
+        if deep is not None:
+            return lambda box: deep[box[1] : box[3], box[0] : box[2]]
+        return deep_reader(raw, self.image, self.reopen) if self.reopen is not None else None
+
+
+def open_picture(stream: BinaryIO, name: str, check_size: CheckSize, notes: list[str]) -> Opened:
+    """Open a picture of any supported format.
+
+    Image.open() is not used: it enforces a pixel limit that can only be changed for the whole
+    process, and it knows formats that nobody has checked here.
+
+    Args:
+        stream: The file, at its beginning.
+        name: Name of the file for messages.
+        check_size: Called with width and height before pixels are decoded here; raises an
+            ImageError if there are too many.
+        notes: Notes for the user are appended to it.
+
+    Raises:
+        ImageError: If the file is empty, or of another format.
+    """
+    head = stream.read(32)
+    stream.seek(0)
+    if not head:
+        raise ImageError(f"{name}: is empty (0 bytes), expected a picture; copy the file again")
+    if head.startswith(b"\xff\xd8\xff"):
+        return _open_jpeg(stream, notes)
+    if head.startswith(png.SIGNATURE):
+        return _open_png(stream, notes)
+    if head.startswith(_TIFF):
+        image = open_tiff(stream, name, check_size, notes)
+        return Opened(image, reopen=image.opened_again if isinstance(image, PillowTiff) else None)
+    if head.startswith(b"BM"):
+        return Opened(open_bmp(stream, check_size))
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return Opened(_WebP(stream))
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return Opened(_with_scaled_transparency(GifImagePlugin.GifImageFile(stream)))
+    if head.startswith(_JPEG_2000):
+        return Opened(Jpeg2KImagePlugin.Jpeg2KImageFile(stream))
+    if head.startswith(_JPEG_XL):
+        return Opened(_optional("pillow_jxl.JpegXLImagePlugin", "JXLImageFile", stream, name))
+    if head[4:8] == b"ftyp" and (opened := _open_boxed(stream, head, name)) is not None:
+        return opened
+    raise ImageError(
+        f"{name}: is not a JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC, AVIF or JPEG 2000 file; convert "
+        "other formats (camera raw, SVG, PDF, ...) to one of these first"
+    )
+
+
+def _open_jpeg(stream: BinaryIO, notes: list[str]) -> Opened:
+    # The reader returns the first picture of an MPO and ignores the rest.
+    image = JpegImagePlugin.JpegImageFile(stream)
+    stream.seek(0)
+    data = stream.read()
+    stream.seek(0)
+    if not jpeg.lacks_end(data):
+        return Opened(image)
+
+    def complete() -> ImageFile.ImageFile | None:
+        found = jpeg.completed(data)
+        if found is None:
+            return None
+        notes.append(found[1])
+        return JpegImagePlugin.JpegImageFile(io.BytesIO(found[0]))
+
+    return Opened(image, prepare=complete)
+
+
+def _open_png(stream: BinaryIO, notes: list[str]) -> Opened:
+    data = stream.read()
+    stream.seek(0)
+    dropped: list[str] = []
+
+    def repaired() -> ImageFile.ImageFile | None:
+        nonlocal data
+        data, removed = png.without_damage(data)
+        if not removed:
+            return None
+        dropped.extend(removed)
+        notes.append(f"damaged parts of the file are ignored: {', '.join(removed[:5])}")
+        return _png(data)
+
+    try:
+        image = _png(data)
+    except Exception:
+        image = repaired()
+        if image is None:
+            raise
+    return Opened(
+        image,
+        space=png.space_of(data, notes),
+        repair=None if dropped else repaired,
+        reopen=lambda: PngImagePlugin.PngImageFile(io.BytesIO(data)),
+    )
+
+
+def _png(data: bytes) -> PngImagePlugin.PngImageFile:
+    image = PngImagePlugin.PngImageFile(io.BytesIO(data))
+    _with_scaled_transparency(image)
+    return image
+
+
+class _WebP(WebPImagePlugin.WebPImageFile):
+    """A WebP reader that frees the decoder's two canvases (8 bytes a pixel) after one frame."""
+
+    def _get_next(self) -> tuple[bytes, int, int]:
+        frame = super()._get_next()
+        self._decoder = None  # type: ignore[assignment]
+        return frame
+
+
+def _open_boxed(stream: BinaryIO, head: bytes, name: str) -> Opened | None:
+    """Open HEIC or AVIF, by the brands in the first box; None for films and others."""
+    size = int.from_bytes(head[:4], "big")
+    box = stream.read(min(max(size, 16), 1024))
+    stream.seek(0)
+    brands = {box[8:12], *(box[i : i + 4] for i in range(16, len(box) - 3, 4))}
+    if brands & _AVIF_BRANDS:
+        return Opened(AvifImagePlugin.AvifImageFile(stream))
+    if brands & _HEIF_BRANDS:
+        return Opened(_optional("pi_heif", "HeifImageFile", stream, name))
+    return None
+
+
+def _optional(module: str, reader: str, stream: BinaryIO, name: str) -> Image.Image:
+    """Open a picture with a package that may not be installed.
+
+    Raises:
+        ImageError: If it is not installed; the message says how to install it.
+    """
+    kind, package = {
+        "pi_heif": ("HEIC", "'colorzoo[heic]'"),
+        "pillow_jxl.JpegXLImagePlugin": ("JPEG XL", "pillow-jxl-plugin"),
+    }[module]
+    try:
+        opener = getattr(importlib.import_module(module), reader)
+    except ImportError as error:
+        raise ImageError(
+            f"{name}: is a {kind} file, which needs a package: pip install {package}, or save the "
+            "photo as JPEG, PNG or TIFF"
+        ) from error
+    return cast(Image.Image, cast(Any, opener)(stream))
+
+
+def _with_scaled_transparency(image: ImageFile.ImageFile) -> ImageFile.ImageFile:
+    """Scale a PNG's transparent colour to the bit depth that Pillow decodes to."""
+    colour = image.info.get("transparency")
+    raw_mode = image.tile[0].args if image.tile else None
+    if isinstance(colour, tuple) and raw_mode == "RGB;16B":
+        image.info["transparency"] = tuple(value >> 8 for value in colour)
+    steps = {"1": 255, "L;2": 85, "L;4": 17}
+    if isinstance(colour, int) and raw_mode in steps:
+        image.info["transparency"] = min(255, colour * steps[raw_mode])
+    return image

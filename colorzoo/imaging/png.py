@@ -1,0 +1,96 @@
+"""What Pillow leaves out when it reads PNG: colour spaces without a profile, and damaged chunks.
+
+PNG specification, third edition: https://www.w3.org/TR/png-3/
+"""
+
+import struct
+import zlib
+
+from colorzoo.imaging.space import SRGB_PLACES, Space, with_gamma
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# Chunks without which the pixels cannot be decoded; a transparent colour belongs to them.
+_NEEDED = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
+
+# gAMA as the writers of sRGB state it, 1 / 2.2, and the relative tolerance of libpng.
+_SRGB_GAMMA, _GAMMA_TOLERANCE = 0.45455, 0.05
+_DISPLAY_P3 = (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060)
+_REC_2020 = (0.3127, 0.3290, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046)
+# cICP (ITU-T H.273): primaries, and exponents of transfer functions; the others are for HDR.
+_PRIMARIES = {1: SRGB_PLACES, 9: _REC_2020, 12: _DISPLAY_P3}
+_EXPONENTS = {1: None, 4: 2.2, 5: 2.8, 6: None, 8: 1.0, 13: None, 14: None, 15: None}
+
+
+def space_of(head: bytes, notes: list[str]) -> Space | None:
+    """Return the colour space of a PNG by the order of the specification: cICP, iCCP, sRGB, gAMA.
+
+    Args:
+        head: The file up to its pixels or more.
+        notes: Notes for the user are appended to it.
+
+    Returns:
+        The space, or None for sRGB, or if a profile describes it.
+    """
+    chunks = {kind: data for kind, data, is_whole in chunks_of(head, until=b"IDAT") if is_whole}
+    if len(coded := chunks.get(b"cICP", b"")) == 4:
+        primaries, transfer = coded[0], coded[1]
+        if primaries in _PRIMARIES and transfer in _EXPONENTS:
+            return with_gamma(_EXPONENTS[transfer], _PRIMARIES[primaries])
+        notes.append("it is an HDR picture or has a rare colour space: its lightness may be off")
+        return None
+    if b"iCCP" in chunks or len(chunks.get(b"sRGB", b"")) == 1:
+        return None
+    gamma, places = None, SRGB_PLACES
+    if len(data := chunks.get(b"gAMA", b"")) == 4:
+        gamma = struct.unpack(">I", data)[0] / 100_000
+        if not 0.1 <= gamma <= 5:  # damaged, or meant for something else
+            gamma = None
+    if len(data := chunks.get(b"cHRM", b"")) == 32:
+        places = tuple(value / 100_000 for value in struct.unpack(">8I", data))
+    is_srgb = gamma is None or abs(gamma / _SRGB_GAMMA - 1) < _GAMMA_TOLERANCE
+    return with_gamma(None if gamma is None or is_srgb else 1 / gamma, places)
+
+
+def chunks_of(data: bytes, *, until: bytes = b"IEND") -> list[tuple[bytes, bytes, bool]]:
+    """List type, content and whether it is undamaged of the chunks up to the first of a type."""
+    found, place = [], len(SIGNATURE)
+    while place + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, place)
+        end = place + 8 + size
+        content = data[place + 8 : end]
+        is_whole = end + 4 <= len(data) and data[end : end + 4] == struct.pack(
+            ">I", zlib.crc32(kind + content)
+        )
+        found.append((kind, content, is_whole))
+        if kind == until:
+            break
+        place = end + 4
+    return found
+
+
+def without_damage(data: bytes) -> tuple[bytes, list[str]]:
+    """Remove damaged chunks that are not needed for the pixels.
+
+    Args:
+        data: A PNG file.
+
+    Returns:
+        The file with only the chunks that are needed and those that are undamaged, and the types of
+        the chunks that were removed.
+    """
+    parts, removed = [SIGNATURE], []
+    for kind, content, is_whole in chunks_of(data):
+        if kind in _NEEDED or (is_whole and _is_valid(kind, content)):
+            checksum = zlib.crc32(kind + content)
+            if kind in _NEEDED and not is_whole:
+                checksum ^= 1  # as it was: the decoder reports it
+            parts.append(struct.pack(">I4s", len(content), kind) + content)
+            parts.append(struct.pack(">I", checksum))
+        else:
+            removed.append(kind.decode() if kind.isalpha() else "unknown")
+    return b"".join(parts), removed
+
+
+def _is_valid(kind: bytes, content: bytes) -> bool:
+    sizes = {b"sRGB": 1, b"gAMA": 4, b"pHYs": 9, b"cHRM": 32, b"cICP": 4, b"tIME": 7}
+    return len(content) == sizes.get(kind, len(content))

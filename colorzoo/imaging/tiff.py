@@ -1,0 +1,314 @@
+"""Read TIFF files: with Pillow where it is right, otherwise with tifffile.
+
+Pillow decodes planes of more than 8 bits and colour maps of 8-bit values wrongly, and does not know
+12-bit, float and 16-bit L*a*b* colour, CMYK with alpha and big-endian BigTIFF. tifffile decodes
+uncompressed and deflated files by itself, and others with imagecodecs (``colorzoo[tiff]``).
+"""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+import tifffile
+from PIL import Image, ImagePalette, TiffImagePlugin
+
+from colorzoo.errors import ImageError
+from colorzoo.imaging.pixels import to_srgb
+
+# Pages that are looked at to find the largest.
+_PAGES = 64
+_COLOR_MAP, _SAMPLE_BITS = 320, 258
+_NAMES = {
+    0: "gray", 1: "gray", 2: "colour", 3: "palette", 4: "mask", 5: "CMYK", 6: "YCbCr",
+    8: "L*a*b*", 9: "L*a*b*", 10: "L*a*b*", 32844: "LogL", 32845: "LogLuv", 32803: "camera raw",
+}  # fmt: skip
+
+
+class PillowTiff(TiffImagePlugin.TiffImageFile):
+    """A TIFF reader without Pillow's pixel limit that does not rotate: ``read_pixels`` does."""
+
+    source: BinaryIO
+    page = 0
+
+    def opened_again(self) -> "PillowTiff":
+        """Open the same page of the file again."""
+        return _open_page(self.source, self.page)
+
+    def load_prepare(self) -> None:
+        """Allocate the picture as stored."""
+        if self._im is None:
+            self.im = Image.core.new(self.mode, self._tile_size)
+        super().load_prepare()
+
+    def load_end(self) -> None:
+        """Keep the size as stored."""
+        self._size = self._tile_size
+        with suppress(Exception):
+            self.getexif()  # before load() closes the file
+
+
+class DecodedPage(Image.Image):
+    """A page that tifffile decoded.
+
+    Attributes:
+        tag_v2: The tags that state the range of the pixel values.
+        deep: (H, W, 3) uint16 sRGB as stored, if it is in colour with more than 8 bits.
+    """
+
+    format = "TIFF"
+    format_description = "TIFF"
+    tag_v2: dict[int, Any]
+    deep: np.ndarray | None = None
+
+
+def open_tiff(
+    stream: BinaryIO, name: str, check_size: Callable[[int, int], None], notes: list[str]
+) -> Image.Image:
+    """Open the largest page that is not marked as a reduced version of another.
+
+    Args:
+        stream: The file, at its beginning; it stays open.
+        name: Name of the file for messages.
+        check_size: Called with width and height before pixels are decoded; raises an ImageError.
+        notes: Notes for the user are appended to it.
+
+    Returns:
+        A Pillow image that is not yet decoded, or a DecodedPage.
+
+    Raises:
+        ImageError: If it is a camera raw file, or of a kind that cannot be read.
+    """
+    _be_quiet()
+    with tifffile.TiffFile(stream) as file:
+        pages = []
+        for index in range(_PAGES):
+            try:
+                pages.append(cast(tifffile.TiffPage, file.pages[index]))
+            except Exception:  # the end, or a damaged page: a first one that is gives the reason
+                if not pages:
+                    raise
+                break
+        _reject_raw(pages[0], name)
+        whole = [page for page in pages if not page.is_reduced and not page.is_mask] or pages[:1]
+        page = max(whole, key=lambda page: page.imagelength * page.imagewidth)
+        if len(whole) > 1:
+            count = f"at least {_PAGES}" if len(pages) == _PAGES else len(whole)
+            which = f"page {page.index + 1}, the largest," if page.index else "the first one"
+            notes.append(f"it has {count} pages: only {which} is used")
+        stream.seek(0)
+        image = None if _is_decoded_wrongly(page) else _with_pillow(stream, page)
+        if image is not None:
+            return image
+        check_size(page.imagewidth, page.imagelength)
+        try:
+            pixels = page.asarray()
+        except Exception as error:
+            raise ImageError(_unreadable(page, name, error)) from error
+        return _as_image(page, pixels, name, notes, _read_exif(stream, file, page))
+
+
+@lru_cache(maxsize=1)
+def _be_quiet() -> None:
+    """Keep tifffile's remarks on damaged files off the console, unless logging is configured."""
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+
+def _reject_raw(first: tifffile.TiffPage, name: str) -> None:
+    """Reject camera raw files, whose first TIFF page is only a thumbnail."""
+    if (first.is_reduced and 330 in first.tags) or 50706 in first.tags:
+        raise ImageError(f"{name}: is a camera raw file; export it as JPEG, PNG or TIFF first")
+
+
+def _is_decoded_wrongly(page: tifffile.TiffPage) -> bool:
+    is_planar = page.planarconfig == 2 and page.samplesperpixel > 1
+    return is_planar and (page.bitspersample > 8 or page.photometric == 6)
+
+
+def _with_pillow(stream: BinaryIO, page: tifffile.TiffPage) -> PillowTiff | None:
+    """Open a page with Pillow; None if Pillow does not know its kind."""
+    try:
+        image = _open_page(stream, page.index)
+    except Exception:  # tifffile gives the reason if it cannot read the page either
+        stream.seek(0)
+        return None
+    colors = image.tag_v2.get(_COLOR_MAP, ())
+    if image.mode in ("P", "PA") and max(colors, default=0) < 256:
+        # Written with 8-bit values, against the specification; libtiff accepts it too.
+        image.palette = ImagePalette.raw("RGB;L", bytes(colors))
+    return image
+
+
+def _open_page(stream: BinaryIO, index: int) -> PillowTiff:
+    stream.seek(0)
+    image = PillowTiff(stream)
+    image.source, image.page = stream, index
+    image.seek(index)
+    return image
+
+
+def _read_exif(stream: BinaryIO, file: tifffile.TiffFile, page: tifffile.TiffPage) -> Image.Exif:
+    exif = Image.Exif()
+    if file.is_bigtiff and file.byteorder == ">":  # Pillow takes it for a classic TIFF
+        for tag in page.tags:
+            if isinstance(tag.value, int | str):
+                exif[tag.code] = tag.value
+    else:
+        with suppress(Exception):
+            exif.bigtiff, exif.endian = file.is_bigtiff, file.byteorder
+            exif.load_from_fp(stream, page.offset)
+    cast(Any, exif)._loaded = True  # so that getexif() returns it
+    return exif
+
+
+def _kind(page: tifffile.TiffPage) -> str:
+    number = "float" if page.sampleformat == 3 else "bit"
+    planes = ", in separate planes" if page.planarconfig == 2 else ""
+    compression = getattr(page.compression, "name", str(page.compression))
+    packed = "" if compression == "NONE" else f", compressed with {compression}"
+    photometric = _NAMES.get(page.photometric, f"photometric {page.photometric}")
+    return f"a {page.bitspersample}-{number} {photometric} TIFF{planes}{packed}"
+
+
+def _unreadable(page: tifffile.TiffPage, name: str, error: Exception) -> str:
+    text = " ".join(str(error).split())[:120]
+    if "imagecodecs" in text:
+        return (
+            f"{name}: is {_kind(page)}, which needs imagecodecs: pip install 'colorzoo[tiff]', or "
+            "save it uncompressed"
+        )
+    return (
+        f"{name}: is {_kind(page)} that cannot be decoded ({text}); save it as an 8-bit or 16-bit "
+        "TIFF in an image editor"
+    )
+
+
+def _as_image(
+    page: tifffile.TiffPage, pixels: np.ndarray, name: str, notes: list[str], exif: Image.Exif
+) -> DecodedPage:
+    """Convert the decoded array of a page to an image that ``read_pixels`` knows."""
+    height, width, count = page.imagelength, page.imagewidth, page.samplesperpixel
+    if page.planarconfig == 2:
+        samples = pixels.reshape(count, height, width)
+    else:
+        samples = pixels.reshape(height, width, count).transpose(2, 0, 1)
+    samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
+    icc = page.iccprofile
+    extra = len(page.extrasamples) if page.extrasamples else 0
+    colours = len(samples) - extra
+    alpha = None
+    if extra and int(page.extrasamples[0]) in (1, 2):
+        alpha = _eight_bits(_codes(samples[colours], page, []))
+    deep = None
+    if page.photometric in (0, 1) and colours == 1:
+        values = _gray_values(samples[0])
+        is_inverted = page.photometric == 0 and values.dtype == np.uint8  # others: read_pixels
+        image = Image.fromarray(255 - values if is_inverted else values)
+    elif page.photometric in (2, 6) and colours == 3:
+        codes = _codes(samples[:3], page, notes)
+        if page.photometric == 2 and codes.dtype == np.uint16:
+            deep = codes.transpose(1, 2, 0)
+        mode = "RGB" if page.photometric == 2 else "YCbCr"
+        image = Image.fromarray(_interleaved(codes), mode)
+    elif page.photometric == 5 and colours == 4:
+        image = Image.fromarray(_interleaved(_codes(samples[:4], page, [])), "CMYK")
+        if alpha is not None:  # Pillow has no CMYK with alpha
+            image, icc = _cmyk_to_rgb(image, icc, notes), None
+    elif page.photometric in (8, 9) and colours == 3:
+        image, icc = Image.fromarray(_eight_bit_lab(samples, page, name), "LAB"), None
+    else:
+        raise ImageError(_unreadable(page, name, ValueError(f"{colours} colour channels")))
+    if alpha is not None and image.mode in ("L", "RGB"):
+        image.putalpha(Image.fromarray(alpha))
+    return _wrap(image, page, icc, exif, deep)
+
+
+def _wrap(
+    image: Image.Image,
+    page: tifffile.TiffPage,
+    icc: bytes | None,
+    exif: Image.Exif,
+    deep: np.ndarray | None,
+) -> DecodedPage:
+    wrapped = DecodedPage()
+    wrapped.im, wrapped.deep = image.im, deep
+    cast(Any, wrapped)._mode, cast(Any, wrapped)._size = image.mode, image.size
+    cast(Any, wrapped)._exif = exif
+    bits = (page.bitspersample,) * page.samplesperpixel
+    wrapped.tag_v2 = {_SAMPLE_BITS: bits, 262: int(page.photometric)}
+    if 281 in page.tags:
+        wrapped.tag_v2[281] = page.tags[281].value
+    packed = getattr(page.compression, "name", "").lower()
+    wrapped.info["compression"] = {"none": "raw", "lzw": "tiff_lzw"}.get(packed, packed)
+    if icc:
+        wrapped.info["icc_profile"] = icc
+    with suppress(Exception):
+        wrapped.info["dpi"] = page.get_resolution("inch")
+    return wrapped
+
+
+def _gray_values(values: np.ndarray) -> np.ndarray:
+    """Return gray as uint8, uint16, int32 or float32, which Pillow has modes for."""
+    if values.dtype == np.uint8 or values.dtype == np.uint16:
+        return np.ascontiguousarray(values.astype(values.dtype.newbyteorder("=")))
+    return np.ascontiguousarray(values, dtype=np.float32)
+
+
+def _codes(values: np.ndarray, page: tifffile.TiffPage, notes: list[str]) -> np.ndarray:
+    """Scale samples to the whole range of uint8 or uint16, without changing their gamma."""
+    bits = page.bitspersample
+    if values.dtype == np.uint8 and bits == 8:
+        return values
+    if values.dtype.kind == "u" and bits <= 32:
+        return np.rint(values * (65535 / (2**bits - 1))).astype(np.uint16)
+    finite = values[np.isfinite(values)].astype(np.float64)
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    top = next((top for top in (1, 255, 65535) if high <= top), None)
+    if values.dtype.kind != "f":
+        top = None
+    if low < 0 or top is None:
+        top, black = max(high, low + 1), low
+        notes.append(f"its values, from {low:g} to {high:g}, are scaled to black and white")
+    else:
+        black = 0.0
+    with np.errstate(invalid="ignore"):
+        share = ((values.astype(np.float64) - black) / (top - black)).clip(0, 1)
+    return np.rint(np.nan_to_num(share) * 65535).astype(np.uint16)
+
+
+def _eight_bits(codes: np.ndarray) -> np.ndarray:
+    if codes.dtype == np.uint8:
+        return np.ascontiguousarray(codes)
+    return ((codes.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _interleaved(codes: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(_eight_bits(codes).transpose(1, 2, 0))
+
+
+def _cmyk_to_rgb(image: Image.Image, icc: bytes | None, notes: list[str]) -> Image.Image:
+    if icc is not None:
+        try:
+            return to_srgb(icc, "CMYK").apply(image)
+        except Exception:
+            notes.append("its colour profile is ignored: damaged, or not for CMYK pixels")
+    return image.convert("RGB")
+
+
+def _eight_bit_lab(samples: np.ndarray, page: tifffile.TiffPage, name: str) -> np.ndarray:
+    """Convert CIE (8) or ICC (9) L*a*b* to 8-bit CIE L*a*b*, where a and b are signed."""
+    if page.bitspersample not in (8, 16) or samples.dtype.kind not in "ui":
+        raise ImageError(_unreadable(page, name, ValueError("a rare kind of L*a*b*")))
+    scale = 1 if page.bitspersample == 8 else 256
+    lightness = samples[0].view(f"u{samples.itemsize}").astype(np.float64)
+    if page.photometric == 8:  # a and b are signed
+        ab = samples[1:3].view(f"i{samples.itemsize}").astype(np.float64) / scale
+        lightness *= 255 / (scale * 256 - 1)
+    else:
+        ab = samples[1:3].astype(np.float64) / scale - 128
+        lightness *= 1 / scale
+    ab = np.rint(ab).clip(-128, 127).astype(np.int8).view(np.uint8)
+    lightness = np.rint(lightness).clip(0, 255).astype(np.uint8)
+    return np.ascontiguousarray(np.stack((lightness, *ab)).transpose(1, 2, 0))
