@@ -207,7 +207,7 @@ class Colorizer(nn.Module, HubMixin):
 
         Returns:
             An image of the input's size, mode RGB, or RGBA if the input has alpha. Its ``info``
-            contains the photo's EXIF and DPI and the sRGB profile, which
+            contains the photo's metadata, DPI, the sRGB profile and the name of the model, which
             :func:`colorzoo.save_image` writes.
 
         Raises:
@@ -337,7 +337,8 @@ class Colorizer(nn.Module, HubMixin):
         """
         check_saturation(saturation)
         ab = self.ab_of(prediction, **options) * saturation
-        return to_pil(merge_in_box(photo.rgb, prediction.lightness, ab, prediction.box), photo)
+        rgb = merge_in_box(photo.rgb, prediction.lightness, ab, prediction.box)
+        return to_pil(rgb, photo, model=self.architecture or type(self).__name__)
 
     def ab_of(self, prediction: Prediction, **options: Unpack[Options]) -> Tensor:
         """Convert the output of ``predict`` to (1, 2, h, w) float32 ab at the working size."""

@@ -22,6 +22,7 @@ from colorzoo.errors import ImageError
 from colorzoo.imaging import jpeg, png
 from colorzoo.imaging.bmp import open_bmp
 from colorzoo.imaging.deep import Box, deep_reader
+from colorzoo.imaging.exif import is_safe_for_pillow
 from colorzoo.imaging.space import Space
 from colorzoo.imaging.tiff import DecodedPage, PillowTiff, open_tiff
 
@@ -44,6 +45,7 @@ class Opened:
         prepare: Called before the pixels are decoded: returns a completed image, or None.
         repair: Called if the pixels cannot be decoded: returns a repaired image, or None.
         reopen: Opens the file again, to read the low bytes of 16-bit samples.
+        page: The page of a TIFF, from 0; None for other formats.
     """
 
     image: Image.Image
@@ -51,6 +53,7 @@ class Opened:
     prepare: Callable[[], ImageFile.ImageFile | None] | None = None
     repair: Callable[[], ImageFile.ImageFile | None] | None = None
     reopen: Callable[[], ImageFile.ImageFile] | None = None
+    page: int | None = None
 
     def load(self) -> None:
         """Decode the pixels."""
@@ -103,7 +106,8 @@ def open_picture(stream: BinaryIO, name: str, check_size: CheckSize, notes: list
         return _open_png(stream, notes)
     if head.startswith(_TIFF):
         image = open_tiff(stream, name, check_size, notes)
-        return Opened(image, reopen=image.opened_again if isinstance(image, PillowTiff) else None)
+        reopen = image.opened_again if isinstance(image, PillowTiff) else None
+        return Opened(image, reopen=reopen, page=image.page)
     if head.startswith(b"BM"):
         return Opened(open_bmp(stream, check_size))
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
@@ -122,9 +126,17 @@ def open_picture(stream: BinaryIO, name: str, check_size: CheckSize, notes: list
     )
 
 
+class _Jpeg(JpegImagePlugin.JpegImageFile):
+    """A JPEG reader that does not let a malicious EXIF block fill the memory."""
+
+    def _read_dpi_from_exif(self) -> None:
+        if is_safe_for_pillow(self.info.get("exif")):
+            super()._read_dpi_from_exif()
+
+
 def _open_jpeg(stream: BinaryIO, notes: list[str]) -> Opened:
     # The reader returns the first picture of an MPO and ignores the rest.
-    image = JpegImagePlugin.JpegImageFile(stream)
+    image = _Jpeg(stream)
     stream.seek(0)
     data = stream.read()
     stream.seek(0)
@@ -136,7 +148,7 @@ def _open_jpeg(stream: BinaryIO, notes: list[str]) -> Opened:
         if found is None:
             return None
         notes.append(found[1])
-        return JpegImagePlugin.JpegImageFile(io.BytesIO(found[0]))
+        return _Jpeg(io.BytesIO(found[0]))
 
     return Opened(image, prepare=complete)
 

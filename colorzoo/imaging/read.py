@@ -16,7 +16,8 @@ from colorzoo.defaults import MAX_PIXELS
 from colorzoo.errors import ImageError
 from colorzoo.imaging.decoders import open_picture
 from colorzoo.imaging.deep import raw_mode
-from colorzoo.imaging.exif import read_dpi, read_exif
+from colorzoo.imaging.exif import Source, read_dpi, read_exif, read_tags_of, read_tiff_tags
+from colorzoo.imaging.metadata import Metadata, read_metadata
 from colorzoo.imaging.pixels import Extra, is_bilevel, read_pixels, tiles, to_uint8
 
 ImageSource = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray
@@ -44,6 +45,7 @@ class Photo:
             more than 8 bits a channel and they were asked for.
         compression: How a TIFF was compressed, by Pillow's name, such as "tiff_lzw"; None for an
             uncompressed TIFF and for other formats.
+        metadata: XMP, IPTC, comment and PNG text.
     """
 
     rgb: np.ndarray
@@ -54,6 +56,7 @@ class Photo:
     notes: tuple[str, ...]
     gray16: np.ndarray | None = None
     compression: str | None = None
+    metadata: Metadata = Metadata()
 
 
 def read_photo(source: ImageSource, *, max_pixels: int = MAX_PIXELS, deep: bool = False) -> Photo:
@@ -94,7 +97,9 @@ def read_photo(source: ImageSource, *, max_pixels: int = MAX_PIXELS, deep: bool 
         return _from_array(np.asarray(source), max_pixels)
     if isinstance(source, Image.Image):
         name = Path(os.fsdecode(getattr(source, "filename", "") or "image")).name
-        return _from_image(source, name, max_pixels, [], Extra(wants_deep=deep))
+        return _from_image(
+            source, name, max_pixels, [], Extra(wants_deep=deep), read_tiff_tags(source)
+        )
     if isinstance(source, bytes | bytearray | memoryview):
         return _from_stream(io.BytesIO(source), "bytes", max_pixels, deep=deep)
     if isinstance(source, str | os.PathLike):
@@ -175,11 +180,12 @@ def _from_stream(stream: BinaryIO, name: str, max_pixels: int, *, deep: bool) ->
         try:
             check_size(*image.size)
             raw = raw_mode(image)
+            tags = read_tags_of(stream, opened.page) if opened.page is not None else None
             opened.load()
             image = opened.image
             read_deep = opened.deep_reader(raw) if deep else None
             extra = Extra(opened.space, read_deep, wants_deep=deep)
-            photo = _from_image(image, name, max_pixels, notes, extra)
+            photo = _from_image(image, name, max_pixels, notes, extra, tags)
             # Counting frames seeks in the file, so it comes after decoding.
             notes += _frames(image)
         finally:
@@ -236,12 +242,18 @@ def _check_size(name: str, width: int, height: int, *, max_pixels: int) -> None:
 
 
 def _from_image(
-    image: Image.Image, name: str, max_pixels: int, notes: list[str], extra: Extra
+    image: Image.Image,
+    name: str,
+    max_pixels: int,
+    notes: list[str],
+    extra: Extra,
+    tags: Source | None,
 ) -> Photo:
     _check_size(name, *image.size, max_pixels=max_pixels)
     with _decoding(name):
         image.load()
-        orientation, exif = read_exif(image, notes)
+        orientation, exif = read_exif(image, tags, notes)
+        metadata = read_metadata(image, tags, notes, is_turned=orientation >= 5)
         pixels = read_pixels(image, orientation, notes, extra)
     if is_bilevel(pixels.rgb):
         notes.append(
@@ -250,10 +262,18 @@ def _from_image(
         )
     dpi = read_dpi(image)
     upright_dpi = dpi if dpi is None or orientation < 5 else (dpi[1], dpi[0])
-    rgb, alpha, gray16 = pixels
     packed = image.info.get("compression") if image.format == "TIFF" else None
-    compression = packed if isinstance(packed, str) and packed != "raw" else None
-    return Photo(rgb, alpha, name, exif, upright_dpi, tuple(notes), gray16, compression)
+    return Photo(
+        rgb=pixels.rgb,
+        alpha=pixels.alpha,
+        name=name,
+        exif=exif,
+        dpi=upright_dpi,
+        notes=tuple(notes),
+        gray16=pixels.gray16,
+        compression=packed if isinstance(packed, str) and packed != "raw" else None,
+        metadata=metadata,
+    )
 
 
 def _from_array(array: np.ndarray, max_pixels: int) -> Photo:

@@ -46,7 +46,9 @@ class Space:
             sRGB gray levels, 0 to 65535.
         """
         linear = self._linear(codes)
-        luminance = linear[..., 0] if linear.shape[-1] == 1 else linear @ np.array(LUMINANCE, np.float32)
+        luminance = (
+            linear[..., 0] if linear.shape[-1] == 1 else linear @ np.array(LUMINANCE, np.float32)
+        )
         return np.rint(_encoded(luminance) * _TOP).astype(np.uint16)
 
     def _linear(self, codes: np.ndarray) -> np.ndarray:

@@ -55,18 +55,20 @@ class DecodedPage(Image.Image):
 
     Attributes:
         tag_v2: The tags that state the range of the pixel values.
+        page: Its number, from 0.
         deep: (H, W, 3) uint16 sRGB as stored, if it is in colour with more than 8 bits.
     """
 
     format = "TIFF"
     format_description = "TIFF"
     tag_v2: dict[int, Any]
+    page: int
     deep: np.ndarray | None = None
 
 
 def open_tiff(
     stream: BinaryIO, name: str, check_size: Callable[[int, int], None], notes: list[str]
-) -> Image.Image:
+) -> PillowTiff | DecodedPage:
     """Open the largest page that is not marked as a reduced version of another.
 
     Args:
@@ -107,7 +109,7 @@ def open_tiff(
             pixels = page.asarray()
         except Exception as error:
             raise ImageError(_unreadable(page, name, error)) from error
-        return _as_image(page, pixels, name, notes, _read_exif(stream, file, page))
+        return _as_image(page, pixels, name, notes)
 
 
 @lru_cache(maxsize=1)
@@ -149,20 +151,6 @@ def _open_page(stream: BinaryIO, index: int) -> PillowTiff:
     return image
 
 
-def _read_exif(stream: BinaryIO, file: tifffile.TiffFile, page: tifffile.TiffPage) -> Image.Exif:
-    exif = Image.Exif()
-    if file.is_bigtiff and file.byteorder == ">":  # Pillow takes it for a classic TIFF
-        for tag in page.tags:
-            if isinstance(tag.value, int | str):
-                exif[tag.code] = tag.value
-    else:
-        with suppress(Exception):
-            exif.bigtiff, exif.endian = file.is_bigtiff, file.byteorder
-            exif.load_from_fp(stream, page.offset)
-    cast(Any, exif)._loaded = True  # so that getexif() returns it
-    return exif
-
-
 def _kind(page: tifffile.TiffPage) -> str:
     number = "float" if page.sampleformat == 3 else "bit"
     planes = ", in separate planes" if page.planarconfig == 2 else ""
@@ -186,7 +174,7 @@ def _unreadable(page: tifffile.TiffPage, name: str, error: Exception) -> str:
 
 
 def _as_image(
-    page: tifffile.TiffPage, pixels: np.ndarray, name: str, notes: list[str], exif: Image.Exif
+    page: tifffile.TiffPage, pixels: np.ndarray, name: str, notes: list[str]
 ) -> DecodedPage:
     """Convert the decoded array of a page to an image that ``read_pixels`` knows."""
     height, width, count = page.imagelength, page.imagewidth, page.samplesperpixel
@@ -222,20 +210,18 @@ def _as_image(
         raise ImageError(_unreadable(page, name, ValueError(f"{colours} colour channels")))
     if alpha is not None and image.mode in ("L", "RGB"):
         image.putalpha(Image.fromarray(alpha))
-    return _wrap(image, page, icc, exif, deep)
+    return _wrap(image, page, icc, deep)
 
 
 def _wrap(
     image: Image.Image,
     page: tifffile.TiffPage,
     icc: bytes | None,
-    exif: Image.Exif,
     deep: np.ndarray | None,
 ) -> DecodedPage:
     wrapped = DecodedPage()
-    wrapped.im, wrapped.deep = image.im, deep
+    wrapped.im, wrapped.deep, wrapped.page = image.im, deep, page.index
     cast(Any, wrapped)._mode, cast(Any, wrapped)._size = image.mode, image.size
-    cast(Any, wrapped)._exif = exif
     bits = (page.bitspersample,) * page.samplesperpixel
     wrapped.tag_v2 = {_SAMPLE_BITS: bits, 262: int(page.photometric)}
     if 281 in page.tags:

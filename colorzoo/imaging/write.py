@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -16,21 +17,24 @@ from colorzoo.atomic import write_whole
 from colorzoo.errors import ImageError
 from colorzoo.imaging.exif import read_dpi
 from colorzoo.imaging.formats import FORMATS
+from colorzoo.imaging.metadata import MADE_BY, info_of, made_by, writer_for
 from colorzoo.imaging.read import Photo, read_photo, reason
 from colorzoo.imaging.repack import compression_of, png_with, tiff_with
 
 
-def to_pil(rgb: np.ndarray, like: Photo) -> Image.Image:
+def to_pil(rgb: np.ndarray, like: Photo, *, model: str | None = None) -> Image.Image:
     """Wrap new pixels as a PIL image with the alpha and metadata of a photo.
 
     Args:
         rgb: (H, W, 3) uint8, sRGB, of the size of ``like``.
         like: The photo that the pixels were made from.
+        model: The model that coloured them, which :func:`save_image` names in the file's metadata;
+            None if they are not a result.
 
     Returns:
         An image of mode RGB, or RGBA if ``like`` has alpha. Its ``info`` contains the sRGB
-        ``icc_profile`` and, if ``like`` has them, ``exif``, ``dpi`` and, of a TIFF,
-        ``compression``.
+        ``icc_profile`` and, if ``like`` has them, ``exif``, ``xmp``, ``photoshop`` (its IPTC),
+        ``comment``, ``text``, ``dpi`` and, of a TIFF, ``compression``.
 
     Raises:
         ImageError: If the shape or dtype of ``rgb`` is wrong.
@@ -48,6 +52,8 @@ def to_pil(rgb: np.ndarray, like: Photo) -> Image.Image:
         "exif": like.exif,
         "dpi": like.dpi,
         "compression": like.compression,
+        MADE_BY: made_by(model) if model else None,
+        **info_of(like.metadata),
     }
     image.info = {key: value for key, value in info.items() if value is not None}
     return image
@@ -56,9 +62,10 @@ def to_pil(rgb: np.ndarray, like: Photo) -> Image.Image:
 def save_image(image: Image.Image, path: str | os.PathLike[str], *, quality: int = 95) -> None:
     """Write an image atomically, in the format of the file's suffix.
 
-    The EXIF, DPI and colour profile in ``image.info`` are written if the format supports them. In
-    formats without alpha (JPEG, BMP), transparent pixels are placed on white. Modes other than RGB,
-    RGBA and plain L are converted with :func:`read_photo` first.
+    The colour profile, DPI and metadata (EXIF, XMP, IPTC, comment and PNG text) in ``image.info``
+    are written; what the format has no place for is left out with a warning. In formats without
+    alpha (JPEG, BMP), transparent pixels are placed on white. Modes other than RGB, RGBA and plain
+    L are converted with :func:`read_photo` first.
 
     Examples:
         >>> image = colorzoo.colorize("photo.jpg")
@@ -74,6 +81,14 @@ def save_image(image: Image.Image, path: str | os.PathLike[str], *, quality: int
         ImageError: If the suffix is unknown, the quality is out of range, or the file cannot be
             encoded or written. An existing file is then left unchanged.
     """
+    for note in write_image(image, path, quality=quality):
+        warnings.warn(f"{Path(path).name}: {note}", stacklevel=2)
+
+
+def write_image(
+    image: Image.Image, path: str | os.PathLike[str], *, quality: int = 95
+) -> tuple[str, ...]:
+    """Do what :func:`save_image` does, but return its warnings as notes for the user."""
     if not isinstance(image, Image.Image):
         raise ImageError(
             f"{Path(path).name}: expected a PIL image to save, got {type(image).__name__}; the "
@@ -82,12 +97,15 @@ def save_image(image: Image.Image, path: str | os.PathLike[str], *, quality: int
     with _encoding(Path(path).name, quality) as file_format:
         # Encoded in memory first: Pillow does not notice when a disk takes only a part of a write.
         stream = io.BytesIO()
-        _encode(image, stream, file_format, quality)
+        notes = _encode(image, stream, file_format, quality)
         # If the path is a link, replace the file that it points to.
         write_whole(Path(os.path.realpath(Path(path).expanduser())), stream.getbuffer())
+    return notes
 
 
-def save_deep(pixels: np.ndarray, path: str | os.PathLike[str], *, like: Photo) -> None:
+def save_deep(
+    pixels: np.ndarray, path: str | os.PathLike[str], *, like: Photo, model: str | None = None
+) -> None:
     """Write 16 bits a channel atomically, as TIFF or PNG, with the alpha and metadata of a photo.
 
     Examples:
@@ -101,11 +119,20 @@ def save_deep(pixels: np.ndarray, path: str | os.PathLike[str], *, like: Photo) 
         path: Where to write; ``~`` is expanded, an existing file is replaced. The suffix is .tif,
             .tiff or .png. A TIFF is compressed if ``like`` comes from a compressed one.
         like: The photo that the pixels were made from.
+        model: Name of the model that coloured it, for the metadata.
 
     Raises:
         ImageError: If the shape, dtype or suffix is wrong, or the file cannot be written. An
             existing file is then left unchanged.
     """
+    for note in write_deep(pixels, path, like=like, model=model):
+        warnings.warn(f"{Path(path).name}: {note}", stacklevel=2)
+
+
+def write_deep(
+    pixels: np.ndarray, path: str | os.PathLike[str], *, like: Photo, model: str | None = None
+) -> tuple[str, ...]:
+    """Do what :func:`save_deep` does, but return its warnings as notes for the user."""
     name = Path(path).name
     if pixels.shape != like.rgb.shape or pixels.dtype != np.uint16:
         raise ImageError(
@@ -115,23 +142,19 @@ def save_deep(pixels: np.ndarray, path: str | os.PathLike[str], *, like: Photo) 
     with _encoding(name, 100) as file_format:
         if file_format not in ("PNG", "TIFF"):
             raise ImageError(f"{name}: {file_format} has no 16 bits a channel; use .tif or .png")
-        data = _encode_deep(pixels, like, file_format)
+        whole = to_pil(like.rgb, like, model=model)
+        small = whole.crop((0, 0, 1, 1))
+        small.info = {key: value for key, value in whole.info.items() if key != "compression"}
+        stream = io.BytesIO()
+        notes = _encode(small, stream, file_format, 100)
+        if like.alpha is not None:
+            pixels = np.dstack((pixels, like.alpha.astype(np.uint16) * 257))
+        if file_format == "PNG":
+            data = png_with(stream.getvalue(), pixels)
+        else:
+            data = tiff_with(stream.getvalue(), pixels, compression_of(like.compression))
         write_whole(Path(os.path.realpath(Path(path).expanduser())), data)
-
-
-def _encode_deep(pixels: np.ndarray, like: Photo, file_format: str) -> bytes:
-    alpha = None if like.alpha is None else like.alpha[:1, :1]
-    info = to_pil(like.rgb, like).info
-    small = Image.fromarray(like.rgb[:1, :1])
-    if like.alpha is not None and alpha is not None:
-        small.putalpha(Image.fromarray(alpha))
-        pixels = np.dstack((pixels, like.alpha.astype(np.uint16) * 257))
-    small.info = {key: value for key, value in info.items() if key != "compression"}
-    stream = io.BytesIO()
-    _encode(small, stream, file_format, 100)
-    if file_format == "PNG":
-        return png_with(stream.getvalue(), pixels)
-    return tiff_with(stream.getvalue(), pixels, compression_of(like.compression))
+    return notes
 
 
 def image_bytes(image: Image.Image, suffix: str, *, quality: int = 95) -> bytes:
@@ -143,7 +166,9 @@ def image_bytes(image: Image.Image, suffix: str, *, quality: int = 95) -> bytes:
     """
     stream = io.BytesIO()
     with _encoding(f"image{suffix}", quality) as file_format:
-        _encode(image, stream, file_format, quality)
+        notes = _encode(image, stream, file_format, quality)
+    for note in notes:
+        warnings.warn(f"image{suffix}: {note}", stacklevel=2)
     return stream.getvalue()
 
 
@@ -178,9 +203,13 @@ def _srgb_bytes() -> bytes:
     return data[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + data[36:]
 
 
-def _encode(image: Image.Image, stream: BinaryIO, file_format: str, quality: int) -> None:
+def _encode(
+    image: Image.Image, stream: BinaryIO, file_format: str, quality: int
+) -> tuple[str, ...]:
+    """Write an image; return notes about metadata that was left out."""
     image = _encodable(image, has_alpha=file_format not in ("JPEG", "BMP"))
-    info = {key: image.info[key] for key in ("exif", "icc_profile") if image.info.get(key)}
+    profile = image.info.get("icc_profile")
+    metadata = writer_for(image, file_format)
     dpi = read_dpi(image)
     options = {
         "JPEG": {
@@ -191,14 +220,19 @@ def _encode(image: Image.Image, stream: BinaryIO, file_format: str, quality: int
         "PNG": {"compress_level": 4},  # under half the time of Pillow's default 6, and 3 % larger
         "TIFF": {"compression": "raw"},
     }.get(file_format, {})
+    options |= metadata.options
+    options |= {"icc_profile": profile} if profile else {}
+    options |= {"dpi": dpi} if dpi else {}
     packed = compression_of(image.info.get("compression")) if file_format == "TIFF" else "raw"
     if packed != "raw" and image.mode in ("RGB", "RGBA"):
-        pixels, image = np.asarray(image), image.crop((0, 0, 1, 1))
         small = io.BytesIO()
-        image.save(small, file_format, **info, **({"dpi": dpi} if dpi else {}), **options)
-        stream.write(tiff_with(small.getvalue(), pixels, packed))
-        return
-    image.save(stream, file_format, **info, **({"dpi": dpi} if dpi else {}), **options)
+        image.crop((0, 0, 1, 1)).save(small, file_format, **options)
+        metadata.finish(small)
+        stream.write(tiff_with(small.getvalue(), np.asarray(image), packed))
+        return metadata.notes
+    image.save(stream, file_format, **options)
+    metadata.finish(stream)
+    return metadata.notes
 
 
 def _encodable(image: Image.Image, *, has_alpha: bool) -> Image.Image:
@@ -206,10 +240,12 @@ def _encodable(image: Image.Image, *, has_alpha: bool) -> Image.Image:
     is_plain = image.mode in ("RGB", "RGBA", "L") and "transparency" not in image.info
     if not is_plain or (image.mode == "L" and "icc_profile" in image.info):
         photo = read_photo(image, max_pixels=image.width * image.height)
+        signature = {key: image.info[key] for key in (MADE_BY,) if key in image.info}
         image = to_pil(photo.rgb, photo)
+        image.info |= signature
     if image.mode == "RGBA" and not has_alpha:
         white = Image.new("RGB", image.size, "white")
         white.paste(image, mask=image.getchannel("A"))
-        white.info = dict(image.info)
+        white.info = {**image.info, "text": getattr(image, "text", image.info.get("text"))}
         image = white
     return image

@@ -20,7 +20,7 @@ from colorzoo.atomic import remove_leftovers
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import FAILURES, ImageError, one_line
 from colorzoo.imaging.read import Photo, read_photo, stored_size
-from colorzoo.imaging.write import save_image
+from colorzoo.imaging.write import write_image
 from colorzoo.jobs.plan import STOPPED, How, Job, Outcome, Status, check_target
 from colorzoo.prediction import Prediction
 
@@ -275,7 +275,7 @@ class _Pipeline:
             except OSError as error:
                 raise self._folder_error(error, target.parent) from error
             try:
-                save_image(result, target)
+                item.notes += write_image(result, target)
             except ImageError as error:
                 cause = error.__cause__
                 # An error with two names is from renaming the result, and affects only that name.

@@ -57,6 +57,7 @@ def test_to_pil_wants_pixels_that_fit(rgb):
         to_pil(rgb, read_photo(PIXELS))
 
 
+@pytest.mark.filterwarnings("ignore:out.bmp. left out")
 @pytest.mark.parametrize("alpha", [False, True])
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".JPEG", ".webp", ".tif", ".tiff", ".bmp"])
 def test_round_trip(suffix, alpha, tmp_path):

@@ -14,7 +14,7 @@ from torch import Tensor
 
 import colorzoo
 from colorzoo.imaging.read import read_photo
-from colorzoo.imaging.write import save_image
+from colorzoo.imaging.write import write_image
 from colorzoo.jobs import pipeline
 from colorzoo.jobs import plan as planning
 from colorzoo.jobs.pipeline import colorize_jobs
@@ -50,7 +50,7 @@ def test_reading_the_network_and_writing_overlap(album, tmp_path, monkeypatch):
         saved.append(path)
         if len(saved) == 1:
             meeting.wait(timeout=30)
-        save_image(image, path)
+        return write_image(image, path)
 
     class Waiting(Tint):
         def forward(self, lightness: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ def test_reading_the_network_and_writing_overlap(album, tmp_path, monkeypatch):
 
     calls: list[Tensor] = []
     monkeypatch.setattr(planning, "read_photo", read)
-    monkeypatch.setattr(pipeline, "save_image", save)
+    monkeypatch.setattr(pipeline, "write_image", save)
     outcomes = list(colorize_jobs(Waiting(), plan([album], tmp_path / "out"), How()))
     assert {outcome.status for outcome in outcomes} == {"done"} and len(calls) == 12
 
@@ -82,17 +82,27 @@ def test_pixels_in_flight_are_bounded(album, tmp_path, monkeypatch):
         with lock:
             if path.name == "05-large.png":
                 beside_large.extend(held)
-        save_image(image, path)
+        notes = write_image(image, path)
         with lock:
             held.remove(path.name)
+        return notes
 
     monkeypatch.setattr(planning, "read_photo", read)
-    monkeypatch.setattr(pipeline, "save_image", save)
+    monkeypatch.setattr(pipeline, "write_image", save)
     torch.set_num_threads(4)
     outcomes = list(colorize_jobs(Tint(), plan([album], tmp_path / "out"), How()))
     assert {outcome.status for outcome in outcomes} == {"done"}
     assert 1 < most <= 3
     assert beside_large == ["05-large.png"]
+
+
+def test_metadata_that_the_output_lacks_is_noted(tmp_path):
+    photo = tmp_path / "photo.jpg"
+    Image.new("L", (40, 48)).save(photo, comment="box 4")
+    for suffix, notes in ((".webp", 1), (".jpg", 0)):
+        (outcome,) = colorize_jobs(Tint(), plan([photo], tmp_path / f"out{suffix}"), How())
+        assert (outcome.status, len(outcome.notes)) == ("done", notes)
+        assert all("no place for it: comment" in note for note in outcome.notes)
 
 
 def test_a_photo_that_vanishes_or_fails_costs_itself_only(album, tmp_path):
