@@ -61,6 +61,46 @@ def write_whole(target: Path, data: bytes | memoryview) -> None:
         stream.write(data)
 
 
+def append_line(path: Path, line: bytes) -> None:
+    """Append a line to a file to which other runs, also on other machines, may append too.
+
+    If a killed run left an incomplete last line, that line is ended first.
+
+    Args:
+        path: The file; it is created if missing.
+        line: The line, without a line break.
+
+    Raises:
+        OSError: If it cannot be written; an incomplete line may then be in the file.
+    """
+    with _appending(path), path.open("a+b", buffering=0) as stream:
+        data = line + b"\n"
+        if stream.seek(0, os.SEEK_END):
+            stream.seek(-1, os.SEEK_END)
+            data = data if stream.read(1) == b"\n" else b"\n" + data
+        while data:  # on a nearly full disk, a write may be partial
+            data = data[stream.write(data) :]
+
+
+@contextmanager
+def _appending(path: Path) -> Iterator[None]:
+    """Hold a lock that ``remove_leftovers`` removes if the run is killed."""
+    path.parent.stat()  # fails if the folder is missing; FileLock would create it
+    lock = _lock_of(path.with_name(f"{_PREFIX}append.tmp"))
+    try:
+        lock.acquire(timeout=10, poll_interval=0.005)
+        is_locked = True
+    except (NotImplementedError, Timeout):
+        is_locked = False  # local disks append a line whole anyway
+    try:
+        yield
+    finally:
+        if is_locked:
+            with suppress(OSError):  # before the release: those who wait then notice it
+                os.unlink(lock.lock_file)
+            lock.release()
+
+
 def remove_leftovers(folder: Path) -> None:
     """Delete hidden files of runs that were killed, but not those that are still being written."""
     files = [*folder.glob(f"{_PREFIX}*.tmp"), *folder.glob(f"{_PREFIX}*.tmp{_LOCK}")]

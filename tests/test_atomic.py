@@ -12,7 +12,7 @@ from filelock import FileLock
 from helpers.jobs import names
 
 from colorzoo import atomic
-from colorzoo.atomic import remove_leftovers, whole_file, write_whole
+from colorzoo.atomic import append_line, remove_leftovers, whole_file, write_whole
 
 LEFT = ".colorzoo-0123456789abcdef.tmp"
 
@@ -184,3 +184,50 @@ def test_writers_lose_nothing_to_others_that_tidy_up(tmp_path):
     remove_leftovers(tmp_path)
     assert names(tmp_path) == sorted(f"{n}-{i}" for n in range(4) for i in range(60))
     assert all(path.stat().st_size == 1000 for path in tmp_path.iterdir())
+
+
+def test_lines_of_several_processes_are_all_there(tmp_path):
+    code = f"""
+import sys
+from pathlib import Path
+from colorzoo.atomic import append_line, remove_leftovers
+for i in range(150):
+    append_line(Path({str(tmp_path)!r}) / "lines", f"{{sys.argv[1]}} {{i}} {{'x' * 300}}".encode())
+    if i % 20 == 0:
+        remove_leftovers(Path({str(tmp_path)!r}))
+"""
+    runs = [subprocess.Popen([sys.executable, "-c", code, str(n)]) for n in range(3)]
+    assert [run.wait(timeout=120) for run in runs] == [0, 0, 0]
+    lines = (tmp_path / "lines").read_text().splitlines()
+    assert sorted(lines) == sorted(f"{n} {i} {'x' * 300}" for n in range(3) for i in range(150))
+    assert names(tmp_path) == ["lines"]
+
+
+def test_an_incomplete_last_line_is_ended_first(tmp_path):
+    path = tmp_path / "lines"
+    append_line(path, b"one")
+    assert path.read_bytes() == b"one\n"
+    path.write_bytes(b"one\nhal")  # as a killed run left it
+    append_line(path, b"two")
+    assert path.read_bytes() == b"one\nhal\ntwo\n" and names(tmp_path) == ["lines"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends SIGKILL")
+def test_the_lock_of_a_killed_writer_of_lines_holds_up_nobody(tmp_path):
+    code = f"""
+import os, signal
+from pathlib import Path
+from colorzoo import atomic
+with atomic._appending(Path({str(tmp_path)!r}) / "lines"):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", code], check=False)
+    assert len(names(tmp_path)) == 1
+    append_line(tmp_path / "lines", b"one")
+    assert names(tmp_path) == ["lines"]
+
+
+def test_no_folder_is_made_for_a_line(tmp_path):
+    with pytest.raises(OSError):
+        append_line(tmp_path / "missing" / "lines", b"one")
+    assert not (tmp_path / "missing").exists()

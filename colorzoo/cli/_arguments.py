@@ -59,8 +59,8 @@ Resume = Annotated[
     typer.Option(
         "--resume",
         help="Skip photos that are done: the output can be decoded, has the photo's size, is not "
-        "older and, according to --report, was made by this model with these options. Damaged "
-        "outputs are made again; other pictures are replaced only with --overwrite.",
+        "older and was made by this model with these options. Damaged outputs are made again; "
+        "other pictures are replaced only with --overwrite.",
     ),
 ]
 ReportFile = Annotated[

@@ -1,10 +1,9 @@
 """``colorzoo batch``: colour a folder of photos on a Ray cluster."""
 
-from collections import Counter
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -23,12 +22,10 @@ from colorzoo.cli._arguments import (
     WorkSize,
     gather_options,
 )
-from colorzoo.cli._console import ERR, OUT, errors, progress, stop
+from colorzoo.cli._console import OUT, errors, note, progress, stop
+from colorzoo.cli._run import Run
 from colorzoo.defaults import DEFAULT_MODEL, MAX_PIXELS
 from colorzoo.errors import ImageError
-
-if TYPE_CHECKING:
-    from colorzoo.jobs.plan import Status
 
 
 def batch(
@@ -58,7 +55,9 @@ def batch(
     overwrite: Annotated[
         bool,
         typer.Option(
-            "--overwrite", help="Replace outputs older than their photo, or of another size."
+            "--overwrite",
+            help="Replace outputs older than their photo, of another size, or made with another "
+            "model or other options.",
         ),
     ] = False,
     report: ReportFile = None,
@@ -66,14 +65,16 @@ def batch(
 ) -> None:
     """Colour a folder of photos on a Ray cluster; run the same command again to continue."""
     from colorzoo.jobs.dataset import Colorize
+    from colorzoo.jobs.left_out import find_left_out
     from colorzoo.jobs.plan import How, plan
     from colorzoo.jobs.ray import colorize_on_ray, for_workers, split_refused
-    from colorzoo.jobs.report import RunReport, settings_of
+    from colorzoo.jobs.record import Records
+    from colorzoo.jobs.report import RunReport
+    from colorzoo.jobs.settings import config_of, settings_of
 
     # Workers have their own working folders.
     folder, output = folder.expanduser().resolve(), output.expanduser().resolve()
     reference = reference and reference.expanduser().resolve()
-    counts: Counter[Status] = Counter()
     with errors():
         options = gather_options(seed, vividness, temperature, steps, None, reference)
         arguments = {
@@ -88,15 +89,19 @@ def batch(
             **options,
         }
         jobs = plan([folder], output) if folder.is_dir() else []
+        left_out = find_left_out([folder], output)
         if not jobs:
-            raise ImageError(f"there is no photo in {folder}; give a folder of photos")
+            nothing = f"there is no photo in {folder}"
+            raise ImageError("; ".join((nothing, *left_out.notes(), "give a folder of photos")))
+        run = Run(left_out, always=("done", "skipped", "failed"))
         colorizer = Colorize(**arguments, device="cpu").model  # fail now, not in every worker
-        told = None
+        how = How(saturation, work_size, max_pixels, options=options)
+        settings = settings_of(model, colorizer, how)
         if report is not None:
-            how = How(saturation, work_size, max_pixels, options=options)
-            settings = settings_of(model, colorizer, how)
-            told = RunReport(report, settings, append=report.exists(), overwrite=False)
-        refused, jobs = split_refused(jobs, told)
+            run.report = RunReport(report, settings, append=report.exists(), overwrite=False)
+        records = Records({**settings, "config": config_of(colorizer)}, run.report)
+        note(records.check(jobs, overwrite=overwrite))
+        refused, jobs = split_refused(jobs, run.report, records)
         outcomes = colorize_on_ray(jobs, arguments | {"device": device}, workers, gpus, address)
         try:
             with closing(outcomes), progress() as bar:
@@ -105,17 +110,10 @@ def batch(
                     total=len(refused) + len(jobs),
                     description=f"Colouring with {model}",
                 ):
-                    counts[outcome.status] += 1
-                    if outcome.status == "failed":
-                        ERR.print(f"failed: {outcome.reason}", style="red", soft_wrap=True)
-                    if told:
-                        told.add(outcome)
+                    run.add(outcome)
         except KeyboardInterrupt:
             stop(2, "run the same command again to continue")
-        if told:
-            told.finish()
-    words: dict[Status, str] = {"done": "coloured", "skipped": "skipped", "failed": "failed"}
-    found = ", ".join(f"{counts[status]} {word}" for status, word in words.items())
-    OUT.print(f"{found}, in {output}", soft_wrap=True)
-    if counts["failed"]:
+        found = run.finish(output)
+    OUT.print(found, soft_wrap=True)
+    if not run.is_good:
         raise typer.Exit(1)

@@ -1,5 +1,6 @@
 """Run ONNX graphs with onnxruntime."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,8 @@ class ExportedColorizer(Colorizer):
         file = Path(path).expanduser()
         if not file.is_file():
             raise WeightsError(f"There is no file {file}; `colorzoo export` writes one.")
-        session = start_session(file.read_bytes(), str(file))
+        graph = file.read_bytes()
+        session = start_session(graph, str(file))
         about = session.get_modelmeta().custom_metadata_map
         try:
             config: dict[str, Any] = dict(json.loads(about["config"]))
@@ -47,6 +49,9 @@ class ExportedColorizer(Colorizer):
         self._file, self._parameter_count = file, parameters
         # Other code finds the device of a model through its first parameter.
         self.place = nn.Parameter(torch.zeros(()), requires_grad=False)
+        # The state must identify the weights, which are in the graph.
+        digest = torch.frombuffer(bytearray(hashlib.sha256(graph).digest()), dtype=torch.uint8)
+        self.register_buffer("graph", digest)
         self.forward = GraphRun(session, "ab")
 
     @property

@@ -25,6 +25,8 @@ from colorzoo.imaging.read import Photo, read_photo
 from colorzoo.imaging.write import image_bytes
 from colorzoo.jobs.pipeline import colorize_jobs
 from colorzoo.jobs.plan import How, Job, result_name
+from colorzoo.jobs.record import Records
+from colorzoo.jobs.settings import config_of, settings_of
 from colorzoo.loading import load
 from colorzoo.options import Options
 
@@ -62,7 +64,8 @@ class Colorize:
         saturation: Factor on ab, 0 to 10: 0 is gray, 1 is what the network predicts.
         work_size: Short side of the network's input, pixels; the model's default if None.
         max_pixels: Largest width * height to accept.
-        overwrite: Also replace outputs that have another size or are older than their photo.
+        overwrite: Also replace outputs that have another size, are older than their photo or were
+            made with another model or other options, by the record in their folder.
         options: The :class:`colorzoo.Options` that the model supports, such as ``seed=3``.
 
     Raises:
@@ -105,6 +108,7 @@ class Colorize:
         """Return only the arguments: each worker loads the weights itself."""
         state = {**self.__dict__, "_tidied": set()}
         state.pop("model", None)
+        state.pop("_records", None)
         return state
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,6 +160,11 @@ class Colorize:
         check_saturation(self._how.saturation)
         return model
 
+    @cached_property
+    def _records(self) -> Records:
+        settings = settings_of(str(self._name), self.model, self._how)
+        return Records({**settings, "config": config_of(self.model)})
+
     def _colour(self, model: Colorizer, photo: Photo) -> Image.Image:
         how = self._how
         return model.colorize_photo(
@@ -188,7 +197,8 @@ class Colorize:
         for folder in {job.target.parent for job in jobs} - self._tidied:
             remove_leftovers(folder)  # only once: listing a folder of a million files takes long
             self._tidied.add(folder)
-        with closing(colorize_jobs(model, jobs, self._how, tidy=False)) as outcomes:
+        outcomes = colorize_jobs(model, jobs, self._how, records=self._records, tidy=False)
+        with closing(outcomes):
             for outcome in outcomes:
                 is_there = outcome.status in ("done", "skipped")
                 width, height = outcome.size or (0, 0)

@@ -1,7 +1,6 @@
 """Colour the films among the inputs of a run."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path, PurePath
+from collections.abc import Callable
 from time import perf_counter
 
 from colorzoo.atomic import remove_leftovers
@@ -10,7 +9,7 @@ from colorzoo.errors import FAILURES, FilmError, ImageError, one_line
 from colorzoo.film.colorize import Film, Watch, colorize_film
 from colorzoo.film.container import is_film_name
 from colorzoo.film.reader import open_film
-from colorzoo.imaging.formats import SUFFIXES, photos_below
+from colorzoo.imaging.formats import SUFFIXES
 from colorzoo.jobs.plan import STOPPED, How, Job, Outcome, Status, check_target
 
 
@@ -19,25 +18,6 @@ def is_film(job: Job) -> bool:
     return is_film_name(job.source) or (
         is_film_name(job.target) and job.source.suffix.lower() not in SUFFIXES
     )
-
-
-def films_note(inputs: Sequence[Path], output: Path) -> str:
-    """Return a note that films inside folders are skipped; "" if there are none."""
-
-    def is_named(path: PurePath) -> bool:
-        return is_film_name(path) and not any(part.startswith(".") for part in path.parts)
-
-    folders = [path for path in inputs if path.is_dir()]
-    found = [
-        film
-        for folder in folders
-        for film in photos_below(folder, skip=output, is_named=is_named)
-        if film not in inputs
-    ]
-    if not found:
-        return ""
-    others = f" and {len(found) - 1} more" if len(found) > 1 else ""
-    return f"films inside folders are skipped ({found[0]}{others}): name them to colour them"
 
 
 def colorize_film_job(

@@ -9,7 +9,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -22,6 +22,7 @@ from colorzoo.errors import FAILURES, ImageError, one_line
 from colorzoo.imaging.read import Photo, read_photo, stored_size
 from colorzoo.imaging.write import write_image
 from colorzoo.jobs.plan import STOPPED, How, Job, Outcome, Status, check_target
+from colorzoo.jobs.record import RECORD, Records
 from colorzoo.prediction import Prediction
 
 # Largest number of pixels in flight: two photos of 50 megapixels, at about 16 bytes per pixel for
@@ -41,7 +42,7 @@ def colorize_jobs(
     jobs: Sequence[Job],
     how: How,
     *,
-    made_otherwise: Callable[[Job], str | None] | None = None,
+    records: Records | None = None,
     is_stopped: Callable[[], bool] = lambda: False,
     tidy: bool = True,
 ) -> Generator[Outcome, None, None]:
@@ -52,14 +53,15 @@ def colorize_jobs(
     if the run is killed; temporary files of killed runs are removed from the output folders.
 
     With ``how.resume``, a photo is skipped if its target can be decoded to the end, has the photo's
-    size, is not older than the photo, and ``made_otherwise`` returns None. A target that cannot be
-    decoded is made again. Any other target is replaced only with ``how.overwrite``.
+    size, is not older than the photo, and ``records`` know of no difference. A target that cannot
+    be decoded is made again. Any other target is replaced only with ``how.overwrite``.
 
     Args:
         colorizer: The model.
         jobs: The photos, as returned by ``plan``.
         how: Options.
-        made_otherwise: Returns how an existing target differs from the result of the job, or None.
+        records: The records of the output folders, to compare existing targets with and to add
+            results to. A result that cannot be recorded is removed. None keeps no records.
         is_stopped: Called regularly; once it returns True, only writes in progress are finished.
         tidy: Remove temporary files of killed runs from the output folders.
 
@@ -70,7 +72,7 @@ def colorize_jobs(
     for folder in {job.target.parent for job in jobs} if tidy else ():
         remove_leftovers(folder)
     with _one_thread_a_photo(jobs) as threads:
-        pipeline = _Pipeline(colorizer, how, made_otherwise, is_stopped, threads)
+        pipeline = _Pipeline(colorizer, how, records, is_stopped, threads)
         try:
             yield from pipeline.run(jobs)
         finally:
@@ -131,12 +133,12 @@ class _Pipeline:
         self,
         colorizer: Colorizer,
         how: How,
-        made_otherwise: Callable[[Job], str | None] | None,
+        records: Records | None,
         is_stopped: Callable[[], bool],
         threads: int,
     ) -> None:
         self._colorizer, self._how = colorizer, how
-        self._made_otherwise, self._is_stopped = made_otherwise, is_stopped
+        self._records, self._is_stopped = records, is_stopped
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="colorzoo")
         self._most = 2 * threads + 1  # photos in flight
         self._is_closed = False
@@ -243,7 +245,7 @@ class _Pipeline:
         elif job.data is None and job.target.stat().st_mtime < job.source.stat().st_mtime:
             other = "is older than the photo"
         else:
-            other = self._made_otherwise(job) if self._made_otherwise else None
+            other = self._records.made_otherwise(job) if self._records else None
         if other is None:
             item.size = size
             try:
@@ -254,7 +256,8 @@ class _Pipeline:
         if item.overwrite:
             return False
         raise ImageError(
-            f"{job.source.name}: {job.target} {other}. Pass --overwrite to replace it."
+            f"{job.source.name}: {job.target} {other}. Pass --overwrite to replace it, or choose "
+            "another output folder."
         )
 
     def _write(self, item: _InFlight, photo: Photo, prediction: Prediction) -> Photo | Status:
@@ -268,10 +271,14 @@ class _Pipeline:
                 return "left"
             # Check again: another run may have written it in the meantime.
             if self._how.resume and not item.overwrite and os.path.exists(target):
-                return "skipped"
+                if item.stored is None or self._is_done(item, item.stored):
+                    return "skipped"
+                item.overwrite = True
             check_target(item.job, overwrite=item.overwrite)
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
+                if self._records:
+                    self._records.begin(target.parent)
             except OSError as error:
                 raise self._folder_error(error, target.parent) from error
             try:
@@ -283,6 +290,13 @@ class _Pipeline:
                     if cause.errno in (*_FULL, *_REFUSED):
                         raise self._folder_error(cause, target.parent) from error
                 raise
+            try:
+                if self._records:
+                    self._records.add(item.job)
+            except OSError as error:
+                with suppress(OSError):  # nobody could tell how it was made
+                    os.unlink(os.path.realpath(target))
+                raise self._folder_error(error, target.parent) from error
         return "done"
 
     def _folder_error(self, error: OSError, folder: Path) -> _FolderError:
@@ -294,9 +308,11 @@ class _Pipeline:
                 f"{again}.",
             )
         place = _standing(folder)
+        # The record may be refused where the folder is not.
+        named = error.filename if str(error.filename).endswith(RECORD) else place
         return _FolderError(
             place,
-            f"{place} cannot be written to ({error.strerror}). Change its permissions or choose "
+            f"{named} cannot be written to ({error.strerror}). Change its permissions or choose "
             f"another output, then {again}.",
         )
 

@@ -13,6 +13,7 @@ from colorzoo.exporting.runtime import SUFFIX
 from colorzoo.extras import import_extra
 from colorzoo.jobs.dataset import Colorize
 from colorzoo.jobs.plan import Job, Outcome
+from colorzoo.jobs.record import Records
 from colorzoo.jobs.report import RunReport
 
 # Photos per batch of a worker: few enough to balance the load, enough to make Ray's overhead small.
@@ -26,8 +27,15 @@ def for_workers(model: str) -> str:
     return str(path.resolve()) if is_path and path.exists() else model
 
 
-def split_refused(jobs: list[Job], told: RunReport | None) -> tuple[list[Outcome], list[Job]]:
+def split_refused(
+    jobs: list[Job], told: RunReport | None, records: Records | None = None
+) -> tuple[list[Outcome], list[Job]]:
     """Separate the jobs that clash with other jobs or existing outputs from the rest.
+
+    Args:
+        jobs: The jobs of the run.
+        told: A report of earlier runs, which the workers do not have.
+        records: The records of the output folders; the workers treat the outputs that are in them.
 
     Returns:
         The outcomes of those that are refused, and the jobs to run.
@@ -37,7 +45,7 @@ def split_refused(jobs: list[Job], told: RunReport | None) -> tuple[list[Outcome
     for job in jobs:
         reason = job.clash
         other = told.made_otherwise(job) if told else None
-        if other is not None and job.target.exists():
+        if other is not None and job.target.exists() and not (records and records.knows(job)):
             reason = reason or f"{job.target} {other}. Choose another output folder."
         if reason is None:
             left.append(job)

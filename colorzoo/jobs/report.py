@@ -3,15 +3,14 @@
 import json
 import os
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import Any, get_args
 
-from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError
-from colorzoo.hub.checkpoint import weights_digest
-from colorzoo.jobs.plan import How, Job, Outcome, Status
-from colorzoo.options import OPTIONS, Hint
+from colorzoo.jobs.plan import Job, Outcome, Status
+from colorzoo.jobs.settings import find_difference
 
 _HEADS = (b'{"source": ', b'{"summary": ')
 
@@ -21,7 +20,8 @@ class RunReport:
 
     A line contains source and target (absolute), status ("done", "skipped", "failed" or "left"),
     reason, seconds, width and height (null if unknown) and the settings of the run. The last line
-    has the key "summary", with the count of each status.
+    has the key "summary", with the count of each status, and, if the run left out pictures or
+    films, "left_out", with the count of each kind.
 
     Args:
         path: The file.
@@ -60,15 +60,23 @@ class RunReport:
 
     def made_otherwise(self, job: Job) -> str | None:
         """Return how a job's target differs from its result, by the lines so far, or None."""
-        line = self._made.get(os.path.abspath(job.target))
-        if line is None:
-            return None
-        if line["source"] != os.path.abspath(job.source):
+        line = self._line(job)
+        if line is not None and line["source"] != os.path.abspath(job.source):
             return f"is the result of another photo, {line['source']}"
-        for key, value in self._settings.items():
-            if line.get(key) != value:
-                return f"was made with {key} {line.get(key)}, not {value}"
-        return None
+        difference = self.difference(job)
+        return difference and f"was made with {difference}"
+
+    def difference(self, job: Job) -> str | None:
+        """Return in which settings a job's target differs, by the lines so far, or None."""
+        line = self._line(job)
+        return find_difference(line, self._settings) if line is not None else None
+
+    def knows(self, job: Job) -> bool:
+        """Tell whether there is a line about a job's target."""
+        return self._line(job) is not None
+
+    def _line(self, job: Job) -> dict[str, Any] | None:
+        return self._made.get(os.path.abspath(job.target))
 
     def add(self, outcome: Outcome) -> None:
         """Write a photo's line.
@@ -91,16 +99,20 @@ class RunReport:
             }
         )
 
-    def finish(self) -> None:
+    def finish(self, left_out: Mapping[str, int] | None = None) -> None:
         """Write the summary and close the file.
+
+        Args:
+            left_out: How many files of which kinds the run left out, such as {"PDF": 3}.
 
         Raises:
             OSError: If it cannot be written.
         """
         counts = {status: self._counts[status] for status in get_args(Status)}
+        extra = {"left_out": dict(left_out)} if left_out else {}
         with self._stream:
             seconds = round(perf_counter() - self._start, 3)
-            self._write({"summary": counts, "seconds": seconds, **self._settings})
+            self._write({"summary": counts, **extra, "seconds": seconds, **self._settings})
 
     def _write(self, line: dict[str, Any]) -> None:
         data = json.dumps(line).encode() + b"\n"
@@ -129,31 +141,6 @@ class RunReport:
             raise _no_report(path)
         if torn:
             os.truncate(path, len(whole))
-
-
-def settings_of(name: str, model: Colorizer, how: How) -> dict[str, Any]:
-    """Return the settings of a run for its report.
-
-    Args:
-        name: The name of the model as the user gave it.
-        model: The model.
-        how: The options of the run.
-    """
-    options = {option: how.options.get(option) for option in sorted(OPTIONS)}
-    return {
-        "model": name,
-        "weights": weights_digest(model.state_dict())[:12],
-        "saturation": how.saturation,
-        "work_size": how.work_size or model.work_size,
-        **options,
-        "hints": [_as_json(hint) for hint in how.options.get("hints") or ()] or None,
-        "reference": None if options["reference"] is None else str(options["reference"]),
-    }
-
-
-def _as_json(hint: Hint) -> list[Any]:
-    color = hint.color if hint.color is None or isinstance(hint.color, str) else list(hint.color)
-    return [hint.x, hint.y, color, hint.radius]
 
 
 def _no_report(path: Path) -> ConfigError:

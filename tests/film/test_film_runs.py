@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from helpers.commands import entry_point, run_colorzoo
+from helpers.jobs import names
 from torch import Tensor
 
 from colorzoo import FilmError
@@ -40,9 +41,10 @@ def test_films_and_photos_in_one_run(clip, tmp_path, jpeg):
     assert result.returncode == 0, result.stderr
     assert result.stderr.count("\n") == 1 and "walk.mp4" in result.stderr
     assert "note: films inside folders are skipped" in result.stderr
-    found = {str(path.relative_to(out)) for path in out.rglob("*.*")}
-    assert found == {"album/photo.jpg", "old.mkv"}
+    assert names(out) == ["album/photo.jpg", "old.mkv"]
     assert "0 coloured, 2 skipped, 0 failed" in run_colorzoo(*command).stdout
+    result = run_colorzoo("colorize", other, "-o", out, *options, "--saturation", "2")
+    assert result.returncode == 1 and "old.mkv was made with saturation 1.0, not" in result.stderr
     lines = report.read_text()
     assert lines.count('"done"') >= 2 and '"width": 64' in lines
 

@@ -10,6 +10,7 @@ from av.container import OutputContainer
 
 import colorzoo
 from colorzoo.film.colorize import Film, colorize_film
+from colorzoo.jobs.record import RECORD
 
 RATE = 25
 
@@ -21,7 +22,8 @@ def colorize(model: colorzoo.Colorizer, source: Path, target: str, **options) ->
 
 
 def left_in(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
+    """The files in a folder, other than the record of how outputs were made."""
+    return {path.name for path in folder.iterdir()} - {RECORD}
 
 
 def moving(count: int = 24, size: tuple[int, int] = (48, 64)) -> list[np.ndarray]:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 import colorzoo
 from colorzoo.jobs.plan import Outcome
+from colorzoo.jobs.record import RECORD
 from helpers.commands import run_colorzoo
 
 
@@ -46,7 +47,9 @@ def statuses(outcomes: list[Outcome]) -> dict[str, str]:
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    """The files in a folder and those below, other than the records of how outputs were made."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != RECORD)
+    return sorted(str(path.relative_to(folder)) for path in files)
 
 
 def pixels_of(encoded: bytes) -> np.ndarray:

@@ -12,6 +12,7 @@ from helpers.commands import entry_point, start_colorzoo
 from helpers.jobs import lines_of, names
 
 from colorzoo.imaging.read import read_photo
+from colorzoo.jobs.record import RECORD
 
 pytestmark = pytest.mark.usefixtures("two_threads")
 
@@ -87,7 +88,7 @@ def test_a_run_that_is_stopped_ends_with_a_line(many, model, tmp_path, number, c
     assert process.returncode == code and output == ""
     (line,) = errors.splitlines()
     assert line.startswith("stopped: ") and "not attempted, in " in line and "--resume" in line
-    assert not list(out.glob(".*"))
+    assert [path.name for path in out.glob(".*")] == [RECORD]
     for name in names(out):
         read_photo(out / name)
     *photos, summary = lines_of(report)
