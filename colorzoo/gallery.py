@@ -1,6 +1,7 @@
 """Compare models: one photo coloured by several, and sheets of labelled results."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -104,7 +105,8 @@ def contact_sheet(
 
     Args:
         tiles: Labels and pictures: PIL images or (H, W, 3) uint8 arrays, of any sizes. A row
-            without any labels has no space for them.
+            without any labels has no space for them. A label that is wider than its picture is
+            broken into lines.
         columns: Pictures per row.
         tile: Longest side of a picture on the sheet, pixels; smaller ones are enlarged.
         letters: Font size of the labels, pixels; in proportion to ``tile`` if None.
@@ -118,12 +120,17 @@ def contact_sheet(
     if not tiles or columns < 1:
         raise ValueError("a contact sheet needs at least one picture and one column")
     gap, letters = max(4, tile // 32), letters or max(11, tile // 16)
-    font, label_height = ImageFont.load_default(size=letters), math.ceil(letters * 1.6)
+    font = ImageFont.load_default(size=letters)
     rows = []
     for start in range(0, len(tiles), columns):
-        row = [(label, _fit(picture, tile)) for label, picture in tiles[start : start + columns]]
+        row = [
+            (_lines(label, font, tile), _fit(picture, tile))
+            for label, picture in tiles[start : start + columns]
+        ]
         height = max(picture.height for _, picture in row)
-        rows.append((row, height, label_height if any(label for label, _ in row) else 0))
+        lines = max(label.count("\n") for label, _ in row)
+        extra = math.ceil(letters * (1.6 + 1.3 * lines)) if any(label for label, _ in row) else 0
+        rows.append((row, height, extra))
     sheet = Image.new(
         "RGB",
         (columns * (tile + gap) + gap, sum(h + extra + gap for _, h, extra in rows) + gap),
@@ -137,9 +144,20 @@ def contact_sheet(
             sheet.paste(
                 picture, (x + (tile - picture.width) // 2, y + (height - picture.height) // 2)
             )
-            draw.text((x + tile / 2, y + height + extra / 2), label, _INK, font, anchor="mm")
+            middle = (x + tile / 2, y + height + extra / 2)
+            draw.text(middle, label, _INK, font, anchor="mm", align="center")
         y += height + extra + gap
     return sheet
+
+
+def _lines(label: str, font: Any, width: int) -> str:
+    """Break a label after spaces and "-" and before ".", so that its lines fit if possible."""
+    lines = [""]
+    for part in re.findall(r"[.]?[^ .-]*[ -]?", label):
+        if part and lines[-1] and font.getlength(lines[-1] + part.strip()) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.strip() for line in lines)
 
 
 def _fit(picture: Image.Image | np.ndarray, tile: int) -> Image.Image:

@@ -36,6 +36,14 @@ Temperature = Annotated[
         "blotchier."
     ),
 ]
+Depth = Annotated[
+    int,
+    typer.Option(
+        min=8,
+        max=16,
+        help="16: PNG and TIFF results of 16-bit scans have 16 bits a channel. 8: they never do.",
+    ),
+]
 Seed = Annotated[
     int | None,
     typer.Option(help="Sample one of several plausible results (-bins and sampling models)."),
@@ -82,6 +90,19 @@ Message = Annotated[str | None, typer.Option(help="Commit message.")]
 OverwriteCard = Annotated[
     bool, typer.Option("--overwrite-card", help="Replace a card that is already on the Hub.")
 ]
+
+
+def check_depth(depth: int) -> int:
+    """Return the bits a channel of results.
+
+    Raises:
+        ConfigError: If they are neither 8 nor 16.
+    """
+    from colorzoo.errors import ConfigError
+
+    if depth not in (8, 16):
+        raise ConfigError(f"--depth must be 8 or 16, got {depth}")
+    return depth
 
 
 def gather_options(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from colorzoo.cli._arguments import (
+    Depth,
     Device,
     Hints,
     MaxPixels,
@@ -22,6 +23,7 @@ from colorzoo.cli._arguments import (
     Temperature,
     Vividness,
     WorkSize,
+    check_depth,
     gather_options,
 )
 from colorzoo.cli._console import OUT, errors, fail, find_device, note, progress, stop
@@ -52,6 +54,7 @@ def colorize(
     overwrite: Overwrite = False,
     resume: Resume = False,
     report: ReportFile = None,
+    depth: Depth = 16,
     max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
     """Colour photos, films and folders of photos; names are kept, inputs are never overwritten."""
@@ -70,6 +73,7 @@ def colorize(
             saturation=saturation,
             work_size=work_size,
             max_pixels=max_pixels,
+            depth=check_depth(depth),
             overwrite=overwrite,
             resume=resume,
             options=gather_options(seed, vividness, temperature, steps, hint, reference),

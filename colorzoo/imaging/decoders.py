@@ -68,6 +68,12 @@ class Opened:
             repaired.load()
             self.image = repaired
 
+    def is_deep(self, raw: str) -> bool:
+        """Tell whether the file has more than 8 bits a channel; see ``deep_reader``."""
+        if isinstance(self.image, DecodedPage):
+            return self.image.tag_v2[258][0] > 8
+        return ";16" in raw or self.image.mode.startswith("I;16")
+
     def deep_reader(self, raw: str) -> Callable[[Box], np.ndarray] | None:
         """Return a function that reads 16-bit codes of a box; None for other images.
 

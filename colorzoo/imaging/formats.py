@@ -14,6 +14,10 @@ FORMATS: dict[str, str | None] = {
 }
 
 
+# Formats of results that can have 16 bits a channel.
+DEEP: frozenset[str] = frozenset({"PNG", "TIFF"})
+
+
 SUFFIXES: frozenset[str] = frozenset(FORMATS)
 
 

@@ -70,7 +70,7 @@ def read_pixels(
     alpha = np.empty(upright, np.uint8) if _has_alpha(image) else None
     deep_range = _deep_range(image, notes) if _is_deep(image) else None
     to_rgb = _colour_converter(image, deep_range, extra.space, notes)
-    to_gray16 = _gray16_converter(image, deep_range, extra, notes) if extra.wants_deep else None
+    to_gray16 = _gray16_converter(image, deep_range, extra) if extra.wants_deep else None
     gray16 = np.empty(upright, np.uint16) if to_gray16 is not None else None
     # Tiles are written through views with the orientation of the source: rotating needs no memory.
     rgb_as_stored = _as_stored(rgb, orientation)
@@ -196,7 +196,6 @@ def _gray16_converter(
     image: Image.Image,
     deep_range: tuple[float, float] | None,
     extra: Extra,
-    notes: list[str],
 ) -> Callable[[Image.Image, tuple[int, int, int, int]], np.ndarray] | None:
     """Return a function that computes ``gray16`` of a tile and its box; None for 8-bit images."""
     if deep_range is None and extra.read_deep is None:
@@ -206,8 +205,7 @@ def _gray16_converter(
     if icc:
         described = of_profile(icc)
         if described is None:
-            notes.append("only 8 of its 16 bits are used: its colour profile is of a rare kind")
-            return None
+            return None  # tables: only Pillow's 8-bit colour management can apply them
         space = described
     if deep_range is not None:
         return lambda tile, _: space.gray16(

@@ -14,13 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
+import numpy as np
 import torch
+from PIL import Image
 
 from colorzoo.atomic import remove_leftovers
 from colorzoo.colorizer import Colorizer
+from colorzoo.deep import render_deep
 from colorzoo.errors import FAILURES, ImageError, one_line
 from colorzoo.imaging.read import Photo, read_photo, stored_size
-from colorzoo.imaging.write import write_image
+from colorzoo.imaging.write import write_deep, write_image
 from colorzoo.jobs.plan import STOPPED, How, Job, Outcome, Status, check_target
 from colorzoo.jobs.record import RECORD, Records
 from colorzoo.prediction import Prediction
@@ -225,7 +228,7 @@ class _Pipeline:
                 if self._is_done(item, item.stored):
                     return "skipped"
                 item.overwrite = True
-            photo = job.read(max_pixels=self._how.max_pixels)
+            photo = job.read(max_pixels=self._how.max_pixels, depth=self._how.depth)
             item.size, item.notes = (photo.rgb.shape[1], photo.rgb.shape[0]), photo.notes
             return photo
 
@@ -263,10 +266,7 @@ class _Pipeline:
     def _write(self, item: _InFlight, photo: Photo, prediction: Prediction) -> Photo | Status:
         target = item.job.target
         with item.timed():
-            how = self._how
-            result = self._colorizer.render(
-                photo, prediction, saturation=how.saturation, **how.options
-            )
+            result = self._render(photo, prediction)
             if self._is_ended():
                 return "left"
             # Check again: another run may have written it in the meantime.
@@ -282,7 +282,11 @@ class _Pipeline:
             except OSError as error:
                 raise self._folder_error(error, target.parent) from error
             try:
-                item.notes += write_image(result, target)
+                if isinstance(result, np.ndarray):
+                    model = self._colorizer.architecture
+                    item.notes += write_deep(result, target, like=photo, model=model)
+                else:
+                    item.notes += write_image(result, target)
             except ImageError as error:
                 cause = error.__cause__
                 # An error with two names is from renaming the result, and affects only that name.
@@ -298,6 +302,13 @@ class _Pipeline:
                     os.unlink(os.path.realpath(target))
                 raise self._folder_error(error, target.parent) from error
         return "done"
+
+    def _render(self, photo: Photo, prediction: Prediction) -> Image.Image | np.ndarray:
+        """Return the result: an image, or (H, W, 3) uint16 if the photo was read with 16 bits."""
+        saturation, options = self._how.saturation, self._how.options
+        if photo.gray16 is None:
+            return self._colorizer.render(photo, prediction, saturation=saturation, **options)
+        return render_deep(self._colorizer, photo, prediction, saturation=saturation, **options)
 
     def _folder_error(self, error: OSError, folder: Path) -> _FolderError:
         again = "run this again" if self._how.resume else "run this again with --resume"

@@ -15,7 +15,7 @@ from colorzoo import atomic
 from colorzoo.defaults import MAX_PIXELS
 from colorzoo.errors import ImageError
 from colorzoo.film.container import is_film_name, writable_film
-from colorzoo.imaging.formats import WRITABLE, photos_below
+from colorzoo.imaging.formats import DEEP, FORMATS, WRITABLE, photos_below
 from colorzoo.imaging.read import Photo, read_photo, stored_size
 from colorzoo.options import Options
 
@@ -42,14 +42,20 @@ class Job:
     clash: str | None = None
     data: bytes | Image.Image | np.ndarray | None = field(default=None, compare=False, repr=False)
 
-    def read(self, *, max_pixels: int) -> Photo:
-        """Read the photo, see :func:`colorzoo.read_photo`."""
+    def read(self, *, max_pixels: int, depth: int = 8) -> Photo:
+        """Read the photo, see :func:`colorzoo.read_photo`.
+
+        Args:
+            max_pixels: Largest width * height to accept.
+            depth: 16 to keep the depth of a 16-bit scan, if the target's format can.
+        """
+        deep = depth == 16 and FORMATS.get(self.target.suffix.lower()) in DEEP
         if not isinstance(self.data, bytes):
             source = self.source if self.data is None else self.data
-            return read_photo(source, max_pixels=max_pixels)
+            return read_photo(source, max_pixels=max_pixels, deep=deep)
         stream = io.BytesIO(self.data)
         stream.name = self.source.name  # for messages
-        return read_photo(stream, max_pixels=max_pixels)
+        return read_photo(stream, max_pixels=max_pixels, deep=deep)
 
     def stored_size(self) -> tuple[int, int] | None:
         """Return the photo's width and height as stored, before rotation; None if unknown."""
@@ -68,6 +74,7 @@ class How:
         saturation: Factor on ab, see ``Colorizer.render``.
         work_size: Short side of the network's input, pixels; the model's default if None.
         max_pixels: Largest width * height to accept.
+        depth: 16 gives 16-bit scans 16 bits a channel in PNG and TIFF results; 8 never does.
         overwrite: Replace targets that exist.
         resume: Skip targets that are done, see ``colorize_jobs``.
         options: Options of the model: seed, temperature and so on.
@@ -76,6 +83,7 @@ class How:
     saturation: float = 1.0
     work_size: int | None = None
     max_pixels: int = MAX_PIXELS
+    depth: int = 16
     overwrite: bool = False
     resume: bool = False
     options: Options = field(default_factory=Options)

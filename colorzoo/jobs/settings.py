@@ -34,6 +34,7 @@ def settings_of(name: str, model: Colorizer, how: How) -> dict[str, Any]:
         "weights": weights_digest(model.state_dict())[:12],
         "saturation": float(how.saturation),
         "work_size": how.work_size or model.work_size,
+        "depth": None if how.depth == 16 else how.depth,  # as in the records of older versions
         **options,
         "hints": [_as_json(hint) for hint in how.options.get("hints") or ()] or None,
         "reference": _name_reference(options["reference"]),

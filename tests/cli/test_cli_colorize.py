@@ -2,6 +2,7 @@
 
 import shutil
 
+import imagecodecs
 import numpy as np
 import pytest
 from helpers.commands import run_colorzoo
@@ -131,3 +132,21 @@ def test_nothing_to_colour(tmp_path, missing):
     (tmp_path / "empty").mkdir()
     result = run_colorzoo("colorize", tmp_path / missing, "-o", tmp_path / "out")
     assert result.returncode == 1 and missing in result.stderr
+
+
+def test_16_bit_scans_keep_their_depth_unless_told_otherwise(tmp_path):
+    codes = np.linspace(0, 65535, 40 * 50).astype(np.uint16).reshape(40, 50)
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    for name in ("a.tif", "b.png"):
+        Image.fromarray(codes).save(scans / name)
+    Image.fromarray((codes >> 8).astype(np.uint8)).save(scans / "c.png")
+    for depth, found in ((None, (16, 16, 8)), (8, (8, 8, 8))):
+        out = tmp_path / f"out-{depth}"
+        asked = () if depth is None else ("--depth", depth)
+        done = run_colorzoo("colorize", scans, "-o", out, "--model", "unet", *asked)
+        assert done.returncode == 0, done.stderr
+        pictures = [imagecodecs.imread(str(out / name)) for name in ("a.tif", "b.png", "c.png")]
+        assert tuple(8 * picture.itemsize for picture in pictures) == found
+    wrong = run_colorzoo("colorize", scans, "-o", tmp_path / "x", "--depth", 12)
+    assert wrong.returncode == 1 and "--depth must be 8 or 16, got 12" in wrong.stderr

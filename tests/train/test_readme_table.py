@@ -83,8 +83,9 @@ def test_other_sets_have_a_table_of_their_own(monkeypatch, tmp_path):
     assert [each["data"] for each in readme.by_set(report)] == ["d", "people.tar"]
 
 
-def test_the_grid_of_seven_models_can_be_read(monkeypatch, tmp_path):
-    names = ["autoencoder", *(f"resnet34-bin{i}" for i in range(6))]
+@pytest.mark.parametrize("name", ["resnet34-bin{}", "efficientnet-bins.careful{}"])
+def test_the_grid_of_seven_models_can_be_read(monkeypatch, tmp_path, name):
+    names = ["autoencoder", *(name.format(i) for i in range(6))]
     tint = SimpleNamespace(
         colorize=lambda gray: Image.fromarray((gray * (1, 0.9, 0.7)).astype(np.uint8))
     )
