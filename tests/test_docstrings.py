@@ -3,6 +3,7 @@
 import doctest
 import inspect
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -18,6 +19,8 @@ WITHOUT = {name for name in PUBLIC if name.endswith("Error")} | {"DEFAULT_MODEL"
 def folder(tmp_path, monkeypatch, jpeg):
     """A working folder with a photo and a film, and a registry that is put back."""
     (tmp_path / "photo.jpg").write_bytes(jpeg)
+    ramp = np.linspace(0, 65535, 64 * 96).astype(np.uint16).reshape(64, 96)
+    Image.fromarray(ramp).save(tmp_path / "scan.tif")
     monkeypatch.chdir(tmp_path)
     registry.list_models()
     monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))

@@ -66,6 +66,8 @@ def album(tmp_path, monkeypatch, coffee):
     small = Image.fromarray(coffee).resize((96, 64))
     for name in ("photo.jpg", "scan.tif", "coloured.jpg", "colour-photo.jpg", "reference.jpg"):
         small.save(name)
+    deep = np.asarray(small.convert("L")).astype(np.uint16) * 257
+    Image.fromarray(deep).save("scan.tif")
     for folder in ("album", "photos"):
         Path(folder).mkdir()
         for i in range(3):

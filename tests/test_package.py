@@ -23,7 +23,7 @@ PUBLIC = {
     "ImageError", "ModelInfo", "Options", "Photo", "Prediction", "UnknownModelError",
     "WeightsError", "__version__", "colorize", "colorize_film", "compare", "contact_sheet",
     "create_model", "list_models", "load", "model_info", "read_photo", "register_model",
-    "save_image",
+    "render_deep", "save_deep", "save_image",
 }  # fmt: skip
 
 

@@ -76,7 +76,7 @@ def colorize(
     """Colour a photo with one model; returns a PNG of the photo's size.
 
     Args:
-        image: The photo, a JPEG, PNG, WebP, TIFF, BMP or GIF.
+        image: The photo, a JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC, AVIF or JPEG 2000.
         model: The model's name.
         saturation: Factor on the colours: 0 is gray, 1 is what the model predicts.
         strength: Share of the result, from 0 to 1; the rest is the original.
@@ -115,7 +115,7 @@ def compare(
     Models that do not support an option ignore it.
 
     Args:
-        image: The photo, a JPEG, PNG, WebP, TIFF, BMP or GIF.
+        image: The photo, a JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC, AVIF or JPEG 2000.
         models: The models' names.
         saturation: Factor on the colours: 0 is gray, 1 is what the models predict.
         strength: Share of the result, from 0 to 1; the rest is the original.

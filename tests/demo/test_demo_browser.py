@@ -182,7 +182,7 @@ def test_a_bad_upload_is_told_in_words(page, tmp_path):
     path.write_text("Dear visitor, this is not a photo.\n" * 50)
     upload(page, path)
     message = page.get_by_test_id("toast-body").get_by_text(
-        "is not a JPEG, PNG, WebP, TIFF, BMP or GIF file"
+        "is not a JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC, AVIF or JPEG 2000 file"
     )
     message.wait_for(state="visible")
     page.locator("#status").get_by_text("letter.jpg: is not a JPEG").wait_for()
