@@ -15,6 +15,7 @@ from PIL import Image
 from skimage import data
 from yaml import YAMLError
 
+from colorzoo.atomic import write_whole
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ColorzooError
 from colorzoo.evaluation import metrics
@@ -222,7 +223,7 @@ def renew_cards(cards: Path = CARDS) -> list[str]:
             path = info.folder / BUNDLED_CARD_FILE
             content = str(render_card(info.name, folder=cards))
             if not path.is_file() or path.read_text(encoding="utf-8") != content:
-                path.write_text(content, encoding="utf-8")
+                write_whole(path, content.encode())
                 changed.append(info.name)
     return changed
 

@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from colorzoo.atomic import write_whole
 from colorzoo.errors import WeightsError
 from colorzoo.hub.checkpoint import CONFIG_FILE, WEIGHTS_FILE
 from colorzoo.registry import ModelInfo
@@ -59,7 +60,7 @@ def record(model: ModelInfo, photos: str, counts: Counts) -> None:
     }
     path = _file(model)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    write_whole(path, (json.dumps(found, indent=2) + "\n").encode())
 
 
 def counted(model: ModelInfo) -> dict[str, Counts]:

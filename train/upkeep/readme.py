@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 from skimage import data
 
+from colorzoo.atomic import write_whole
 from colorzoo.evaluation import metrics
 from colorzoo.evaluation.report import COLUMNS, Column, short_count
 from colorzoo.gallery import contact_sheet
@@ -112,7 +113,7 @@ def replace_between(path: Path, start: str, end: str, text: str) -> bool:
     if not (first and last):
         raise ValueError(f"{path} has no {start.strip()} ... {end}")
     after = head + start + text + end + tail
-    path.write_text(after, encoding="utf-8")
+    write_whole(path, after.encode())
     return after != before
 
 
