@@ -5,7 +5,7 @@ Ranges: RGB is gamma-encoded sRGB in [0, 1]; L is in [0, 100]; a and b are withi
 scikit-image, which the tests compare with. Sources: IEC 61966-2-1 (sRGB), CIE 15:2004 (L*a*b*).
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -27,6 +27,11 @@ Gamut = Literal["clip", "desaturate", "none"]
 
 def _matrix(rows: Tensor, like: Tensor) -> Tensor:
     return rows.to(device=like.device, dtype=like.dtype)
+
+
+def _constant(values: Any, dtype: torch.dtype = torch.float32) -> Tensor:
+    # Whatever PyTorch's default type and device are.
+    return torch.tensor(values, dtype=dtype, device="cpu")
 
 
 def _mix(matrix: Tensor, image: Tensor) -> Tensor:
@@ -68,8 +73,8 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
         ValueError: If the tensor is not floating point or has no channel axis of 3.
     """
     _check(rgb, "rgb")
-    xyz = _mix(_matrix(torch.tensor(_XYZ_FROM_RGB), rgb), rgb_to_linear(rgb))
-    x, y, z = _cube_root(xyz / _matrix(torch.tensor(_WHITE), rgb)[:, None, None]).unbind(-3)
+    xyz = _mix(_matrix(_constant(_XYZ_FROM_RGB), rgb), rgb_to_linear(rgb))
+    x, y, z = _cube_root(xyz / _matrix(_constant(_WHITE), rgb)[:, None, None]).unbind(-3)
     return torch.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), dim=-3)
 
 
@@ -96,8 +101,8 @@ def lab_to_rgb(lab: Tensor, *, gamut: Gamut = "clip") -> Tensor:
     lightness, a, b = lab.unbind(-3)
     y = (lightness + 16) / 116
     f = torch.stack((y + a / 500, y, y - b / 200), dim=-3)
-    xyz = _ratio_to_white(f) * _matrix(torch.tensor(_WHITE), lab)[:, None, None]
-    inverse = torch.linalg.inv(torch.tensor(_XYZ_FROM_RGB, dtype=torch.float64))
+    xyz = _ratio_to_white(f) * _matrix(_constant(_WHITE), lab)[:, None, None]
+    inverse = torch.linalg.inv(_constant(_XYZ_FROM_RGB, torch.float64))
     linear = _mix(_matrix(inverse, lab), xyz)
     if gamut == "desaturate":
         linear = _desaturate(linear, xyz[..., 1:2, :, :])

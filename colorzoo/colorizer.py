@@ -28,15 +28,16 @@ from colorzoo.imaging.working_size import check_work_size, pad, shrink, unpad
 from colorzoo.imaging.write import to_pil
 from colorzoo.options import Options, given
 from colorzoo.prediction import Output, Prediction, each_part
+from colorzoo.torch_state import in_eval_mode, on_cpu
 
 
 class Colorizer(nn.Module, HubMixin):
     """A network that predicts colour from lightness, and everything that all models share.
 
     A model is a subclass that sets ``stride`` and implements ``forward``. The keywords of its
-    constructor are the model's configuration: they must be JSON values, and are written to
-    config.json unchanged. ``network_options`` and ``render_options`` declare which further options,
-    such as a seed, callers can pass.
+    constructor are the model's configuration: they are written to config.json unchanged, so they
+    must be JSON values, or else a ConfigError is raised. ``network_options`` and ``render_options``
+    declare which further options, such as a seed, callers can pass.
 
     Examples:
         >>> model = colorzoo.load("unet-bins")
@@ -158,13 +159,15 @@ class Colorizer(nn.Module, HubMixin):
 
     def _any_tensor(self) -> Tensor:
         numbers = (each for each in (*self.parameters(), *self.buffers()))
-        return next((each for each in numbers if each.is_floating_point()), torch.empty(0))
+        none = torch.empty(0, dtype=torch.float32, device="cpu")
+        return next((each for each in numbers if each.is_floating_point()), none)
 
     @property
     def parameter_count(self) -> int:
         """Number of trainable parameters."""
         return sum(parameter.numel() for parameter in self.parameters())
 
+    @on_cpu()
     def predict_ab(self, lightness: Tensor, **options: Unpack[Options]) -> Tensor:
         """Predict colour from lightness of any size.
 
@@ -260,6 +263,7 @@ class Colorizer(nn.Module, HubMixin):
         )
         return prediction
 
+    @on_cpu()
     def predict_batch(
         self,
         photos: Sequence[Photo],
@@ -299,19 +303,16 @@ class Colorizer(nn.Module, HubMixin):
             # Hints are in pixels of the photo, so they differ for photos of other sizes.
             alike.setdefault((lightness.shape, region if "hints" in asked else None), []).append(i)
         outputs: dict[int, Output] = {}
-        was_training = self.training
-        self.eval()  # in training mode, batch norm would update its statistics
-        try:
-            with torch.inference_mode():
-                for group in alike.values():
-                    together = torch.cat([small[i] for i in group])
-                    output = self._infer(together, regions[group[0]], asked)
-                    for place, i in enumerate(group):
-                        outputs[i] = each_part(lambda part, n=place: part[n : n + 1], output)
-        finally:
-            self.train(was_training)
+        model = in_eval_mode(self)
+        with torch.inference_mode():
+            for group in alike.values():
+                together = torch.cat([small[i] for i in group])
+                output = model._infer(together, regions[group[0]], asked)
+                for place, i in enumerate(group):
+                    outputs[i] = each_part(lambda part, n=place: part[n : n + 1], output)
         return [Prediction(small[i], outputs[i], box) for i, box in enumerate(boxes)]
 
+    @on_cpu()
     def render(
         self,
         photo: Photo,
@@ -340,11 +341,12 @@ class Colorizer(nn.Module, HubMixin):
         rgb = merge_in_box(photo.rgb, prediction.lightness, ab, prediction.box)
         return to_pil(rgb, photo, model=self.architecture or type(self).__name__)
 
+    @on_cpu()
     def ab_of(self, prediction: Prediction, **options: Unpack[Options]) -> Tensor:
         """Convert the output of ``predict`` to (1, 2, h, w) float32 ab at the working size."""
         self.check(**options)
         with torch.inference_mode():
-            ab = self._render(prediction.output, given(options))
+            ab = in_eval_mode(self)._render(prediction.output, given(options))
             return unpad(ab, prediction.lightness, self.stride).float()
 
     def _infer(self, lightness: Tensor, region: Region, asked: dict[str, Any]) -> Output:

@@ -44,7 +44,7 @@ def draw_hints(hints: Sequence[Hint], region: Region, lightness: Tensor) -> Tens
         ConfigError: If a hint lies outside the photo.
     """
     rows, columns = lightness.shape[-2:]
-    drawn = torch.zeros(1, 3, rows, columns)
+    drawn = torch.zeros(1, 3, rows, columns, dtype=torch.float32)
     for number, hint in enumerate(hints, start=1):
         if hint.x >= region.photo_width or hint.y >= region.photo_height:
             raise ConfigError(
@@ -57,9 +57,9 @@ def draw_hints(hints: Sequence[Hint], region: Region, lightness: Tensor) -> Tens
         scale_x, scale_y = columns / region.width, rows / region.height
         across = _span(x * scale_x, hint.radius * scale_x, columns)
         down = _span(y * scale_y, hint.radius * scale_y, rows)
-        ab = torch.zeros(2, 1, 1)
+        ab = torch.zeros(2, 1, 1, dtype=torch.float32)
         if hint.rgb is not None:
-            ab = rgb_to_lab(torch.tensor(hint.rgb).reshape(1, 3, 1, 1) / 255)[0, 1:]
+            ab = rgb_to_lab(torch.tensor(hint.rgb).reshape(1, 3, 1, 1).float() / 255)[0, 1:]
         drawn[0, :2, down, across] = ab
         drawn[0, 2, down, across] = 1
     return drawn.to(lightness)
@@ -68,7 +68,7 @@ def draw_hints(hints: Sequence[Hint], region: Region, lightness: Tensor) -> Tens
 def draw_reference(photo: Photo, work_size: int) -> Tensor:
     """Convert a reference photo to (1, 3, h, w) L*a*b* at the working size."""
     small = torch.tensor(shrink(photo.rgb, work_size)).permute(2, 0, 1)
-    return rgb_to_lab(small[None] / 255)
+    return rgb_to_lab(small[None].float() / 255)
 
 
 def _span(centre: float, radius: float, side: int) -> slice:

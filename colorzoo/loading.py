@@ -18,7 +18,8 @@ from colorzoo.hub.checkpoint import Config, load_model
 from colorzoo.hub.fetch import Folder, HubRepo
 from colorzoo.imaging.read import ImageSource
 from colorzoo.options import Options
-from colorzoo.registry import ModelInfo, create_model, find_model, list_models, model_info
+from colorzoo.registry import ModelInfo, build_model, find_model, list_models, model_info
+from colorzoo.torch_state import building
 
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
@@ -232,8 +233,9 @@ def _no_weights(info: ModelInfo) -> str:
 
 def _to_device(model: Colorizer, device: str | torch.device, dtype: torch.dtype) -> Colorizer:
     try:
-        # With channels last in memory, convolutions take 20 to 25 % less time.
-        return model.to(device, dtype).to(memory_format=torch.channels_last)
+        with building():
+            # With channels last in memory, convolutions take 20 to 25 % less time.
+            return model.to(device, dtype).to(memory_format=torch.channels_last)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).partition("\n")[0]
         raise ConfigError(
@@ -263,8 +265,8 @@ def _builder(config: Config, *, settings: ModelInfo | None = None) -> Callable[[
     def build() -> Colorizer:
         try:
             if settings is None:
-                return create_model(info.name, **config.keywords)
-            return create_model(settings.name, **{**config.keywords, **settings.config})
+                return build_model(info, config.keywords)
+            return build_model(settings, {**config.keywords, **settings.config})
         except ConfigError as error:
             raise ConfigError(f"{error} ({config.path}; {config.origin}.)") from error
 

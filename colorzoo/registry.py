@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError, UnknownModelError
 from colorzoo.hub.checkpoint import BUNDLED_CARD_FILE, METRICS_FILE, WEIGHTS_FILE
+from colorzoo.torch_state import building
 
 ENTRY_POINTS = "colorzoo.models"
 
@@ -314,18 +315,23 @@ def create_model(name: str, /, **config: Any) -> Colorizer:
         UnknownModelError: If the name is not registered.
         ConfigError: If the constructor does not accept a keyword or its value.
     """
-    info = model_info(name)
+    with building():
+        return build_model(model_info(name), config)
+
+
+def build_model(info: ModelInfo, config: Mapping[str, Any]) -> Colorizer:
+    """Build a model on PyTorch's default device, in its default type; see ``create_model``."""
     accepted = list(inspect.signature(info.family).parameters)
     unknown = sorted(set(config) - set(accepted))
     if unknown:
         raise ConfigError(
-            f"{name} has no keyword {', '.join(unknown)}; it has {', '.join(accepted)}."
+            f"{info.name} has no keyword {', '.join(unknown)}; it has {', '.join(accepted)}."
         )
     base = model_info(info.weights_of).config if info.weights_of else {}
     try:
         model = info.family(**{**base, **info.config, **config})
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         reason = str(error).partition("\n")[0]  # the rest is PyTorch's stack trace
-        raise ConfigError(f"{name} cannot be built with {config}: {reason}") from error
+        raise ConfigError(f"{info.name} cannot be built with {config}: {reason}") from error
     model.architecture = info.name
     return model.eval()

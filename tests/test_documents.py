@@ -126,7 +126,7 @@ def _app_of(words: list[str]) -> tuple[typer.Typer, list[str]]:
         return colorzoo_app, words[1:]
     if words[2] == "colorzoo":
         return colorzoo_app, words[3:]
-    from train.__main__ import app
+    from train.commands import app
 
     return app, words[3:]
 

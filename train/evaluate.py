@@ -36,7 +36,7 @@ def evaluate_model(
     sheet: Path,
     measures: Mapping[str, Measure] | None = None,
     device: str = "cpu",
-) -> Path:
+) -> tuple[Path, list[evaluation.Report]]:
     """Measure a registered model and the gray baseline on the same photos.
 
     Args:
@@ -48,7 +48,7 @@ def evaluate_model(
         device: Device on which the model runs.
 
     Returns:
-        The path of metrics.json.
+        The path of metrics.json, and the report on each set.
 
     Raises:
         ColorzooError: If the weights cannot be loaded, or there is no readable photo.
@@ -78,14 +78,18 @@ def evaluate_model(
     write_whole(path, (json.dumps(found, indent=2) + "\n").encode())
     sheet.parent.mkdir(parents=True, exist_ok=True)
     save_image(report.sheet, sheet)
-    for each in (report, *others):
+    return path, [report, *others]
+
+
+def print_reports(reports: Sequence[evaluation.Report]) -> None:
+    """Print the scores of a model on each set of photos, and the files that were skipped."""
+    for each in reports:
         for line in each.unreadable:
             _out.print(f"skipped: {line}", soft_wrap=True)
         scores = each.as_json()
         _out.print(
-            scores_table({f"gray, {scores['data']}": scores["gray"], name: scores["scores"]})
+            scores_table({f"gray, {scores['data']}": scores["gray"], each.name: scores["scores"]})
         )
-    return path
 
 
 def _commit() -> str:

@@ -1,14 +1,12 @@
 """Train one model from photos and a recipe; write weights, curves and a contact sheet."""
 
 import json
-import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import lightning as pl
 import torch
@@ -21,14 +19,16 @@ from lightning.pytorch.callbacks import (
     WeightAveraging,
 )
 from lightning.pytorch.loggers import CSVLogger
-from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
+from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError
 from colorzoo.hub.checkpoint import BUNDLED_CARD_FILE, METRICS_FILE
 from colorzoo.hub.mixin import save_weights
+from train.checkpoints import RunCheckpoints, check_resumable, checkpoints_in, state_of
 from train.data.loaders import PhotoData
 from train.initial_weights import initialise
+from train.interrupt import StopOnInterrupt, Stopped
 from train.recipe import Recipe
 from train.report import draw_curves, draw_sheet
 from train.run_settings import Device, Run
@@ -49,40 +49,62 @@ def fit(recipe: Recipe, run: Run) -> Path:
 
     Raises:
         FileNotFoundError: If there are no photos, or nothing to resume.
-        ValueError: If no photo has colour.
+        ValueError: If no photo has colour, or the checkpoint to resume is damaged or does not fit.
         WeightsError: If the initial weights are missing or do not fit.
-        ConfigError: If Lightning does not find the device, or cannot use it with these settings.
+        ConfigError: If the run folder has checkpoints and the run may neither resume nor overwrite
+            them, or if Lightning does not find the device, or cannot use it with these settings.
+        Stopped: On Ctrl-C. What was trained until then is exported, and can be resumed.
     """
     last = run.folder / "last.ckpt"
-    if run.resume and not last.is_file():
-        raise FileNotFoundError(f"there is nothing to resume: {last} does not exist")
+    old = [] if run.resume else checkpoints_in(run.folder)
+    if old and not run.overwrite:
+        raise ConfigError(
+            f"{run.folder} has checkpoints of an earlier run: pass --resume to continue it, "
+            "--overwrite to replace it, or --folder to use another folder"
+        )
+    data = PhotoData(run.data, recipe, limit=run.limit_photos, memory=run.memory)
+    data.open()  # a wrong path should fail first
     pl.seed_everything(recipe.seed)
     timer = Timer(timedelta(seconds=run.limit_seconds)) if run.limit_seconds else None
     module = recipe.objective.build(recipe, timer=timer)
-    if not run.resume:
+    if run.resume:
+        check_resumable(last, module)
+    else:
         print(f"{recipe.model} {initialise(module.model, recipe.start)}")
+        old += (run.folder / "log").glob("version_*")
     if run.compile:
         module.model.compile()
-    best = _best(recipe, run.folder)
+    best, interrupt = _best(recipe, run.folder), StopOnInterrupt(last)
+    described = json.dumps(recipe.describe(), indent=2) + "\n"
+    checkpoints = RunCheckpoints(
+        old, lambda: (run.folder / "config.json").write_text(described, encoding="utf-8")
+    )
     with configuring():
-        trainer = _trainer(recipe, run, [best, *([timer] if timer else [])], last)
-    data = PhotoData(run.data, recipe, limit=run.limit_photos, memory=run.memory)
-    if trainer.is_global_zero:
-        if not run.resume:  # checkpoints of an older run must not be used
-            shutil.rmtree(run.folder / "log", ignore_errors=True)
-            for old in run.folder.glob("*.ckpt"):
-                old.unlink()
-        run.folder.mkdir(parents=True, exist_ok=True)
-        (run.folder / "config.json").write_text(json.dumps(recipe.describe(), indent=2) + "\n")
+        callbacks = [best, interrupt, *([timer] if timer else [])]
+        trainer = _trainer(recipe, run, callbacks, last, checkpoints)
     started = time.monotonic()
-    trainer.fit(module, data, ckpt_path=last if run.resume else None)
+    try:
+        with interrupt:
+            trainer.fit(module, data, ckpt_path=last if run.resume else None)
+    except Stopped as stopped:
+        if not stopped.args:
+            raise Stopped(_nothing_saved(last)) from None
+        if trainer.is_global_zero:
+            # Before the first validation, there is no best checkpoint.
+            kept = Path((recipe.keep != "last" and best.best_model_path) or last)
+            module.load_state_dict(state_of(kept), strict=True)
+            _export(module.model, run, data.validation)
+        raise Stopped(
+            f"{stopped}; exported {run.export}. To continue, run the same command with --resume "
+            "--overwrite."
+        ) from None
     seconds = time.monotonic() - started
     speed = float(trainer.logged_metrics.get("images_per_second", 0.0))
     steps = trainer.fit_loop.total_batch_idx + 1
     kept = Path(last if recipe.keep == "last" else best.best_model_path)
     state: dict[str, Tensor] = {}
     if trainer.is_global_zero:  # other nodes may not have access to this disk
-        state = torch.load(kept, map_location="cpu", weights_only=True)["state_dict"]
+        state = state_of(kept)
     module.load_state_dict(trainer.strategy.broadcast(state), strict=True)
     if len(data.test):
         trainer.test(module, data, verbose=trainer.is_global_zero)
@@ -91,14 +113,25 @@ def fit(recipe: Recipe, run: Run) -> Path:
             f"{steps} steps in {seconds:.0f} s, reading included; {speed:.0f} images/s in the "
             f"last epoch; kept {kept.name}"
         )
-        save_weights(module.model, run.export, dtype=torch.float16)
-        for file in (METRICS_FILE, BUNDLED_CARD_FILE, EYE_FILE):  # about older weights
-            (run.export / file).unlink(missing_ok=True)
-        draw_curves(run.folder)
-        sheet = draw_sheet(module.model.cpu().eval(), data.validation.cpu())
-        sheet.save(run.folder / "sheet.png")
+        _export(module.model, run, data.validation)
         print(f"wrote {run.export}")
     return run.export
+
+
+def _export(model: Colorizer, run: Run, validation: Tensor) -> None:
+    """Write the weights, the curves and the contact sheet."""
+    save_weights(model, run.export, dtype=torch.float16)
+    for file in (METRICS_FILE, BUNDLED_CARD_FILE, EYE_FILE):  # about older weights
+        (run.export / file).unlink(missing_ok=True)
+    draw_curves(run.folder)
+    sheet = draw_sheet(model.cpu().eval(), validation.cpu())
+    sheet.save(run.folder / "sheet.png")
+
+
+def _nothing_saved(last: Path) -> str:
+    if last.is_file():
+        return f"nothing more was saved. To continue from {last}, pass --resume."
+    return "nothing was trained yet"
 
 
 @contextmanager
@@ -131,24 +164,15 @@ class _AverageOnDevice(WeightAveraging):
         super().setup(trainer, pl_module, stage)
 
 
-class _AtomicCheckpoints(TorchCheckpointIO):
-    """Writes checkpoints atomically, so that a killed run still has the previous one."""
-
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
-    ) -> None:
-        part = f"{path}.part"
-        super().save_checkpoint(checkpoint, part, storage_options)
-        os.replace(part, path)
-
-
 def _best(recipe: Recipe, folder: Path) -> ModelCheckpoint:
     monitor = "val_loss" if recipe.keep == "val_loss" else "val_psnr"
     mode = "min" if monitor == "val_loss" else "max"
     return ModelCheckpoint(folder, "best", monitor=monitor, mode=mode, enable_version_counter=False)
 
 
-def _trainer(recipe: Recipe, run: Run, callbacks: list[Callback], last: Path) -> pl.Trainer:
+def _trainer(
+    recipe: Recipe, run: Run, callbacks: list[Callback], last: Path, checkpoints: RunCheckpoints
+) -> pl.Trainer:
     # A separate callback: save_last=True would only write it when the best one changes.
     # By time too, because an epoch can take half an hour on a CPU.
     latest = [
@@ -166,7 +190,7 @@ def _trainer(recipe: Recipe, run: Run, callbacks: list[Callback], last: Path) ->
         strategy=recipe.objective.strategy if several else "auto",
         use_distributed_sampler=False,  # each process reads its own photos
         precision=fast_precision(run.device) if run.precision == "auto" else run.precision,
-        plugins=[_AtomicCheckpoints()],
+        plugins=[checkpoints],
         max_epochs=recipe.epochs,
         callbacks=[*callbacks, *stopping, *latest, moving_average(recipe.ema_decay)],
         logger=CSVLogger(run.folder, name="log"),  # a new version each time the run is resumed

@@ -27,6 +27,8 @@ class Run:
         limit_seconds: Training time in seconds; the learning-rate schedule adapts to it.
         limit_photos: Largest number of training photos.
         resume: Continue from the folder's last checkpoint.
+        overwrite: Replace the checkpoints of an earlier run in the folder, unless it is resumed.
+            They are kept until this run writes its first one.
     """
 
     data: str
@@ -41,3 +43,4 @@ class Run:
     limit_seconds: float | None = None
     limit_photos: int | None = None
     resume: bool = False
+    overwrite: bool = False

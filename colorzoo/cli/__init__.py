@@ -19,9 +19,10 @@ from colorzoo.cli import (
     list_models,
     push,
 )
-from colorzoo.cli._console import OUT
+from colorzoo.cli._console import OUT, Commands, print_all_letters
 
 app = typer.Typer(
+    cls=Commands,
     help="Colour black-and-white photos with a zoo of neural networks.",
     no_args_is_help=True,
     add_completion=False,
@@ -51,4 +52,5 @@ app.command("info")(info.info)
 
 def main() -> None:
     """Run the command line."""
+    print_all_letters()
     app()

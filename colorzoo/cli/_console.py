@@ -1,13 +1,17 @@
 """Output, progress bars and exit codes of the commands."""
 
+import codecs
+import io
 import signal
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from typer.core import TyperGroup
 
 from colorzoo.errors import FAILURES, one_line
 from colorzoo.jobs.signals import Interrupted
@@ -20,8 +24,45 @@ OUT = Console(markup=False, highlight=False)
 ERR = Console(markup=False, highlight=False, stderr=True)
 
 
+class Commands(TyperGroup):
+    """The group of all commands: Ctrl-C ends every one with one line, not only those that plan it.
+
+    Without it, typer would end them without a word.
+    """
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Read the command line."""
+        with errors(()):
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        with errors(()):
+            return super().invoke(ctx)
+
+
+def print_all_letters() -> None:
+    """Let stdout and stderr replace the letters that they lack, which would be an error."""
+    codecs.register_error("colorzoo", _replace)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            is_utf8 = codecs.lookup(stream.encoding).name == "utf-8"
+            if not (is_utf8 and stream.errors == "surrogateescape"):  # which lacks none
+                stream.reconfigure(errors="colorzoo")
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    """Handle an error of a codec: give the number of the letter, so that names stay clear."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    if error.object.startswith("ΔCF", error.start):
+        return "d", error.start + 1
+    letters = error.object[error.start : error.end].replace("…", "~")  # where a table is too wide
+    return letters.encode("ascii", "backslashreplace").decode(), error.end
+
+
 @contextmanager
-def errors() -> Iterator[None]:
+def errors(expected: tuple[type[Exception], ...] = FAILURES) -> Iterator[None]:
     """Turn errors that are not bugs, and Ctrl-C, into one line and an exit code."""
     try:
         yield
@@ -30,7 +71,7 @@ def errors() -> Iterator[None]:
     except KeyboardInterrupt as interrupt:
         number = interrupt.number if isinstance(interrupt, Interrupted) else signal.SIGINT
         stop(number, "by a signal")
-    except FAILURES as error:
+    except expected as error:
         fail(one_line(error))
 
 

@@ -57,13 +57,13 @@ def benchmark(
                 f"{timing.photos_per_second:.1f}",
                 f"{timing.peak_mb:.0f}",
             )
-    OUT.print(table)
-    OUT.print(f"{PHOTO}. {hardware(chosen)}.", soft_wrap=True)
-    if output is None or report is None:
-        return
     with errors():
-        output.mkdir(parents=True, exist_ok=True)
-        write_whole(report, (json.dumps(as_json(timings, chosen), indent=2) + "\n").encode())
-        OUT.print(f"wrote {report}", soft_wrap=True)
-        draw_plot(timings, output / "benchmark.png")
-        OUT.print(f"wrote {output / 'benchmark.png'}", soft_wrap=True)
+        if output is not None and report is not None:
+            output.mkdir(parents=True, exist_ok=True)
+            write_whole(report, (json.dumps(as_json(timings, chosen), indent=2) + "\n").encode())
+        OUT.print(table)
+        OUT.print(f"{PHOTO}. {hardware(chosen)}.", soft_wrap=True)
+        if output is not None and report is not None:
+            OUT.print(f"wrote {report}", soft_wrap=True)
+            draw_plot(timings, output / "benchmark.png")
+            OUT.print(f"wrote {output / 'benchmark.png'}", soft_wrap=True)

@@ -56,11 +56,14 @@ def evaluate(
                 max_pixels=max_pixels,
                 track=partial(bar.track, description=f"Measuring {model}"),
             )
+        if output is not None:
+            _write(report, output)  # first, in case that printing fails
         for line in report.unreadable:
             ERR.print(f"skipped: {line}", style="red", soft_wrap=True)
         _print(report)
         if output is not None:
-            _write(report, output)
+            files = f"{output / _REPORT_FILE} and {output / _SHEET_FILE}"
+            OUT.print(f"wrote {files}", soft_wrap=True)
 
 
 def _check_folder(output: Path, data: Path, *, overwrite: bool) -> None:
@@ -94,4 +97,3 @@ def _write(report: "Report", folder: Path) -> None:
     found = {**report.as_json(), "colorzoo": __version__}
     write_whole(folder / _REPORT_FILE, (json.dumps(found, indent=2) + "\n").encode())
     save_image(report.sheet, folder / _SHEET_FILE)
-    OUT.print(f"wrote {folder / _REPORT_FILE} and {folder / _SHEET_FILE}", soft_wrap=True)

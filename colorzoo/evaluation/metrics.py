@@ -18,6 +18,7 @@ from torch import Tensor
 
 from colorzoo.ab_bins import COUNT, nearest_bin, smoothed_prior
 from colorzoo.color import lightness_to_rgb, rgb_to_lab, to_uint8
+from colorzoo.torch_state import on_cpu
 
 SIDE = 256
 AUC_LIMIT = 150.0
@@ -198,6 +199,7 @@ def gray(rgb: np.ndarray) -> np.ndarray:
     return to_uint8(neutral[0].permute(1, 2, 0)).numpy()
 
 
+@on_cpu()
 def evaluate(
     colorize: Callable[[np.ndarray], np.ndarray],
     photos: Iterable[np.ndarray],
@@ -327,7 +329,7 @@ class _Row:
 
 def _lab(rgb: np.ndarray) -> Tensor:
     """Convert (H, W, 3) uint8 to (1, 3, H, W) L*a*b*."""
-    return rgb_to_lab(torch.tensor(rgb).permute(2, 0, 1)[None] / 255)
+    return rgb_to_lab(torch.tensor(rgb).permute(2, 0, 1)[None].float() / 255)
 
 
 def _ab(rgb: np.ndarray) -> Tensor:

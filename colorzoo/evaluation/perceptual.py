@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from colorzoo.evaluation.metrics import Measure
+from colorzoo.torch_state import building
 
 # Timeout in seconds if a server sends nothing; without it, an interrupted download never ends.
 _PATIENCE = 5.0
@@ -39,7 +40,7 @@ class Lpips:
 
     def add(self, predicted: np.ndarray, truth: np.ndarray) -> None:
         """Add a result and the original photo, (H, W, 3) uint8."""
-        pair = (_to_batch(picture, self._device) / 255 for picture in (predicted, truth))
+        pair = (_to_batch(picture, self._device).float() / 255 for picture in (predicted, truth))
         with torch.no_grad():
             self._metric.update(*pair)
 
@@ -89,6 +90,7 @@ class Fid:
 _KINDS = {"lpips": Lpips, "fid": Fid}
 
 
+@building()
 def find_measures(
     names: Iterable[str], *, device: str | torch.device = "cpu"
 ) -> tuple[dict[str, Measure], list[str]]:

@@ -26,6 +26,7 @@ from colorzoo.errors import ConfigError
 from colorzoo.exporting.runtime import SUFFIX, GraphRun, start_session
 from colorzoo.extras import import_extra
 from colorzoo.hub.checkpoint import weights_digest
+from colorzoo.torch_state import building, in_eval_mode
 
 MAX_DIFFERENCE = 1e-2  # between the ab of the graph and of PyTorch, L*a*b* units
 
@@ -148,6 +149,7 @@ def check_path(path: str | Path) -> Path:
     return file
 
 
+@building()
 def checked_graph(model: Colorizer) -> tuple[bytes, float]:
     """Export a model and compare it with PyTorch.
 
@@ -197,7 +199,7 @@ def _refuse_more_than_lightness(model: Colorizer) -> None:
         side = 4 * model.stride
         blank = torch.zeros(1, 1, side, side, device=model.device, dtype=model.dtype)
         with torch.inference_mode():
-            output = model(blank)
+            output = in_eval_mode(model)(blank)
         if isinstance(output, dict):
             reason = f"its network returns several tensors ({', '.join(output)})"
     if reason:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,16 @@ class ExportedColorizer(Colorizer):
         self.architecture, self._hub_mixin_config = str(architecture), config
         self._file, self._parameter_count = file, parameters
         # Other code finds the device of a model through its first parameter.
-        self.place = nn.Parameter(torch.zeros(()), requires_grad=False)
+        place = torch.zeros((), dtype=torch.float32, device="cpu")
+        self.place = nn.Parameter(place, requires_grad=False)
         # The state must identify the weights, which are in the graph.
         digest = torch.frombuffer(bytearray(hashlib.sha256(graph).digest()), dtype=torch.uint8)
         self.register_buffer("graph", digest)
         self.forward = GraphRun(session, "ab")
+
+    @classmethod
+    def _recorded(cls, *_: Any, **__: Any) -> dict[str, Any]:
+        return {}  # not from its own arguments: the file holds the configuration
 
     @property
     def parameter_count(self) -> int:
@@ -91,12 +97,17 @@ class GraphRun:
 
     def __init__(self, session: Any, output: str) -> None:
         """Store the session."""
-        self.session, self.output = session, output
+        self.session, self.output, self._process = session, output, os.getpid()
         self.options = import_extra("onnxruntime").RunOptions()
         self.options.only_execute_path_to_fetches = True  # skip what only the other output needs
 
     def __call__(self, lightness: Tensor) -> Tensor:
         """Run the graph on (N, 1, H, W) lightness."""
+        if os.getpid() != self._process:  # without the session's threads, it would wait forever
+            raise ConfigError(
+                "a model cannot run in onnxruntime in a forked process: load it in that process, "
+                "or start processes with multiprocessing's 'spawn' method"
+            )
         given = {"lightness": lightness.detach().float().cpu().numpy()}
         (found,) = self.session.run([self.output], given, self.options)
         return torch.from_numpy(found).to(lightness.device)

@@ -18,6 +18,7 @@ from colorzoo._version import __version__
 from colorzoo.atomic import remove_leftovers, whole_file
 from colorzoo.errors import ConfigError, WeightsError
 from colorzoo.hub.fetch import Source, pickles_only
+from colorzoo.torch_state import building
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
@@ -165,7 +166,7 @@ def load_model(
     except ConfigError:
         source.check_pickles()  # raises a better explanation, if it applies
         raise
-    with torch.device("meta"):
+    with building(), torch.device("meta"):
         shell = build()
     numbers = sum(math.prod(value.shape) for value in shell.state_dict().values())
     if numbers > MAX_NUMBERS:
@@ -175,8 +176,9 @@ def load_model(
         )
     weights, _ = source.fetch(WEIGHTS_FILE)
     _check_header(shell, weights)
-    model = build()
-    model.load_state_dict(model.convert_state(load_file(weights)), strict=True)
+    with building():
+        model = build()
+        model.load_state_dict(model.convert_state(load_file(weights)), strict=True)
     _check_numbers(model.state_dict(), weights)
     return config, model
 

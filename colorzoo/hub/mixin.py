@@ -1,15 +1,18 @@
 """The methods of a model for saving, loading and pushing to the Hugging Face Hub."""
 
-import json
+import copy
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from huggingface_hub import CommitInfo, ModelCard, ModelHubMixin
+from typing_extensions import Self
 
 from colorzoo.errors import ConfigError
 from colorzoo.hub.checkpoint import Config, load_model, save_files
 from colorzoo.hub.fetch import Folder, HubRepo
+from colorzoo.hub.keywords import recorded_keywords
 from colorzoo.hub.push import CARD_FILE, PushOptions, push_files
 
 if TYPE_CHECKING:
@@ -64,14 +67,37 @@ class HubMixin(
         def parameter_count(self) -> int: ...  # noqa: D102
         def state_dict(self) -> dict[str, Tensor]: ...  # noqa: D102
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Record the keywords for config.json, before the constructor can change them.
+
+        Raises:
+            ConfigError: If config.json cannot hold a keyword, so that it would be lost on saving.
+        """
+        instance = super().__new__(cls)
+        instance._hub_mixin_config = cls._recorded(*args, **kwargs)
+        return instance
+
+    @classmethod
+    def _recorded(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Return the constructor's keywords, defaults included, as config.json will hold them.
+
+        Raises:
+            ConfigError: If config.json cannot hold one of them.
+        """
+        try:
+            # Not bind(): copying and unpickling create an instance without arguments.
+            given = inspect.signature(cls.__init__).bind_partial(None, *args, **kwargs)
+        except TypeError:
+            return {}  # the constructor will explain it
+        return recorded_keywords(cls.__name__, given)
+
     @property
     def config(self) -> dict[str, Any]:
         """The content of config.json: the architecture's name and the constructor's keywords."""
         keywords = self._hub_mixin_config
         return {
             "architecture": self.architecture,
-            # As JSON returns it: tuples are lists.
-            **(json.loads(json.dumps(keywords)) if isinstance(keywords, dict) else {}),
+            **(copy.deepcopy(keywords) if isinstance(keywords, dict) else {}),
         }
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:

@@ -45,7 +45,8 @@ def kind_of(rgb: np.ndarray) -> Kind:
     """
     picture = Image.fromarray(rgb)
     picture.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
-    lab = rgb_to_lab(torch.tensor(np.asarray(picture)).permute(2, 0, 1)[None] / 255)
+    pixels = torch.tensor(np.asarray(picture), dtype=torch.float32, device="cpu")
+    lab = rgb_to_lab(pixels.permute(2, 0, 1)[None] / 255)
     if is_gray(lab[:, 1:])[0]:
         return "gray"
     lightness, ab = lab[0, 0].flatten().numpy(), lab[0, 1:].flatten(1).numpy()

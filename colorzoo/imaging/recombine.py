@@ -114,7 +114,7 @@ def merge_in_box(rgb: np.ndarray, small: Tensor, ab: Tensor, box: Box) -> np.nda
 
 def without_colour(rgb: np.ndarray) -> np.ndarray:
     """Return (H, W, 3) uint8 in black and white, with the same lightness."""
-    nothing = torch.zeros(1, 3, 4, 4)
+    nothing = torch.zeros(1, 3, 4, 4, dtype=torch.float32, device="cpu")
     return merge_ab(rgb, nothing[:, :1], nothing[:, 1:])
 
 
@@ -135,8 +135,8 @@ def merge_exactly(rgb: np.ndarray, small: Tensor, ab: Tensor) -> np.ndarray:
 def lightness_of(rgb: np.ndarray, device: torch.device) -> Tensor:
     """Convert (H, W, 3) uint8 sRGB to (1, 1, H, W) L in [0, 100]."""
     # With 256 levels per channel, a lookup table is several times faster than computing luminance.
-    linear = rgb_to_linear(torch.arange(256) / 255)
-    red, green, blue = (torch.tensor(LUMINANCE)[:, None] * linear).numpy()
+    linear = rgb_to_linear(_levels())
+    red, green, blue = (linear.new_tensor(LUMINANCE)[:, None] * linear).numpy()
     luminance = red[rgb[..., 0]] + green[rgb[..., 1]] + blue[rgb[..., 2]]
     return luminance_to_lightness(torch.from_numpy(luminance).to(device))[None, None]
 
@@ -222,7 +222,8 @@ def _table(codes: np.ndarray, low: Tensor, scale: Tensor) -> np.ndarray:
     """
     # Computed at grid points; Pillow interpolates between them. Gray varies fastest in its tables.
     b, a, level = torch.meshgrid(
-        *(torch.linspace(0, 1, points) for points in reversed(_POINTS)), indexing="ij"
+        *(torch.linspace(0, 1, points, dtype=torch.float32) for points in reversed(_POINTS)),
+        indexing="ij",
     )
     lightness = luminance_to_lightness(rgb_to_linear(level))
     code_a, code_b = codes & 255, codes >> 8
@@ -270,4 +271,8 @@ def _luminance_tables() -> tuple[np.ndarray, np.ndarray]:
 
 @lru_cache(maxsize=1)
 def _lightness_of_levels() -> Tensor:
-    return luminance_to_lightness(rgb_to_linear(torch.arange(256) / 255))
+    return luminance_to_lightness(rgb_to_linear(_levels()))
+
+
+def _levels() -> Tensor:
+    return torch.arange(256, dtype=torch.float32, device="cpu") / 255

@@ -14,6 +14,7 @@ from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError
 from colorzoo.options import Options, check_vividness, is_number
 from colorzoo.prediction import Output
+from colorzoo.torch_state import on_cpu
 
 # The noise of a sampled result, chosen by eye: its standard deviation in logits, its correlation
 # length between colours in L*a*b* units, and its independent cells along a photo's short side.
@@ -128,6 +129,7 @@ def check_point(point: Any) -> DialPoint:
     )
 
 
+@on_cpu()
 def _perturbation(seed: int, height: int, width: int) -> Tensor:
     """Draw (313, height, width) Gaussian noise, smooth over both colours and pixels."""
     generator = torch.Generator().manual_seed(seed)

@@ -1,6 +1,8 @@
 """Shared code of the models with a timm encoder."""
 
+import importlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
@@ -27,9 +29,8 @@ def build_encoder(
     Raises:
         ConfigError: If timm has no such model, or it has no features at these strides.
     """
-    # These imports take over a second, so they are only done when needed.
-    import timm
-    from timm.layers.conv2d_same import Conv2dSame
+    timm = _import("timm")
+    conv2d_same = _import("timm.layers.conv2d_same").Conv2dSame
 
     if name not in timm.list_models():
         close = timm.list_models(f"*{name}*")[:3]
@@ -55,9 +56,19 @@ def build_encoder(
             "families such as resnet, mobilenet, efficientnet and convnext do."
         ) from error
     for key, layer in list(encoder.named_modules()):
-        if isinstance(layer, nn.Conv2d) and isinstance(layer, Conv2dSame):
+        if isinstance(layer, nn.Conv2d) and isinstance(layer, conv2d_same):
             encoder.set_submodule(key, _SamePadding(layer))
     return encoder, encoder.feature_info.channels()
+
+
+def _import(module: str) -> Any:
+    """Import a module of timm, which takes over a second, so it is only done when needed.
+
+    Models are also built on PyTorch's meta device, where PyTorch 2.8 cannot import its own compiler
+    for timm. A new thread has no such setting.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(importlib.import_module, module).result()
 
 
 class Normalization(nn.Module):
@@ -75,10 +86,9 @@ class Normalization(nn.Module):
 
     def __init__(self, name: str) -> None:
         """Look up the values."""
-        from timm.models import get_pretrained_cfg
-
         super().__init__()
-        known = get_pretrained_cfg(name)  # None: timm has no weights for this encoder
+        # None: timm has no weights for this encoder
+        known = _import("timm.models").get_pretrained_cfg(name)
         mean, std = (known.mean, known.std) if known else ((0.5,) * 3, (0.5,) * 3)
         self.register_buffer("mean", torch.tensor(mean).reshape(3, 1, 1))
         self.register_buffer("std", torch.tensor(std).reshape(3, 1, 1))

@@ -127,7 +127,7 @@ def test_publish_on_the_command_line(hub, client):
     def publish(*arguments):
         return client.run(
             "from typer.testing import CliRunner\n"
-            "from train.__main__ import app\n"
+            "from train.commands import app\n"
             "done = CliRunner().invoke(app, ['publish', *arguments])\n"
             "result = done.exit_code, done.stdout, done.stderr\n",
             arguments=arguments,

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 def train(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run ``python -m train ...`` in this process and give what it printed."""
-    from train.__main__ import app
+    from train.commands import app
 
     words = list(map(str, arguments))
     run = CliRunner().invoke(app, words)

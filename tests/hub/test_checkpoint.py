@@ -79,13 +79,13 @@ def test_configs_from_before_the_version_was_written_load(saved):
 def test_an_absurd_size_takes_no_memory(saved, monkeypatch, width, error, message):
     config = json.loads((saved / "config.json").read_text())
     (saved / "config.json").write_text(json.dumps({**config, "width": width}))
-    create, devices = loading.create_model, []
+    build, devices = loading.build_model, []
 
-    def watched(name, **keywords):
+    def watched(info, keywords):
         devices.append(str(torch.get_default_device()))
-        return create(name, **keywords)
+        return build(info, keywords)
 
-    monkeypatch.setattr(loading, "create_model", watched)
+    monkeypatch.setattr(loading, "build_model", watched)
     with pytest.raises(error, match=message) as caught:
         colorzoo.load(saved)
     assert devices == ["meta"] and "\n" not in str(caught.value)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from PIL import Image
 
 import colorzoo
 from colorzoo.cli import app as colorzoo_app
-from train.__main__ import app
+from train.commands import app
 from train.recipes import find_recipe
 from train.upkeep import cards
 from train.upkeep.cards import (
@@ -205,3 +206,25 @@ def test_what_is_missing_is_explained(tmp_path):
     (tmp_path / "unet.md").write_text(whole)
     with pytest.raises(CardError, match="'nothing' is undefined"):
         render_card("unet", repo_id="someone/unet", folder=tmp_path)
+
+
+def test_everything_measured_is_written_before_anything_is_printed(monkeypatch, capsys):
+    """A console may be closed, or lack letters, and measuring takes hours."""
+    import train.commands
+
+    printed_before: list[str] = []
+
+    def work(result):
+        def done(*_, **__):
+            printed_before.append(capsys.readouterr().out)
+            return result
+
+        return done
+
+    monkeypatch.setattr(train.commands, "find_measures", lambda *_, **__: ({}, []))
+    monkeypatch.setattr(train.commands, "measurable_models", lambda: ["unet", "unet-gan"])
+    monkeypatch.setattr(train.commands, "evaluate_model", work((Path("metrics.json"), [])))
+    monkeypatch.setattr(train.commands, "_renew_readme", work("README.md updated"))
+    train.commands.evaluate_command("all", [Path("test.tar")])
+    assert printed_before == ["", "", ""]
+    assert "README.md updated" in capsys.readouterr().out

@@ -108,12 +108,21 @@ class PhotoData(MemoryData):
         super().__init__(Photos([]), torch.empty(0), recipe)
         self.data, self.limit, self.memory, self.workers = data, limit, memory, workers
         self.stream: PhotoStream | None = None
+        self._sources: tuple[Source, Source, Source | None] | None = None
+
+    def open(self) -> None:
+        """Find the photos, without reading them.
+
+        Raises:
+            FileNotFoundError: If there are none for training.
+        """
+        self._sources = open_data(self.data, self.recipe)
 
     def setup(self, stage: str) -> None:
         """Read the photos, once, and move them to the device."""
         if len(self.validation):
             return
-        train, validation, test = open_data(self.data, self.recipe)
+        train, validation, test = self._sources or open_data(self.data, self.recipe)
         trainer = self.trainer
         rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         if self._streams(train, world):

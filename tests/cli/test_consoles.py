@@ -1,0 +1,209 @@
+"""Consoles that lack letters, and Ctrl-C, never end in a traceback."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from helpers.commands import entry_point
+from PIL import Image
+
+import colorzoo
+from colorzoo.cli import app
+from train.commands import app as train_app
+
+COMMANDS = [command.name for command in app.registered_commands]
+TRAIN_COMMANDS = [command.name for command in train_app.registered_commands]
+ENCODINGS = ["ascii", "cp1252"]
+PHOTO = "é Δ.png"  # both letters are missing in ASCII, one in Windows' encodings
+
+# Commands one after the other, because to import PyTorch takes seconds.
+RUN = """
+import importlib, json, sys
+main = importlib.import_module(sys.argv[1]).main
+for words in json.loads(sys.argv[2]):
+    code = 0
+    sys.argv = ["it", *words]
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code or 0
+    for stream in (sys.stdout, sys.stderr):
+        print(f"<{code}>", file=stream, flush=True)
+"""
+
+
+def run(encoding: str, module: str, *commands: tuple[object, ...]) -> list[tuple[int, str]]:
+    """Run commands with a console of that encoding; give exit codes and what was printed."""
+    words = [list(map(str, command)) for command in commands]
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, module, json.dumps(words)],
+        capture_output=True,
+        cwd=Path(colorzoo.__file__).parents[1],
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+    )
+    # click takes ASCII for a mistake and prints usage errors in UTF-8.
+    out, err = done.stdout.decode(encoding), done.stderr.decode(encoding, "backslashreplace")
+    assert "Traceback" not in out + err and "codec can't" not in out + err, out + err
+    outs, errs = (re.split(r"<(\d+)>\n", each.replace("\r", "")) for each in (out, err))
+    assert outs[1::2] == errs[1::2] and len(outs) == 2 * len(commands) + 1, out + err
+    return [
+        (int(code), f"{said}{told}")
+        for code, said, told in zip(outs[1::2], outs[::2], errs[::2], strict=False)
+    ]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, coffee):
+    """Some letters that consoles lack, in names of folders and files."""
+    path = tmp_path_factory.mktemp("é") / "Δ"
+    path.mkdir()
+    Image.fromarray(coffee[::4, ::4]).save(path / PHOTO)
+    (path / f"cut {PHOTO}").write_bytes((path / PHOTO).read_bytes()[:300])
+    return path
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_what_colorzoo_prints_can_be_printed_anywhere(encoding, folder, tmp_path):
+    photo, again = folder / PHOTO, ("colorize", folder / PHOTO, "-o", tmp_path / PHOTO)
+    found = run(
+        encoding,
+        "colorzoo.cli",
+        ("colorize", folder, "-o", tmp_path / "Δé", "--report", tmp_path / "é"),
+        again,
+        again,
+        ("compare", photo, "-o", tmp_path / "ΔΔ.png", "--model", "autoencoder"),
+        ("evaluate", "autoencoder", folder, "-o", tmp_path / "report Δ"),
+        ("info", "autoencoder"),
+        ("list",),
+        ("export", "autoencoder", "no Δ.png"),
+        ("push", "no Δ", "ann/Δ"),
+        ("Δ",),
+    )
+    assert [code for code, _ in found] == [1, 0, 1, 0, 0, 0, 0, 1, 1, 2]
+    for i in (0, 1, 2):
+        assert PHOTO.encode(encoding, "backslashreplace").decode(encoding) in found[i][1]
+    assert "dCF" in found[4][1] and "ΔCF" not in found[4][1]
+    assert json.loads((tmp_path / "report Δ" / "metrics.json").read_text())["photos"] == 1
+    assert "autoencoder" in found[6][1]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_training_commands_can_print_anywhere(encoding, folder, tmp_path):
+    there = ("--folder", tmp_path / "r", "--export", tmp_path / "e")
+    found = run(
+        encoding,
+        "train.commands",
+        ("fit", "unet", "--data", folder / "no Δ", *there),
+        ("look", folder, "-o", tmp_path / "Δ.png", "--model", "autoencoder"),
+        ("judge", "no Δ", "4 photos of Δ", "1", "2", "1"),
+        ("publish", "Δ", "Δ/é"),
+        ("evaluate", "Δ", "--data", folder),
+    )
+    assert [code for code, _ in found] == [1, 0, 1, 1, 1]
+    assert " does not exist" in found[0][1] and "wrote " in found[1][1]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize(
+    ("module", "names"), [("colorzoo.cli", COMMANDS), ("train.commands", TRAIN_COMMANDS)]
+)
+def test_help_can_be_printed_anywhere(encoding, module, names):
+    found = run(encoding, module, ("--help",), *((name, "--help") for name in names))
+    assert all(code == 0 and "Usage: " in said for code, said in found)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs names that are no text")
+def test_a_name_that_is_no_text_can_be_printed(tmp_path, coffee):
+    name = os.fsdecode(b"\xff.png")
+    Image.fromarray(coffee[::8, ::8]).save(tmp_path / "photo.png")
+    (tmp_path / "photo.png").rename(tmp_path / name)
+    made = tmp_path / os.fsdecode(b"o\xff.png")
+    ((code, said),) = run(
+        "utf-8", "colorzoo.cli", ("compare", tmp_path / name, "-o", made, "--model", "unet")
+    )
+    assert code == 0 and "o\\udcff.png" in said and made.is_file()
+
+
+def test_results_of_a_measurement_are_written_although_nobody_reads_what_is_printed(
+    folder, tmp_path
+):
+    output = tmp_path / "report"
+    with open(os.devnull) as nowhere:  # cannot be written to
+        done = subprocess.run(
+            entry_point("evaluate", "autoencoder", folder, "-o", output),
+            stdout=nowhere,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode and "Traceback" not in done.stderr, done.stderr
+    assert (output / "metrics.json").is_file() and (output / "sheet.png").is_file()
+
+
+# Ctrl-C -------------------------------------------------------------------------------------------
+
+
+def interrupted(command: list[str], after: float, cwd=None) -> tuple[int, str]:
+    """Start a command in a group of its own, as a shell does, and press Ctrl-C."""
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+        start_new_session=True,
+        # Shells start background jobs with Ctrl-C ignored, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    time.sleep(after)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=100)
+    return process.returncode, err
+
+
+def test_ctrl_c_while_importing_is_one_line():
+    for module in ("colorzoo.cli", "train.commands"):
+        code = (
+            "import os, signal, sys, threading, time\n"
+            "import colorzoo.__main__ as start\n"
+            "class Press:\n"
+            "    def find_spec(self, name, *_):\n"
+            "        if name == 'rich.console': os.kill(os.getpid(), signal.SIGINT)\n"
+            "sys.meta_path.insert(0, Press())\n"
+            f"start.run({module!r})\n"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 130 and done.stderr == "stopped: by a signal\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [0.5, 1, 2, 4])
+@pytest.mark.parametrize("words", [["colorzoo", "list"], ["train", "look", "{}", "-o", "x.jpg"]])
+def test_ctrl_c_at_any_time_is_one_line(words, after, folder, root):
+    words = [word.format(folder) for word in words]
+    code, err = interrupted([sys.executable, "-m", *words], after, cwd=root)
+    assert "Traceback" not in err
+    if code == 130:
+        assert err == "stopped: by a signal\n"
+    else:  # it was faster, or Python itself had not started
+        assert code in (0, -signal.SIGINT), err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [2, 6, 12, 20])
+def test_ctrl_c_in_a_batch_is_one_line(after, tmp_path, coffee):
+    pytest.importorskip("ray", reason="needs colorzoo[distributed]")
+    (tmp_path / "in").mkdir()
+    for i in range(400):
+        Image.fromarray(coffee[i % 40 :]).save(tmp_path / "in" / f"{i}.jpg")
+    words = ("batch", tmp_path / "in", tmp_path / "out", "--workers", 1, "--model", "unet")
+    code, err = interrupted(entry_point(*words), after)
+    assert "Traceback" not in err
+    lines = [line for line in err.splitlines() if line]
+    assert code == 130 and len(lines) == 1 and lines[0].startswith("stopped: "), err
