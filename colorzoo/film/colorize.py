@@ -1,10 +1,12 @@
-"""Colour films frame by frame, with stable colours over time. Sound is copied."""
+"""Colour films frame by frame, with stable colours over time. Sound is kept."""
 
+import errno
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 from typing_extensions import Unpack
@@ -20,12 +22,18 @@ from colorzoo.imaging.read import Photo
 from colorzoo.imaging.recombine import merge_ab
 from colorzoo.options import Options
 
+if TYPE_CHECKING:
+    from av.error import FFmpegError
+
 # Called after each frame with the number of finished frames and the total, None if unknown.
 Watch = Callable[[int, int | None], None]
 
 
 # Frames and packets of sound queued for writing: enough to keep both threads busy.
 _IN_FLIGHT = 8
+
+# Errors of a disk that is full, or that cannot hold a file of that size
+_NO_SPACE = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 
 
 @dataclass(frozen=True)
@@ -59,9 +67,11 @@ def colorize_film(
 ) -> Film:
     """Colour a film.
 
-    Every frame keeps its lightness and its time stamp, and sound and subtitles are copied. Frames
-    are turned upright. The result is H.264 (x264, CRF 18) in BT.709, 8 bits. Memory use does not
-    depend on the length of the film. The file appears only when it is complete.
+    Every frame keeps its lightness and its time stamp; HDR becomes as bright as a normal film.
+    Frames are turned upright. Sound and subtitles are copied; sound that the new container cannot
+    hold is converted to AAC. The result is H.264 (x264, CRF 18) in BT.709, 8 bits. Memory use does
+    not depend on the length of the film. The file appears only when it is complete. The notes of
+    the result tell what could not be kept.
 
     Examples:
         >>> film = colorzoo.colorize_film(colorzoo.load("unet"), "clip.mp4", "out.mp4")
@@ -108,11 +118,24 @@ def colorize_film(
                 work.run(film, writer, watch)
         except (FFmpegError, OSError) as error:
             raise FilmError(
-                f"{source.name}: {target} cannot be written ({error.strerror or error}). Check "
-                "that the disk has space, and that you may write to the folder."
+                f"{source.name}: {target} cannot be written ({error.strerror or error})."
+                f"{_advice(error, target)}"
             ) from error
         cuts = work.stabilizer.cuts if work.stabilizer else 0
         return Film(work.frames, writer.size, cuts, (*film.notes, *writer.notes))
+
+
+def _advice(error: "OSError | FFmpegError", target: Path) -> str:
+    """Return what a user can do about an error in writing, as a sentence after a space."""
+    from av.error import FFmpegError
+
+    if error.errno in _NO_SPACE:
+        return " Check that the disk has space, and that it can hold files of that size."
+    if isinstance(error, FFmpegError):
+        return " Convert the film first" + (
+            "." if target.suffix.lower() == ".mkv" else ", or choose an output that ends in .mkv."
+        )
+    return " Check that you may write to the folder."
 
 
 class _Frames:

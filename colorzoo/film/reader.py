@@ -1,7 +1,7 @@
 """Read frames of a film file, upright and in sRGB. PyAV is imported when a film is opened."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +11,8 @@ import numpy as np
 
 from colorzoo.errors import FilmError
 from colorzoo.film.container import check_pyav
+from colorzoo.film.pixels import PixelReader, upright
+from colorzoo.film.timeline import Timeline
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -19,16 +21,12 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 
-# Flags of FFmpeg's swscale: bilinear, full chroma, rounded. The default makes all slightly darker.
-EXACTLY = 0x2 | 0x2000 | 0x40000
-
-
-# Codes of ITU-T H.273 for BT.709, and for luma from 16 to 235.
-BT709, _LIMITED_RANGE = 1, 1
-
-
 # A film may be this much shorter than its file declares, in seconds, before a note says so.
 _SLACK = 0.5
+# Read no new tracks after the first recording of a joined broadcast: continue those of the first.
+_OPTIONS = {"merge_pmt_versions": "1"}
+# What may follow the last packet in a file whose clock may jump, bytes, before a note says so
+_TAIL = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +34,7 @@ class Frame:
     """One frame of a film.
 
     Attributes:
-        rgb: (H, W, 3) uint8 sRGB, upright.
+        rgb: (H, W, 3) uint8 sRGB, upright; gray if the film is in HDR or has wide-gamut colours.
         time: Time stamp in units of the film's ``time_base``; strictly increasing.
         duration: Duration in the same units; 0 if unknown.
     """
@@ -50,24 +48,27 @@ class FilmReader:
     """A film that is being read.
 
     Attributes:
-        frames: Number of frames that the file declares; None if unknown.
+        path: The file.
         time_base: Seconds per unit of time.
         rate: Frames per second, on average.
         pixel_aspect: Width of an upright pixel divided by its height; None if unknown. Like
             ``notes``, final only after frames have been read.
         damaged: Number of frames that could not be decoded.
-        kept: The tracks whose packets ``read`` yields unchanged: sound and subtitles.
+        kept: The tracks whose packets ``read`` yields: sound and subtitles.
         metadata: Title, date and so on.
         chapters: The chapters, as returned by PyAV.
     """
 
-    def __init__(self, container: "InputContainer", name: str) -> None:
+    def __init__(self, container: "InputContainer", path: Path) -> None:
         """Choose the tracks.
 
         Raises:
-            FilmError: If there is no video track.
+            FilmError: If there is no video track, or its codec is unknown.
         """
+        from av.format import Flags
         from av.stream import Disposition
+
+        self.path, self.name = path, path.name
 
         pictures = [
             stream
@@ -75,22 +76,39 @@ class FilmReader:
             if not stream.disposition & Disposition.attached_pic  # cover art
         ]
         if not pictures:
-            raise FilmError(f"{name}: has no video track. Give a film.")
-        self.name = name
+            raise FilmError(f"{self.name}: has no video track. Give a film.")
         self._container = container
         self._video: VideoStream = pictures[0]
+        if self._video.codec_context is None:
+            raise FilmError(
+                f"{self.name}: its video codec is unknown to FFmpeg. Convert the film first."
+            )
         self._video.thread_type = "AUTO"
         self.kept: list[Stream] = [*container.streams.audio, *container.streams.subtitles]
         self.metadata, self.chapters = dict(container.metadata), container.chapters()
         self.time_base = self._video.time_base or Fraction(1, 90_000)
         self.rate = self._video.average_rate or self._video.guessed_rate or Fraction(25)
-        self.frames = self._video.frames or self._count_by_time()
+        self._frames = self._video.frames or None
         self.pixel_aspect = self._video.sample_aspect_ratio or None
         self.damaged = 0
         self._more_pictures = len(pictures) - 1
-        self._is_interlaced = False
-        self._end, self._last, self._read = 0.0, -1, 0
+        self._clock_may_jump = bool(container.format.flags & Flags.ts_discont.value)
+        self._timeline = Timeline(self._video, may_jump=self._clock_may_jump)
+        self._pixels = PixelReader(self._video.codec_context)
+        tags = {key.lower(): text for key, text in self._video.metadata.items()}
+        is_hidden = self._video.codec_context.name in ("vp8", "vp9")  # in other codecs it is seen
+        if is_hidden and tags.get("alpha_mode") == "1":
+            self._pixels.note_alpha()
+        self._is_interlaced = self._is_finished = False
+        self._end, self._last, self._read, self._place = 0.0, -1, 0, 0
         self._size: tuple[int, int] | None = None
+
+    @property
+    def frames(self) -> int | None:
+        """Number of frames that the file declares; None if unknown."""
+        if self._frames or self._timeline.joins:  # then the declared duration is of one part only
+            return self._frames
+        return self._count_by_time()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -98,36 +116,46 @@ class FilmReader:
         notes = []
         if self._more_pictures:
             notes.append(f"only the first of its {1 + self._more_pictures} video tracks is used")
+        if self._timeline.joins:
+            notes.append(
+                f"its time stamps begin anew {_times(self._timeline.joins)}, as in joined "
+                "recordings; each one follows the one before"
+            )
+        notes += self._pixels.notes
         if self._is_interlaced:
             notes.append("it is interlaced, so combing may be visible: it is not deinterlaced")
         if self.damaged:
             notes.append(f"damaged frames: {self.damaged}; the frames before are shown longer")
         declared, start = (self._container.duration or 0) / 1e6, self._start()
-        if self._end - start < declared - _SLACK:
+        if not self._timeline.joins and self._end - start < declared - _SLACK:
             notes.append(
                 f"it ends after {self._end - start:.1f} s instead of {declared:.1f} s: the file "
                 "seems to be cut short"
+            )
+        if self._clock_may_jump and self._is_finished and self._unread() > _TAIL:
+            notes.append(
+                f"the last {self._unread() / 1e6:.0f} MB of the file are of other tracks, which "
+                "were not read"
             )
         return tuple(notes)
 
     def read(self) -> "Iterator[Frame | Packet[Stream]]":
         """Yield frames, and packets of the tracks in ``kept``, in the order of the file."""
-        from av.error import FFmpegError
-
-        packets = self._container.demux(self._video, *self.kept)
-        while True:
-            try:
-                packet = next(packets, None)
-            except FFmpegError:  # for example a truncated file, which gets a note
-                packet = None
-            if packet is None:
-                break
+        for packet in self._timeline.follow(self._packets()):
             self._note_end(packet)
             if packet.stream is self._video:
                 yield from self._decoded(packet)
             elif packet.dts is not None:
                 yield packet
+        self._is_finished = True
         yield from self._decoded(None)
+
+    def _packets(self) -> "Iterator[Packet[Stream]]":
+        from av.error import FFmpegError
+
+        # A truncated file, for example, which gets a note
+        with suppress(FFmpegError):
+            yield from self._container.demux(self._video, *self.kept)
 
     def _decoded(self, packet: "Packet[Stream] | None") -> Iterator[Frame]:
         from av.error import EOFError, FFmpegError
@@ -147,9 +175,8 @@ class FilmReader:
 
     def _upright(self, frame: "VideoFrame") -> Frame:
         width, height = self._size or (frame.width, frame.height)  # broadcasts may change it midway
-        rgb = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation=EXACTLY)
-        turns = round(frame.rotation / 90) % 4
-        if self._size is None and self.pixel_aspect and turns % 2:
+        rgb, is_across = upright(frame, self._pixels.rgb(frame, width, height))
+        if self._size is None and self.pixel_aspect and is_across:
             self.pixel_aspect = 1 / self.pixel_aspect
         self._size = width, height
         self._is_interlaced |= frame.interlaced_frame
@@ -159,16 +186,21 @@ class FilmReader:
         if self._read:
             time = max(time, self._last + 1)  # encoders need increasing time stamps
         self._last, self._read = time, self._read + 1
-        return Frame(np.ascontiguousarray(np.rot90(rgb, turns)), time, duration)
+        return Frame(rgb, time, duration)
 
     def _start(self) -> float:
         return (self._container.start_time or 0) / 1e6
+
+    def _unread(self) -> int:
+        """Return the number of bytes after the last packet that was read."""
+        return self.path.stat().st_size - self._place
 
     def _count_by_time(self) -> int | None:
         seconds = (self._container.duration or 0) / 1e6
         return round(seconds * self.rate) or None
 
     def _note_end(self, packet: "Packet[Stream]") -> None:
+        self._place = max(self._place, (packet.pos or 0) + packet.size)
         if packet.pts is not None:
             end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
             self._end = max(self._end, end)
@@ -192,7 +224,7 @@ def open_film(source: Path) -> Iterator[FilmReader]:
         raise FilmError(f"{source.name}: is empty. Copy the film again.")
     try:
         # In tags with a wrong encoding, replace only the letters that cannot be decoded.
-        container = av.open(source, metadata_errors="replace")
+        container = av.open(source, metadata_errors="replace", container_options=_OPTIONS)
     except FFmpegError as error:
         reason = error.strerror or str(error)
         raise FilmError(
@@ -200,4 +232,8 @@ def open_film(source: Path) -> Iterator[FilmReader]:
             "short. Copy it again, or convert it first."
         ) from error
     with container:
-        yield FilmReader(container, source.name)
+        yield FilmReader(container, source)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

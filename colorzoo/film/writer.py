@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from colorzoo.errors import ConfigError, FilmError
+from colorzoo.errors import ConfigError
 from colorzoo.film.container import container_of
-from colorzoo.film.reader import _LIMITED_RANGE, BT709, FilmReader, Frame
+from colorzoo.film.pixels import BT709, LIMITED_RANGE
+from colorzoo.film.reader import FilmReader, Frame
+from colorzoo.film.tags import kept_tags, lost_tags, options_for
+from colorzoo.film.tracks import Tracks
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -20,22 +23,21 @@ _ENCODER = {"crf": "18", "preset": "veryfast"}
 
 
 class FilmWriter:
-    """A film that is being written: H.264 video, and copies of the other tracks.
+    """A film that is being written: H.264 video, and the other tracks.
 
     Use it as a context manager: the file is complete when the block ends without an error.
 
     Args:
-        stream: Stream to write to; must be seekable.
+        stream: Stream to write to and read from; must be seekable.
         target: Name of the file; its suffix decides the container.
         film: The source of the tracks and time stamps.
 
     Raises:
-        FilmError: If films are not written to that container, or it cannot contain the sound.
+        FilmError: If films are not written to that container.
         ConfigError: If PyAV has no H.264 encoder.
 
     Attributes:
         size: Width and height, in pixels; set when the first frame is added.
-        notes: Notes for the user.
     """
 
     def __init__(self, stream: BinaryIO, target: Path, film: FilmReader) -> None:
@@ -44,17 +46,22 @@ class FilmWriter:
         from av.codec.codec import UnknownCodecError
 
         self.size = (0, 0)
-        self.notes: list[str] = []
+        self._notes: list[str] = []
         self._film, self._suffix = film, target.suffix
         self._pending: list[Packet[Stream]] = []
         self._durations: dict[int, int] = {}
-        self._last_dts: dict[int, int] = {}
         self._is_started = False
-        self._out = av.open(stream, "w", format=container_of(target), buffer_size=1 << 20)
-        # Copy the title, date and so on, but not the tags about the file and its encoder.
-        stale = {"major_brand", "minor_version", "compatible_brands", "encoder"}
-        kept = {key: text for key, text in film.metadata.items() if key.lower() not in stale}
-        self._out.metadata.update(kept)
+        self._file, self._stream = stream, _Checked(stream)
+        self._tags = kept_tags(film.metadata)
+        kind = container_of(target)
+        self._out = av.open(
+            self._stream,
+            "w",
+            format=kind,
+            container_options=options_for(self._tags, kind),
+            buffer_size=1 << 20,
+        )
+        self._out.metadata.update(self._tags)
         if film.chapters:
             self._out.set_chapters(film.chapters)
         try:
@@ -65,41 +72,42 @@ class FilmWriter:
             raise ConfigError(
                 "This PyAV was built without libx264: pip install --force-reinstall av"
             ) from error
-        self._copies: dict[int, Stream] = {}
-        lost = []
-        for track in film.kept:
-            codec = track.codec_context.name if track.codec_context else "unknown codec"
-            try:
-                if codec.startswith("pcm_") and self._out.format.name == "mp4":
-                    raise ValueError("FFmpeg only fails at the end, and players cannot play it")
-                copy = self._out.add_stream_from_template(track)
-            except ValueError as error:
-                if track.type == "audio":
-                    raise self._cannot_hold("its sound", codec) from error
-                lost.append(codec)
-                continue
-            for key in track.metadata.keys() & {"language", "title"}:
-                copy.metadata[key] = track.metadata[key]
-            copy.disposition = track.disposition.value  # type: ignore  # PyAV 16 takes numbers
-            self._copies[track.index] = copy
-        if lost:
-            self.notes.append(
-                f"a {target.suffix} file cannot contain its subtitles ({', '.join(lost)}), so they "
-                "were left out; a .mkv file might"
-            )
+        self._tracks = Tracks(self._out, film.path, film.kept, target.suffix)
 
     def __enter__(self) -> "FilmWriter":
         """Return the writer itself."""
         return self
 
-    def __exit__(self, kind: object, *_: object) -> None:
-        """Finish the file, or only close it after an error."""
-        if kind is not None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Finish the file, or only close it after an error.
+
+        Raises:
+            OSError: If writing failed.
+            FFmpegError: If the file cannot be completed.
+        """
+        try:
+            if kind is None:
+                self._mux(None)
+                self._out.mux(list(self._tracks.last_packets()))
+                self._out.close()
+        finally:  # PyAV may crash if a file is left open
             with suppress(Exception):  # the first error is the one to report
                 self._out.close()
+            if kind is None or issubclass(kind, Exception):
+                self._stream.check()  # which may be why FFmpeg failed
+        if kind is not None:
             return
-        self._mux(None)
-        self._out.close()
+        lost = lost_tags(self._tags, self._file)
+        if lost:
+            self._notes.append(
+                f"a {self._suffix} file cannot contain these tags, so they were left out: "
+                f"{', '.join(lost)}"
+            )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes for the user; complete when the file is."""
+        return (*self._notes, *self._tracks.notes)
 
     def add(self, frame: Frame) -> None:
         """Write a frame."""
@@ -119,30 +127,14 @@ class FilmWriter:
         self._mux(picture)
 
     def copy(self, packet: "Packet[Stream]") -> None:
-        """Copy a packet of another track unchanged."""
+        """Write a packet of another track: unchanged, if possible."""
         if not self._is_started:  # the header needs the size of the frames
             self._pending.append(packet)
             return
-        copy = self._copies.get(packet.stream.index)
-        if copy is None or packet.dts is None:
-            return
-        if packet.dts < self._last_dts.get(copy.index, packet.dts):
-            return  # out of order, as in damaged files; containers reject such packets
-        self._last_dts[copy.index] = packet.dts
-        packet.stream = copy
-        self._out.mux(packet)
-
-    def _cannot_hold(self, what: str, codecs: str) -> FilmError:
-        advice = (
-            "Choose an output that ends in .mkv." if self._suffix != ".mkv" else "Convert it first."
-        )
-        return FilmError(
-            f"{self._film.name}: a {self._suffix} file cannot contain {what} ({codecs}). {advice}"
-        )
+        self._out.mux(list(self._tracks.packets(packet)))
+        self._stream.check()
 
     def _start(self, width: int, height: int) -> None:
-        from av.error import FFmpegError
-
         self._is_started = True
         context = self._video.codec_context
         self.size = context.width, context.height = width + width % 2, height + height % 2
@@ -150,17 +142,13 @@ class FilmWriter:
         if self._film.pixel_aspect:
             context.sample_aspect_ratio = self._film.pixel_aspect
         context.colorspace = context.color_primaries = context.color_trc = BT709
-        context.color_range = _LIMITED_RANGE
+        context.color_range = LIMITED_RANGE
         if width % 2 or height % 2:
-            self.notes.append(
+            self._notes.append(
                 f"{width} x {height} pixels became {self.size[0]} x {self.size[1]} by repeating "
                 "edges, because H.264 needs even numbers"
             )
-        try:
-            self._out.start_encoding()
-        except FFmpegError as error:
-            codecs = {each.codec_context.name for each in self._film.kept if each.codec_context}
-            raise self._cannot_hold("these tracks", ", ".join(sorted(codecs))) from error
+        self._out.start_encoding()
         for packet in self._pending:
             self.copy(packet)
         self._pending.clear()
@@ -171,3 +159,39 @@ class FilmWriter:
             if duration:
                 packet.duration = duration
             self._out.mux(packet)
+        self._stream.check()
+
+
+class _Checked:
+    """A stream that keeps its first error for ``check``, and ignores what follows.
+
+    FFmpeg does not report every failure to write, and PyAV prints those that follow another.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        if self._error is None:
+            try:
+                return self._stream.write(data)
+            except OSError as error:
+                self._error = error
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if self._error is None:
+            try:
+                return self._stream.seek(offset, whence)  # writes what is in the buffer
+            except OSError as error:
+                self._error = error
+        return offset
+
+    def tell(self) -> int:
+        return 0 if self._error else self._stream.tell()
+
+    def check(self) -> None:
+        """Raise the error, if there was one."""
+        if self._error is not None:
+            raise self._error

@@ -1,5 +1,6 @@
 """Runs over films: progress, mixed inputs, and what is left of a run that ends early."""
 
+import errno
 import os
 import resource
 import shutil
@@ -7,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from helpers.jobs import names
 from torch import Tensor
 
 from colorzoo import FilmError
+from colorzoo.atomic import whole_file
 from colorzoo.film.stabilize import Stabilizer
 
 av = pytest.importorskip("av", reason="films need colorzoo[video]")
@@ -56,16 +60,72 @@ def test_without_pyav_the_extra_is_named(clip, tmp_path, monkeypatch):
     assert "pip install 'colorzoo[video]'" in result.stderr and not left_in(tmp_path)
 
 
-def test_a_full_disk_leaves_no_file(model, clip, tmp_path):
-    source = write_film(tmp_path / "a.mp4", moving(90))
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """A disk on which no file can be longer."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (8000, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
     try:
-        with pytest.raises(FilmError, match=r"out\.mp4 cannot be written .* the disk has space"):
-            colorize(model, source, "out.mp4")
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_full_disk_leaves_no_file(model, clip, tmp_path):
+    source = write_film(tmp_path / "a.mp4", moving(90))
+    with room_for(8000), pytest.raises(FilmError, match=r"cannot be written .* the disk has space"):
+        colorize(model, source, "out.mp4")
     assert left_in(tmp_path) == {"a.mp4"}
+
+
+@pytest.mark.parametrize("target", ["out.mp4", "out.mov", "out.mkv"])
+@pytest.mark.parametrize("sound", [("aac",), ("flac",)])
+def test_a_nearly_full_disk_leaves_the_whole_film_or_none(model, tmp_path, target, sound):
+    source = write_film(tmp_path / "a.mkv", moving(4), sound=sound)
+    colorize(model, source, target)
+    whole = (tmp_path / target).read_bytes()
+    missing = [1, 2, 7, 30, 100, 300, 700, 1000, 1500, 2000, 3000, 4500]
+    for size in [1, 50, *(len(whole) - count for count in missing)]:
+        (tmp_path / target).unlink(missing_ok=True)
+        with room_for(size), pytest.raises(FilmError, match="the disk has space"):
+            colorize(model, source, target)
+        assert left_in(tmp_path) == {"a.mkv"}
+    with room_for(len(whole)):
+        colorize(model, source, target)
+    assert (tmp_path / target).stat().st_size == len(whole)
+    assert len(frames_of(tmp_path / target)) == 4
+
+
+def test_a_failure_that_passes_still_fails_the_film(model, tmp_path, monkeypatch):
+    """Space that is free again in the end must not hide a hole in the middle."""
+    source = write_film(tmp_path / "a.mkv", moving(4))
+    writes, failing = [], [0]
+
+    class Failing:
+        def __init__(self, stream):
+            self.stream = stream
+            self.read, self.seek, self.tell = stream.read, stream.seek, stream.tell
+
+        def write(self, data):
+            writes.append(len(data))
+            if len(writes) == failing[0]:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return self.stream.write(data)
+
+    @contextmanager
+    def failing_file(target):
+        with whole_file(target) as stream:
+            yield Failing(stream)
+
+    monkeypatch.setattr("colorzoo.film.colorize.whole_file", failing_file)
+    colorize(model, source, "out.mp4")
+    (tmp_path / "out.mp4").unlink()
+    for number in range(1, len(writes) + 1):
+        writes.clear()
+        failing[0] = number
+        with pytest.raises(FilmError, match="the disk has space"):
+            colorize(model, source, "out.mp4")
+        assert left_in(tmp_path) == {"a.mkv"}
 
 
 def test_what_watch_raises_ends_the_film_and_leaves_no_file(model, clip, tmp_path):

@@ -40,6 +40,8 @@ def write_film(
     kind: str | None = None,
     codec: str = "libx264",
     sound: tuple[str, ...] = ("aac",),
+    rate: int = 44100,
+    layout: str = "",
     times: list[int] | None = None,
     turned: float = 0,
     pixel_aspect: Fraction | None = None,
@@ -58,7 +60,7 @@ def write_film(
         video.codec_context.color_range = colour_range
         if turned:
             video.set_display_rotation(turned)
-        tracks = [out.add_stream(each, rate=44100, bit_rate=96_000) for each in sound]
+        tracks = [_add_sound(out, each, rate, layout) for each in sound]
         out.metadata["title"] = "A walk"
         said = av.open(subtitles) if subtitles else None
         words = out.add_stream_from_template(said.streams[0]) if said else None
@@ -78,11 +80,19 @@ def write_film(
     return path
 
 
+def _add_sound(out: OutputContainer, codec: str, rate: int, layout: str):
+    layout = layout or ("mono" if codec in ("libopencore_amrnb", "nellymoser") else "stereo")
+    kept = {} if codec.startswith(("pcm_", "libopencore")) else {"bit_rate": 96_000}
+    options = {"strict": "experimental"}
+    return out.add_stream(codec, rate=rate, options=options, layout=layout, **kept)
+
+
 def _write_tone(out: OutputContainer, track, pitch: float, seconds: float) -> None:
-    wave = np.sin(np.arange(int(44100 * seconds)) * 2 * np.pi * pitch / 44100) * 0.3
-    stereo = np.stack([wave, wave]).astype(np.float32)
-    frame = av.AudioFrame.from_ndarray(stereo, format="fltp", layout="stereo")
-    frame.sample_rate, frame.pts = 44100, 0
+    rate, layout = track.rate, track.layout
+    wave = np.sin(np.arange(int(rate * seconds)) * 2 * np.pi * pitch / rate) * 0.3
+    packed = wave.repeat(layout.nb_channels)[None].astype(np.float32)
+    frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout.name)
+    frame.sample_rate, frame.pts = rate, 0
     out.mux(track.encode(frame))
     out.mux(track.encode())
 
