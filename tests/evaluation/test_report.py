@@ -1,5 +1,6 @@
 """Reports on folders and archives, and what `python -m train evaluate` makes of them."""
 
+import dataclasses
 import io
 import json
 import tarfile
@@ -13,10 +14,11 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import colorzoo
+from colorzoo import registry
 from colorzoo.errors import ImageError
 from colorzoo.evaluation.metrics import PROTOCOL
 from colorzoo.evaluation.report import evaluate_model, hardware, read_photos, scores_table
-from train import __main__ as command
+from train import commands as command
 from train.upkeep.readme import END, START
 
 
@@ -115,8 +117,10 @@ def test_hardware_is_a_processor():
 
 def test_train_evaluate_writes_metrics_sheet_and_readme(tmp_path, folder, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    weights = Path("colorzoo") / "weights" / "unet"
+    weights = tmp_path / "unet"
     colorzoo.create_model("unet", width=2).save_pretrained(weights)
+    info = dataclasses.replace(colorzoo.model_info("unet"), folder=weights)
+    monkeypatch.setitem(registry._REGISTRY, "unet", info)
     Path("README.md").write_text(f"head\n{START}{END}\n")
     drawn: list[Path] = []
     monkeypatch.setattr(command, "draw_grid", drawn.append)

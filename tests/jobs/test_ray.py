@@ -106,7 +106,9 @@ def test_a_worker_that_dies_costs_no_photo(cluster, model, rng, tmp_path):
 
 
 def examples(root: Path) -> list[str]:
-    return re.findall(r"```python\n(.*?)```", (root / PAGE).read_text(), re.DOTALL)
+    """The examples of the section on pipelines: Ray Data, then datasets."""
+    page = (root / PAGE).read_text().partition("## In a pipeline")[2]
+    return re.findall(r"```python\n(.*?)```", page, re.DOTALL)
 
 
 @pytest.fixture

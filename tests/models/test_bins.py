@@ -170,10 +170,10 @@ def test_more_vividness_is_more_chroma(name, coffee):
         ([(0, 0.5, 1.0)], "mix above 0 and at most 1"),
         ([(1.5, 0.5, 1.0)], "mix above 0 and at most 1"),
         ([(1.0, 0, 1.0)], "temperature above 0"),
-        ([(1.0, float("inf"), 1.0)], "temperature above 0"),
+        ([(1.0, float("inf"), 1.0)], "config.json cannot hold inf"),
         ([(1.0, 0.5, -1)], "gain from 0 to 4"),
         ([(1.0, 0.5, 5)], "gain from 0 to 4"),
-        ([(1.0, float("nan"), 1.0)], "a point of the dial must be"),
+        ([(1.0, float("nan"), 1.0)], "config.json cannot hold nan"),
         ([(1.0, 10**400, 1.0)], "a point of the dial must be"),
         ([(True, 0.5, 1.0)], "a point of the dial must be"),
         (["123"], "a point of the dial must be"),
@@ -186,7 +186,7 @@ def test_a_wrong_dial_is_refused(dial, message):
         colorzoo.create_model("unet-bins", width=1, dial=dial)
 
 
-@pytest.mark.parametrize("wrong", [-0.1, 1.1, float("nan"), "1", True, None, 10**400])
+@pytest.mark.parametrize("wrong", [-0.1, 1.1, "1", True, None, 10**400])
 def test_a_wrong_default_of_vividness_is_refused(wrong):
     with pytest.raises(colorzoo.ConfigError, match="vividness must be between 0 and 1"):
         colorzoo.create_model("unet-bins", width=1, vividness=wrong)

@@ -7,7 +7,7 @@ from helpers.training import train
 
 import colorzoo
 from colorzoo import registry
-from train import __main__ as commands
+from train import commands
 from train.upkeep import readme
 from train.upkeep.ratings import Counts, counted, record
 
