@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator
@@ -75,9 +76,13 @@ def errors(expected: tuple[type[Exception], ...] = FAILURES) -> Iterator[None]:
         fail(one_line(error))
 
 
-def stop(number: int, what: str) -> NoReturn:
+def stop(number: int, what: str, *, at_once: bool = False) -> NoReturn:
     """Print one line and exit with the code that shells expect after that signal."""
     ERR.print(f"stopped: {what}", style="red", soft_wrap=True)
+    if at_once:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(128 + number)
     raise typer.Exit(128 + number) from None
 
 

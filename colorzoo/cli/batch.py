@@ -112,7 +112,8 @@ def batch(
                 ):
                     run.add(outcome)
         except KeyboardInterrupt:
-            stop(2, "run the same command again to continue")
+            # At once: Ray's threads can crash an interpreter that ends as usual after Ctrl-C.
+            stop(2, "run the same command again to continue", at_once=True)
         found = run.finish(output)
     OUT.print(found, soft_wrap=True)
     if not run.is_good:

@@ -1,4 +1,4 @@
-"""Read BMP files with 4-bit run-length encoding, which Pillow decodes wrongly."""
+"""Read BMP files with run-length encoding, which Pillow decodes wrongly or only if complete."""
 
 import io
 import struct
@@ -8,13 +8,13 @@ from typing import BinaryIO
 import numpy as np
 from PIL import BmpImagePlugin
 
-_RLE4 = 2
+_RLE8, _RLE4 = 1, 2
 
 
 def open_bmp(
     stream: BinaryIO, check_size: Callable[[int, int], None]
 ) -> BmpImagePlugin.BmpImageFile:
-    """Open a BMP file; one with RLE4 is unpacked first.
+    """Open a BMP file; one with run lengths is unpacked first.
 
     Args:
         stream: The file, at its beginning.
@@ -24,22 +24,24 @@ def open_bmp(
         The image, not yet decoded.
     """
     image = BmpImagePlugin.BmpImageFile(stream)
-    if image.info.get("compression") != _RLE4:
+    compression = image.info.get("compression")
+    if compression not in (_RLE8, _RLE4):
         return image
     check_size(*image.size)
     stream.seek(0)
     data = stream.read()
     (start,) = struct.unpack_from("<I", data, 10)
-    indices = _decode_rle4(data[start:], *image.size)
-    padded = np.pad(indices, ((0, 0), (0, -indices.shape[1] % 8)))
-    packed = (padded[:, ::2] << 4 | padded[:, 1::2]).tobytes()
+    bits = 4 if compression == _RLE4 else 8
+    indices = _decode(data[start:], *image.size, bits=bits)
+    padded = np.pad(indices, ((0, 0), (0, -indices.shape[1] % (32 // bits))))
+    packed = (padded if bits == 8 else padded[:, ::2] << 4 | padded[:, 1::2]).tobytes()
     header = bytearray(data[:start])
     struct.pack_into("<II", header, 30, 0, len(packed))  # no compression
     return BmpImagePlugin.BmpImageFile(io.BytesIO(bytes(header) + packed))
 
 
-def _decode_rle4(data: bytes, width: int, height: int) -> np.ndarray:
-    """Decode RLE4 to (height, width) uint8 indices, in the order of the file.
+def _decode(data: bytes, width: int, height: int, *, bits: int) -> np.ndarray:
+    """Decode RLE4 or RLE8 to (height, width) uint8 indices, in the order of the file.
 
     Source: Microsoft, "Bitmap Compression".
     """
@@ -48,8 +50,9 @@ def _decode_rle4(data: bytes, width: int, height: int) -> np.ndarray:
     while place + 1 < len(data) and y < height:
         count, value = data[place], data[place + 1]
         place += 2
-        if count:  # a run of two alternating colours
-            run = np.resize(np.array((value >> 4, value & 15), np.uint8), count)
+        if count:  # a run of one colour, or of two alternating ones
+            colours = (value >> 4, value & 15) if bits == 4 else (value,)
+            run = np.resize(np.array(colours, np.uint8), count)
         elif value == 0:  # end of line
             x, y = 0, y + 1
             continue
@@ -61,9 +64,10 @@ def _decode_rle4(data: bytes, width: int, height: int) -> np.ndarray:
             place += 2
             continue
         else:  # literal pixels, padded to 16 bits
-            size = (value + 1) // 2
-            packed = np.frombuffer(data[place : place + size], np.uint8)
-            run = np.stack((packed >> 4, packed & 15), axis=1).ravel()[:value]
+            size = (value + 1) // 2 if bits == 4 else value
+            run = np.frombuffer(data[place : place + size], np.uint8)
+            if bits == 4:
+                run = np.stack((run >> 4, run & 15), axis=1).ravel()[:value]
             place += size + size % 2
         end = min(x + len(run), width)
         if end > x:

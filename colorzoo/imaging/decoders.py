@@ -12,7 +12,6 @@ from PIL import (
     GifImagePlugin,
     Image,
     ImageFile,
-    Jpeg2KImagePlugin,
     JpegImagePlugin,
     PngImagePlugin,
     WebPImagePlugin,
@@ -23,12 +22,15 @@ from colorzoo.imaging import jpeg, png
 from colorzoo.imaging.bmp import open_bmp
 from colorzoo.imaging.deep import Box, deep_reader
 from colorzoo.imaging.exif import is_safe_for_pillow
+from colorzoo.imaging.jpeg2000 import SIGNATURES as JPEG_2000
+from colorzoo.imaging.jpeg2000 import open_jpeg2000
 from colorzoo.imaging.space import Space
-from colorzoo.imaging.tiff import DecodedPage, PillowTiff, open_tiff
+from colorzoo.imaging.tiff import DecodedPage, PillowTiff, decoded_by_tifffile, open_tiff
 
+# Entries of a PNG's ``info`` that are no texts.
+_NOT_TEXT = ("transparency", "interlace", "icc_profile", "exif", "gamma", "dpi", "xmp")
 CheckSize = Callable[[int, int], None]
 
-_JPEG_2000 = (b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  \r\n\x87\n")
 _JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
@@ -46,14 +48,18 @@ class Opened:
         repair: Called if the pixels cannot be decoded: returns a repaired image, or None.
         reopen: Opens the file again, to read the low bytes of 16-bit samples.
         page: The page of a TIFF, from 0; None for other formats.
+        codes: (H, W, 3) uint16, if all bits were decoded when it was opened.
+        planes: (H, W) uint8 alpha, if it was decoded then and is not in the image.
     """
 
     image: Image.Image
     space: Space | None = None
     prepare: Callable[[], ImageFile.ImageFile | None] | None = None
-    repair: Callable[[], ImageFile.ImageFile | None] | None = None
+    repair: Callable[[], Image.Image | None] | None = None
     reopen: Callable[[], ImageFile.ImageFile] | None = None
     page: int | None = None
+    codes: np.ndarray | None = None
+    planes: np.ndarray | None = None
 
     def load(self) -> None:
         """Decode the pixels."""
@@ -68,11 +74,16 @@ class Opened:
             repaired.load()
             self.image = repaired
 
+    @property
+    def alpha(self) -> np.ndarray | None:
+        """(H, W) uint8 alpha as stored, if it is not in the image."""
+        return self.image.alpha if isinstance(self.image, DecodedPage) else self.planes
+
     def is_deep(self, raw: str) -> bool:
         """Tell whether the file has more than 8 bits a channel; see ``deep_reader``."""
         if isinstance(self.image, DecodedPage):
             return self.image.tag_v2[258][0] > 8
-        return ";16" in raw or self.image.mode.startswith("I;16")
+        return (";16" in raw and not raw.startswith("BGR")) or self.image.mode.startswith("I;16")
 
     def deep_reader(self, raw: str) -> Callable[[Box], np.ndarray] | None:
         """Return a function that reads 16-bit codes of a box; None for other images.
@@ -80,7 +91,7 @@ class Opened:
         Args:
             raw: The raw mode that the image had before it was decoded.
         """
-        deep = self.image.deep if isinstance(self.image, DecodedPage) else None
+        deep = self.image.deep if isinstance(self.image, DecodedPage) else self.codes
         if deep is not None:
             return lambda box: deep[box[1] : box[3], box[0] : box[2]]
         return deep_reader(raw, self.image, self.reopen) if self.reopen is not None else None
@@ -113,15 +124,25 @@ def open_picture(stream: BinaryIO, name: str, check_size: CheckSize, notes: list
     if head.startswith(_TIFF):
         image = open_tiff(stream, name, check_size, notes)
         reopen = image.opened_again if isinstance(image, PillowTiff) else None
-        return Opened(image, reopen=reopen, page=image.page)
+
+        def by_tifffile() -> Image.Image | None:
+            decoded = decoded_by_tifffile(stream, image.page, name, notes)
+            if decoded is None or sorted(decoded.size) != sorted(image.size):
+                return None
+            return decoded
+
+        is_pillows = isinstance(image, PillowTiff)
+        repair = by_tifffile if is_pillows else None
+        return Opened(image, repair=repair, reopen=reopen, page=image.page)
     if head.startswith(b"BM"):
         return Opened(open_bmp(stream, check_size))
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return Opened(_WebP(stream))
     if head.startswith((b"GIF87a", b"GIF89a")):
         return Opened(_with_scaled_transparency(GifImagePlugin.GifImageFile(stream)))
-    if head.startswith(_JPEG_2000):
-        return Opened(Jpeg2KImagePlugin.Jpeg2KImageFile(stream))
+    if head.startswith(JPEG_2000):
+        image, deep, alpha = open_jpeg2000(stream, name, check_size)
+        return Opened(image, codes=deep, planes=alpha)
     if head.startswith(_JPEG_XL):
         return Opened(_optional("pillow_jxl.JpegXLImagePlugin", "JXLImageFile", stream, name))
     if head[4:8] == b"ftyp" and (opened := _open_boxed(stream, head, name)) is not None:
@@ -189,6 +210,12 @@ def _open_png(stream: BinaryIO, notes: list[str]) -> Opened:
 
 def _png(data: bytes) -> PngImagePlugin.PngImageFile:
     image = PngImagePlugin.PngImageFile(io.BytesIO(data))
+    # Pillow stores texts under their keywords, where they pass for other things.
+    for key in _NOT_TEXT:
+        if isinstance(image.info.get(key), str):
+            del image.info[key]
+    if data[28:29] == b"\1":
+        image.info["interlace"] = 1
     _with_scaled_transparency(image)
     return image
 

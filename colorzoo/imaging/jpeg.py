@@ -51,7 +51,7 @@ def completed(data: bytes) -> tuple[bytes, str] | None:
     Returns:
         A file that can be decoded, and a note for the user; None if too much is missing.
     """
-    data = data.rstrip(b"\0")
+    data = data.rstrip(b"\0").removesuffix(b"\xff")
     parts = _structure(data)
     if parts.frame in _SEQUENTIAL and len(parts.scans) == 1:
         missing = _missing_rows(data)

@@ -43,11 +43,13 @@ class Extra:
         read_deep: Returns the 16-bit sRGB-like codes of the colours in a box, (h, w, 3), of an
             image in colour with more than 8 bits a channel; None for other images.
         wants_deep: Whether to compute ``gray16``.
+        alpha: (H, W) uint8 as stored, if the image itself has none.
     """
 
     space: Space | None = None
     read_deep: Callable[[tuple[int, int, int, int]], np.ndarray] | None = None
     wants_deep: bool = False
+    alpha: np.ndarray | None = None
 
 
 def read_pixels(
@@ -67,7 +69,8 @@ def read_pixels(
     width, height = image.size
     upright = (width, height) if orientation >= 5 else (height, width)
     rgb = np.empty((*upright, 3), np.uint8)
-    alpha = np.empty(upright, np.uint8) if _has_alpha(image) else None
+    has_alpha = extra.alpha is not None or _has_alpha(image)
+    alpha = np.empty(upright, np.uint8) if has_alpha else None
     deep_range = _deep_range(image, notes) if _is_deep(image) else None
     to_rgb = _colour_converter(image, deep_range, extra.space, notes)
     to_gray16 = _gray16_converter(image, deep_range, extra) if extra.wants_deep else None
@@ -78,7 +81,9 @@ def read_pixels(
     gray16_as_stored = None if gray16 is None else _as_stored(gray16, orientation)
     for box in tiles(width, height):
         tile, place = cut(image, box), np.s_[box[1] : box[3], box[0] : box[2]]
-        if alpha_as_stored is not None:
+        if alpha_as_stored is not None and extra.alpha is not None:
+            alpha_as_stored[place] = extra.alpha[place]
+        elif alpha_as_stored is not None:
             tile, alpha_as_stored[place] = _split_alpha(tile)
         rgb_as_stored[place] = to_rgb(tile)
         if to_gray16 is not None and gray16_as_stored is not None:

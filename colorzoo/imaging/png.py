@@ -21,6 +21,10 @@ _PRIMARIES = {1: SRGB_PLACES, 9: _REC_2020, 12: _DISPLAY_P3}
 _EXPONENTS = {1: None, 4: 2.2, 5: 2.8, 6: None, 8: 1.0, 13: None, 14: None, 15: None}
 
 
+# Chunks of animated PNG; the still picture needs none of them.
+_ANIMATION = frozenset({b"acTL", b"fcTL", b"fdAT"})
+
+
 def space_of(head: bytes, notes: list[str]) -> Space | None:
     """Return the colour space of a PNG by the order of the specification: cICP, iCCP, sRGB, gAMA.
 
@@ -32,13 +36,15 @@ def space_of(head: bytes, notes: list[str]) -> Space | None:
         The space, or None for sRGB, or if a profile describes it.
     """
     chunks = {kind: data for kind, data, is_whole in chunks_of(head, until=b"IDAT") if is_whole}
-    if len(coded := chunks.get(b"cICP", b"")) == 4:
+    if len(coded := chunks.get(b"cICP", b"")) == 4 and coded[:2] != b"\2\2":  # 2: unspecified
         primaries, transfer = coded[0], coded[1]
+        if coded[3] != 1:
+            notes.append("its lightness may be off: it states a narrow range, as films have")
         if primaries in _PRIMARIES and transfer in _EXPONENTS:
             return with_gamma(_EXPONENTS[transfer], _PRIMARIES[primaries])
         notes.append("it is an HDR picture or has a rare colour space: its lightness may be off")
         return None
-    if b"iCCP" in chunks or len(chunks.get(b"sRGB", b"")) == 1:
+    if _has_profile(chunks.get(b"iCCP", b"")) or len(chunks.get(b"sRGB", b"")) == 1:
         return None
     gamma, places = None, SRGB_PLACES
     if len(data := chunks.get(b"gAMA", b"")) == 4:
@@ -91,6 +97,17 @@ def without_damage(data: bytes) -> tuple[bytes, list[str]]:
     return b"".join(parts), removed
 
 
+def _has_profile(content: bytes) -> bool:
+    """Tell whether an iCCP chunk has a profile that can be unpacked."""
+    _, found, packed = content.partition(b"\0")
+    try:
+        return bool(found) and len(zlib.decompressobj().decompress(packed[1:], 128)) == 128
+    except zlib.error:
+        return False
+
+
 def _is_valid(kind: bytes, content: bytes) -> bool:
+    if kind in _ANIMATION or (kind == b"iCCP" and not _has_profile(content)):
+        return False
     sizes = {b"sRGB": 1, b"gAMA": 4, b"pHYs": 9, b"cHRM": 32, b"cICP": 4, b"tIME": 7}
     return len(content) == sizes.get(kind, len(content))

@@ -184,7 +184,7 @@ def _from_stream(stream: BinaryIO, name: str, max_pixels: int, *, deep: bool) ->
             opened.load()
             image = opened.image
             read_deep = opened.deep_reader(raw) if deep else None
-            extra = Extra(opened.space, read_deep, wants_deep=deep)
+            extra = Extra(opened.space, read_deep, wants_deep=deep, alpha=opened.alpha)
             photo = _from_image(image, name, max_pixels, notes, extra, tags)
             # Counting frames seeks in the file, so it comes after decoding.
             notes += _frames(image)

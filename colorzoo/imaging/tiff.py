@@ -16,8 +16,10 @@ import tifffile
 from PIL import Image, ImagePalette, TiffImagePlugin
 
 from colorzoo.errors import ImageError
-from colorzoo.imaging.pixels import to_srgb
 
+# Colour channels by photometric interpretation.
+_CHANNELS = {0: 1, 1: 1, 2: 3, 5: 4, 6: 3, 8: 3, 9: 3}
+_MOST_CHANNELS = 16
 # Pages that are looked at to find the largest.
 _PAGES = 64
 _COLOR_MAP, _SAMPLE_BITS = 320, 258
@@ -57,6 +59,7 @@ class DecodedPage(Image.Image):
         tag_v2: The tags that state the range of the pixel values.
         page: Its number, from 0.
         deep: (H, W, 3) uint16 sRGB as stored, if it is in colour with more than 8 bits.
+        alpha: (H, W) uint8 as stored, or None.
     """
 
     format = "TIFF"
@@ -64,6 +67,7 @@ class DecodedPage(Image.Image):
     tag_v2: dict[int, Any]
     page: int
     deep: np.ndarray | None = None
+    alpha: np.ndarray | None = None
 
 
 def open_tiff(
@@ -93,23 +97,51 @@ def open_tiff(
                 if not pages:
                     raise
                 break
-        _reject_raw(pages[0], name)
-        whole = [page for page in pages if not page.is_reduced and not page.is_mask] or pages[:1]
+        inside = _sub_pages(pages[0]) if pages[0].is_reduced else []
+        _reject_raw(pages[0], inside, name)
+        candidates = [*pages, *inside]
+        whole = [page for page in candidates if not (page.is_reduced or page.is_mask)] or pages[:1]
         page = max(whole, key=lambda page: page.imagelength * page.imagewidth)
         if len(whole) > 1:
             count = f"at least {_PAGES}" if len(pages) == _PAGES else len(whole)
-            which = f"page {page.index + 1}, the largest," if page.index else "the first one"
+            is_first = page is whole[0]
+            which = "the first one" if is_first else f"page {_number(page)}, the largest,"
             notes.append(f"it has {count} pages: only {which} is used")
         stream.seek(0)
-        image = None if _is_decoded_wrongly(page) else _with_pillow(stream, page)
+        is_pillows = page not in inside and not _is_decoded_wrongly(page)
+        image = _with_pillow(stream, page) if is_pillows else None
         if image is not None:
             return image
         check_size(page.imagewidth, page.imagelength)
-        try:
-            pixels = page.asarray()
-        except Exception as error:
-            raise ImageError(_unreadable(page, name, error)) from error
-        return _as_image(page, pixels, name, notes)
+        return _decoded(page, name, notes)
+
+
+def decoded_by_tifffile(
+    stream: BinaryIO, index: int, name: str, notes: list[str]
+) -> DecodedPage | None:
+    """Decode a page that Pillow opened and then could not decode; None if tifffile cannot either.
+
+    Args:
+        stream: The file.
+        index: The page, from 0.
+        name: Name of the file for messages.
+        notes: Notes for the user are appended to it.
+    """
+    stream.seek(0)
+    try:
+        with tifffile.TiffFile(stream) as file:
+            return _decoded(cast(tifffile.TiffPage, file.pages[index]), name, notes)
+    except Exception:
+        return None
+
+
+def _decoded(page: tifffile.TiffPage, name: str, notes: list[str]) -> DecodedPage:
+    try:
+        _check_layout(page)
+        pixels = page.asarray()
+    except Exception as error:
+        raise ImageError(_unreadable(page, name, error)) from error
+    return _as_image(page, pixels, name, notes)
 
 
 @lru_cache(maxsize=1)
@@ -118,15 +150,31 @@ def _be_quiet() -> None:
     logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
-def _reject_raw(first: tifffile.TiffPage, name: str) -> None:
+def _number(page: tifffile.TiffPage) -> int:
+    return page.index + 1 if isinstance(page.index, int) else 1
+
+
+def _sub_pages(page: tifffile.TiffPage) -> list[tifffile.TiffPage]:
+    """Return the pages below a page, for example the picture that belongs to a thumbnail."""
+    with suppress(Exception):
+        return [cast(tifffile.TiffPage, each) for each in (page.pages or ())][:_PAGES]
+    return []
+
+
+def _reject_raw(first: tifffile.TiffPage, inside: list[tifffile.TiffPage], name: str) -> None:
     """Reject camera raw files, whose first TIFF page is only a thumbnail."""
-    if (first.is_reduced and 330 in first.tags) or 50706 in first.tags:
+    has_raw = any(int(page.photometric) in (32803, 34892) for page in inside)
+    is_hidden = first.is_reduced and 330 in first.tags and not inside
+    if has_raw or is_hidden or 50706 in first.tags:
         raise ImageError(f"{name}: is a camera raw file; export it as JPEG, PNG or TIFF first")
 
 
 def _is_decoded_wrongly(page: tifffile.TiffPage) -> bool:
-    is_planar = page.planarconfig == 2 and page.samplesperpixel > 1
-    return is_planar and (page.bitspersample > 8 or page.photometric == 6)
+    if page.samplesperpixel == 1:
+        return False
+    if page.photometric in (0, 1):  # alpha in planes, or premultiplied
+        return page.planarconfig == 2 or 1 in map(int, page.extrasamples)
+    return page.planarconfig == 2 and (page.photometric in (6, 8) or page.bitspersample != 8)
 
 
 def _with_pillow(stream: BinaryIO, page: tifffile.TiffPage) -> PillowTiff | None:
@@ -157,7 +205,8 @@ def _kind(page: tifffile.TiffPage) -> str:
     compression = getattr(page.compression, "name", str(page.compression))
     packed = "" if compression == "NONE" else f", compressed with {compression}"
     photometric = _NAMES.get(page.photometric, f"photometric {page.photometric}")
-    return f"a {page.bitspersample}-{number} {photometric} TIFF{planes}{packed}"
+    article = "an" if str(page.bitspersample) in ("8", "11", "18") else "a"
+    return f"{article} {page.bitspersample}-{number} {photometric} TIFF{planes}{packed}"
 
 
 def _unreadable(page: tifffile.TiffPage, name: str, error: Exception) -> str:
@@ -173,6 +222,24 @@ def _unreadable(page: tifffile.TiffPage, name: str, error: Exception) -> str:
     )
 
 
+def _check_layout(page: tifffile.TiffPage) -> None:
+    """Refuse what would take much more memory than its pixels.
+
+    Raises:
+        ValueError: If there are too many channels, tiles are larger than the picture, or strips
+            larger than the file.
+    """
+    size = page.parent.filehandle.size
+    if page.databytecounts and max(page.databytecounts) > size:
+        raise ValueError(f"a part of {max(page.databytecounts):,} bytes in a file of {size:,}")
+    if page.samplesperpixel > _MOST_CHANNELS or page.imagedepth > 1:
+        raise ValueError(f"{page.samplesperpixel} channels, {page.imagedepth} layers")
+    if page.is_tiled:
+        most = 4 * max(page.imagewidth, 256) * max(page.imagelength, 256)
+        if page.tilewidth * page.tilelength * max(page.tiledepth, 1) > most:
+            raise ValueError(f"tiles of {page.tilewidth} x {page.tilelength} pixels")
+
+
 def _as_image(
     page: tifffile.TiffPage, pixels: np.ndarray, name: str, notes: list[str]
 ) -> DecodedPage:
@@ -183,34 +250,43 @@ def _as_image(
     else:
         samples = pixels.reshape(height, width, count).transpose(2, 0, 1)
     samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
-    icc = page.iccprofile
-    extra = len(page.extrasamples) if page.extrasamples else 0
-    colours = len(samples) - extra
+    colours = _CHANNELS.get(int(page.photometric), 0)
+    if not 0 < colours <= count:
+        raise ImageError(_unreadable(page, name, ValueError(f"{count} channels")))
+    kinds = [int(kind) for kind in page.extrasamples] or [2] * (colours == 3 and count == 4)
+    place = next((i for i, kind in enumerate(kinds) if kind in (1, 2)), None)
     alpha = None
-    if extra and int(page.extrasamples[0]) in (1, 2):
-        alpha = _eight_bits(_codes(samples[colours], page, []))
-    deep = None
-    if page.photometric in (0, 1) and colours == 1:
-        values = _gray_values(samples[0])
+    if place is not None and colours + place < count:
+        shares = samples[colours + place]
+        alpha = _eight_bits(_codes(shares, page, []))
+        if kinds[place] == 1:
+            samples = _divided(samples[:colours], shares)
+    samples, icc, deep = samples[:colours], page.iccprofile, None
+    if colours == 1:
+        odd = samples.dtype.kind == "u" and page.bitspersample not in (8, 16, 32, 64)
+        values = _codes(samples[0], page, notes) if odd else _gray_values(samples[0])
         is_inverted = page.photometric == 0 and values.dtype == np.uint8  # others: read_pixels
         image = Image.fromarray(255 - values if is_inverted else values)
-    elif page.photometric in (2, 6) and colours == 3:
-        codes = _codes(samples[:3], page, notes)
+    elif page.photometric in (2, 6):
+        codes = _codes(samples, page, notes)
         if page.photometric == 2 and codes.dtype == np.uint16:
             deep = codes.transpose(1, 2, 0)
         mode = "RGB" if page.photometric == 2 else "YCbCr"
         image = Image.fromarray(_interleaved(codes), mode)
-    elif page.photometric == 5 and colours == 4:
-        image = Image.fromarray(_interleaved(_codes(samples[:4], page, [])), "CMYK")
-        if alpha is not None:  # Pillow has no CMYK with alpha
-            image, icc = _cmyk_to_rgb(image, icc, notes), None
-    elif page.photometric in (8, 9) and colours == 3:
-        image, icc = Image.fromarray(_eight_bit_lab(samples, page, name), "LAB"), None
+    elif page.photometric == 5:
+        image = Image.fromarray(_interleaved(_codes(samples, page, [])), "CMYK")
     else:
-        raise ImageError(_unreadable(page, name, ValueError(f"{colours} colour channels")))
-    if alpha is not None and image.mode in ("L", "RGB"):
-        image.putalpha(Image.fromarray(alpha))
-    return _wrap(image, page, icc, deep)
+        image, icc = Image.fromarray(_eight_bit_lab(samples, page, name), "LAB"), None
+    return _wrap(image, page, icc, deep, alpha)
+
+
+def _divided(samples: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Divide premultiplied samples by their alpha."""
+    top = 1.0 if samples.dtype.kind == "f" else float(np.iinfo(samples.dtype).max)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = np.nan_to_num(samples / alpha.astype(np.float64)).clip(0, 1)
+    whole = shares * top
+    return (whole if samples.dtype.kind == "f" else np.rint(whole)).astype(samples.dtype)
 
 
 def _wrap(
@@ -218,16 +294,21 @@ def _wrap(
     page: tifffile.TiffPage,
     icc: bytes | None,
     deep: np.ndarray | None,
+    alpha: np.ndarray | None,
 ) -> DecodedPage:
     wrapped = DecodedPage()
-    wrapped.im, wrapped.deep, wrapped.page = image.im, deep, page.index
+    wrapped.im, wrapped.deep, wrapped.alpha = image.im, deep, alpha
+    wrapped.page = page.index if isinstance(page.index, int) else 0
     cast(Any, wrapped)._mode, cast(Any, wrapped)._size = image.mode, image.size
-    bits = (page.bitspersample,) * page.samplesperpixel
+    bits = (16 if image.mode == "I;16" else page.bitspersample,)
     wrapped.tag_v2 = {_SAMPLE_BITS: bits, 262: int(page.photometric)}
     if 281 in page.tags:
         wrapped.tag_v2[281] = page.tags[281].value
     packed = getattr(page.compression, "name", "").lower()
     wrapped.info["compression"] = {"none": "raw", "lzw": "tiff_lzw"}.get(packed, packed)
+    if 700 in page.tags:
+        with suppress(TypeError):
+            wrapped.info["xmp"] = bytes(page.tags[700].value)
     if icc:
         wrapped.info["icc_profile"] = icc
     with suppress(Exception):
@@ -272,15 +353,6 @@ def _eight_bits(codes: np.ndarray) -> np.ndarray:
 
 def _interleaved(codes: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(_eight_bits(codes).transpose(1, 2, 0))
-
-
-def _cmyk_to_rgb(image: Image.Image, icc: bytes | None, notes: list[str]) -> Image.Image:
-    if icc is not None:
-        try:
-            return to_srgb(icc, "CMYK").apply(image)
-        except Exception:
-            notes.append("its colour profile is ignored: damaged, or not for CMYK pixels")
-    return image.convert("RGB")
 
 
 def _eight_bit_lab(samples: np.ndarray, page: tifffile.TiffPage, name: str) -> np.ndarray:

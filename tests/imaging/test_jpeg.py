@@ -33,10 +33,11 @@ KINDS = ["baseline", "progressive", "gray", "gray progressive", "4:4:4", "cmyk"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("damage", ["no end", "10 bytes", "100 bytes", "zeros", "junk"])
+@pytest.mark.parametrize("damage", ["1 byte", "no end", "10 bytes", "100 bytes", "zeros", "junk"])
 def test_a_missing_end_gives_a_note(files, kind, damage):
     whole = files[kind]
     data = {
+        "1 byte": whole[:-1],
         "no end": whole[:-2],
         "10 bytes": whole[:-10],
         "100 bytes": whole[:-100],

@@ -3,10 +3,11 @@
 import io
 import sys
 
+import imagecodecs
 import numpy as np
 import pytest
 from helpers.heic import encode_heic
-from helpers.pictures import encode, exif_block
+from helpers.pictures import encode, exif_block, rgb_profile
 from PIL import Image
 
 import colorzoo
@@ -87,3 +88,41 @@ def test_they_are_coloured(picture, tmp_path):
     jpeg = tmp_path / "really-a-jpeg.HEIC"
     jpeg.write_bytes(encode(Image.fromarray(picture), "JPEG"))
     assert colorzoo.load("unet").colorize(jpeg).size == (96, 64)
+
+
+@pytest.mark.parametrize("form", ["jp2", "j2k"])
+@pytest.mark.parametrize("bits", [10, 12, 16])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_deep_jpeg_2000(form, bits, channels):
+    top = 2**bits - 1
+    codes = np.rint(np.linspace(0, top, 24 * 32 * channels)).astype(np.uint16)
+    codes = codes.reshape(24, 32, channels)
+    data = imagecodecs.jpeg2k_encode(
+        np.squeeze(codes), level=0, reversible=True, codecformat=form, bitspersample=bits
+    )
+    photo = read_photo(data, deep=True)
+    colour = codes[..., : 3 if channels > 2 else 1]
+    assert np.abs(photo.rgb - colour * (255 / top)).max() <= 1
+    if channels == 4:
+        assert photo.alpha is not None
+        assert np.abs(photo.alpha - codes[..., 3] * (255 / top)).max() <= 1
+    if channels > 1:
+        assert photo.gray16 is not None and photo.gray16.max() > 60_000
+
+
+def test_the_profile_of_jpeg_2000(picture):
+    plain = encode(Image.fromarray(picture), "JPEG2000", irreversible=False)
+    box = plain.index(b"colr") - 4
+    size = int.from_bytes(plain[box : box + 4], "big")
+    profile = rgb_profile(1.0)
+    colr = (11 + len(profile)).to_bytes(4, "big") + b"colr\2\0\0" + profile
+    header = plain.index(b"jp2h") - 4
+    length = int.from_bytes(plain[header : header + 4], "big") + len(colr) - size
+    data = (
+        plain[:header] + length.to_bytes(4, "big") + plain[header + 4 : box] + colr
+        + plain[box + size :]
+    )  # fmt: skip
+    as_png = encode(Image.fromarray(read_photo(plain).rgb), "PNG", icc_profile=profile)
+    expected = read_photo(as_png).rgb.astype(int)
+    assert np.abs(read_photo(data).rgb - expected).max() <= 1
+    assert np.abs(read_photo(plain).rgb - expected).mean() > 10

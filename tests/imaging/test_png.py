@@ -150,3 +150,28 @@ def test_profiles_with_tables_keep_8_bits_with_a_note():
     image.save(stream, "PNG", icc_profile=tables)
     photo = read_photo(stream.getvalue(), deep=True)
     assert photo.gray16 is None and "only 8 of its 16 bits a channel are used" in photo.notes
+
+
+@pytest.mark.parametrize("keyword", ["transparency", "interlace", "icc_profile", "gamma", "dpi"])
+def test_a_text_whose_keyword_means_something_to_the_decoder(keyword):
+    pixels = noise(5, 7)
+    rows = [row.tobytes() for row in pixels]
+    text = chunk(b"tEXt", keyword.encode() + b"\0none")
+    photo = read_photo(png(7, 5, 8, 0, rows, text))
+    assert np.array_equal(photo.rgb[..., 0], pixels) and photo.notes == ()
+
+
+def test_a_profile_that_cannot_be_unpacked_does_not_count():
+    broken = chunk(b"iCCP", b"x\0\0nonsense")
+    assert np.array_equal(levels_of(gray_png(broken, gamma(1.0))), levels_of(gray_png(gamma(1.0))))
+    unspecified = chunk(b"cICP", bytes((2, 2, 0, 1)))
+    assert np.array_equal(
+        levels_of(gray_png(unspecified, gamma(1.0))), levels_of(gray_png(gamma(1.0)))
+    )
+
+
+def test_broken_animation():
+    pixels = noise(5, 7)
+    rows = [row.tobytes() for row in pixels]
+    photo = read_photo(png(7, 5, 8, 0, rows, chunk(b"acTL", b"\0"), chunk(b"fcTL", b"\0\0")))
+    assert np.array_equal(photo.rgb[..., 0], pixels)

@@ -125,6 +125,16 @@ def bmps() -> Iterator[tuple[str, bytes, np.ndarray]]:
             yield f"bmp rle{bits} {seed}", data, frame.to_ndarray(format="rgb24").astype(float)
 
 
+def test_run_lengths_that_skip_pixels_and_end_early():
+    palette = b"".join(bytes((i, i, i, 0)) for i in range(256))
+    runs = bytes((5, 7, 0, 0, 0, 2, 3, 1, 4, 9, 0, 0, 0, 5, 1, 2, 3, 4, 5, 0, 0, 1))
+    head = struct.pack("<2sIHHI", b"BM", 1078 + len(runs), 0, 0, 1078)
+    info = struct.pack("<IiiHHIIiiII", 40, 10, 4, 1, 8, 1, len(runs), 0, 0, 0, 0)
+    rows = np.zeros((4, 10), np.uint8)
+    rows[3, :5], rows[1, 3:7], rows[0, :5] = 7, 9, (1, 2, 3, 4, 5)
+    assert np.array_equal(read_photo(head + info + palette + runs).rgb[..., 0], rows)
+
+
 def _runs(bits: int, seed: int) -> bytes:
     """Fill every row with runs and literals of random lengths."""
     rng, out = np.random.default_rng(seed), bytearray()

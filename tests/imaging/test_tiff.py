@@ -195,3 +195,65 @@ def test_what_stays_unreadable_is_named_by_its_kind():
     said = done.stdout.decode()
     assert "is a 16-bit colour TIFF, in separate planes, compressed with LZW" in said
     assert "pip install 'colorzoo[tiff]'" in said
+
+
+def packed(codes: np.ndarray, bits: int) -> bytes:
+    """Pack samples into rows of whole bytes, most significant bits first."""
+    rows = np.unpackbits(codes.astype(">u2").view(np.uint8).reshape(*codes.shape, 2), axis=2)
+    return np.packbits(rows[..., 16 - bits :].reshape(len(codes), -1), axis=1).tobytes()
+
+
+@pytest.mark.parametrize("bits", [3, 5, 6, 7, 9, 10, 11, 13, 14, 15])
+@pytest.mark.parametrize("photometric", [0, 1])
+def test_gray_of_other_depths(bits, photometric):
+    top = 2**bits - 1
+    codes = np.rint(np.linspace(0, top, 16 * 24)).astype(np.uint16).reshape(16, 24)
+    data = packed(codes, bits)
+    tags = (
+        (256, 24), (257, 16), (258, bits), (259, 1), (262, photometric), (273, 8 + 2 + 12 * 9 + 4),
+        (277, 1), (278, 16), (279, len(data)),
+    )  # fmt: skip
+    entries = [struct.pack(">HHII", tag, 4, 1, value) for tag, value in tags]
+    head = struct.pack(">2sHIH", b"MM", 42, 8, len(tags))
+    photo = read_photo(b"".join((head, *entries, bytes(4), data)))
+    expected = codes * (255 / top)
+    expected = expected if photometric else 255 - expected
+    assert np.abs(photo.rgb[..., 0] - expected).max() <= 1 and photo.notes == ()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("kind", ["assocalpha", "unassalpha"])
+@pytest.mark.parametrize("planes", ["contig", "separate"])
+@pytest.mark.parametrize("colours", [1, 3])
+def test_alpha(dtype, kind, planes, colours):
+    shares = np.random.default_rng(0).uniform(0.3, 1, (12, 14, colours + 1))
+    stored = shares.copy()
+    if kind == "assocalpha":
+        stored[..., :-1] *= shares[..., -1:]
+    scaled = stored * (1 if dtype == np.float32 else np.iinfo(dtype).max)
+    pixels = (scaled if dtype == np.float32 else np.rint(scaled)).astype(dtype)
+    data = encode(
+        pixels.transpose(2, 0, 1) if planes == "separate" else pixels, planarconfig=planes,
+        photometric="rgb" if colours == 3 else "minisblack", extrasamples=[kind],
+    )  # fmt: skip
+    photo = read_photo(data)
+    assert photo.alpha is not None
+    assert np.abs(photo.alpha - shares[..., -1] * 255).max() <= 1
+    assert np.abs(photo.rgb - shares[..., :-1] * 255).max() <= 4
+
+
+def test_a_picture_below_its_thumbnail_and_metadata():
+    large = noise(20, 30, seed=2)
+    stream = io.BytesIO()
+    with tifffile.TiffWriter(stream) as file:
+        file.write(noise(8, 8, seed=1), subfiletype=1, subifds=1, metadata=None)
+        file.write(large, metadata=None)
+    assert np.array_equal(read_photo(stream.getvalue()).rgb[..., 0], large)
+    packet = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+        b'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"></rdf:RDF></x:xmpmeta>'
+    )
+    tag = (700, 1, len(packet), packet, True)
+    floats = noise(8, 8, 3).astype(np.float32) / 255
+    photo = read_photo(encode(floats, photometric="rgb", extratags=[tag]))
+    assert photo.metadata.xmp is not None
