@@ -24,6 +24,7 @@ from colorzoo.imaging.deep import Box, deep_reader
 from colorzoo.imaging.exif import is_safe_for_pillow
 from colorzoo.imaging.jpeg2000 import SIGNATURES as JPEG_2000
 from colorzoo.imaging.jpeg2000 import open_jpeg2000
+from colorzoo.imaging.pixels import tiles
 from colorzoo.imaging.space import Space
 from colorzoo.imaging.tiff import DecodedPage, PillowTiff, decoded_by_tifffile, open_tiff
 
@@ -50,6 +51,7 @@ class Opened:
         page: The page of a TIFF, from 0; None for other formats.
         codes: (H, W, 3) uint16, if all bits were decoded when it was opened.
         planes: (H, W) uint8 alpha, if it was decoded then and is not in the image.
+        deep_key: The transparent colour of a PNG with 16 bits a channel.
     """
 
     image: Image.Image
@@ -60,6 +62,7 @@ class Opened:
     page: int | None = None
     codes: np.ndarray | None = None
     planes: np.ndarray | None = None
+    deep_key: tuple[int, ...] | None = None
 
     def load(self) -> None:
         """Decode the pixels."""
@@ -73,6 +76,20 @@ class Opened:
                 raise
             repaired.load()
             self.image = repaired
+        key = self.image.info.get("transparency")
+        if self.reopen is not None and isinstance(key, tuple) and self.deep_key is not None:
+            self.planes = self._alpha_of(self.deep_key)
+            del self.image.info["transparency"]
+
+    def _alpha_of(self, key: tuple[int, ...]) -> np.ndarray:
+        """Return (H, W) uint8 alpha that is 0 where all 16 bits of a pixel are those of the key."""
+        read = self.deep_reader("RGB;16B")
+        assert read is not None
+        alpha = np.empty(self.image.size[::-1], np.uint8)
+        for box in tiles(*self.image.size):
+            opaque = (read(box) != np.array(key, np.uint16)).any(axis=2)
+            alpha[box[1] : box[3], box[0] : box[2]] = opaque * np.uint8(255)
+        return alpha
 
     @property
     def alpha(self) -> np.ndarray | None:
@@ -144,7 +161,7 @@ def open_picture(stream: BinaryIO, name: str, check_size: CheckSize, notes: list
         image, deep, alpha = open_jpeg2000(stream, name, check_size)
         return Opened(image, codes=deep, planes=alpha)
     if head.startswith(_JPEG_XL):
-        return Opened(_optional("pillow_jxl.JpegXLImagePlugin", "JXLImageFile", stream, name))
+        return _open_jpeg_xl(stream, name)
     if head[4:8] == b"ftyp" and (opened := _open_boxed(stream, head, name)) is not None:
         return opened
     raise ImageError(
@@ -203,6 +220,7 @@ def _open_png(stream: BinaryIO, notes: list[str]) -> Opened:
     return Opened(
         image,
         space=png.space_of(data, notes),
+        deep_key=png.deep_key(data),
         repair=None if dropped else repaired,
         reopen=lambda: PngImagePlugin.PngImageFile(io.BytesIO(data)),
     )
@@ -214,6 +232,7 @@ def _png(data: bytes) -> PngImagePlugin.PngImageFile:
     for key in _NOT_TEXT:
         if isinstance(image.info.get(key), str):
             del image.info[key]
+    png.add_raw_profiles(image.info)
     if data[28:29] == b"\1":
         image.info["interlace"] = 1
     _with_scaled_transparency(image)
@@ -227,6 +246,18 @@ class _WebP(WebPImagePlugin.WebPImageFile):
         frame = super()._get_next()
         self._decoder = None  # type: ignore[assignment]
         return frame
+
+
+def _open_jpeg_xl(stream: BinaryIO, name: str) -> Opened:
+    image = _optional("pillow_jxl.JpegXLImagePlugin", "JXLImageFile", stream, name)
+    # The plugin states 8 bits for gray with alpha, also where it has decoded 16.
+    stored = {"LA": 2, "RGB": 3, "RGBA": 4}.get(image.mode, 0) * image.width * image.height
+    if stored and len(getattr(image, "_data", b"")) != stored:
+        raise ImageError(
+            f"{name}: is a JPEG XL with more than 8 bits and alpha, which colorzoo cannot read; "
+            "save it as TIFF or PNG"
+        )
+    return Opened(image)
 
 
 def _open_boxed(stream: BinaryIO, head: bytes, name: str) -> Opened | None:
@@ -266,8 +297,6 @@ def _with_scaled_transparency(image: ImageFile.ImageFile) -> ImageFile.ImageFile
     """Scale a PNG's transparent colour to the bit depth that Pillow decodes to."""
     colour = image.info.get("transparency")
     raw_mode = image.tile[0].args if image.tile else None
-    if isinstance(colour, tuple) and raw_mode == "RGB;16B":
-        image.info["transparency"] = tuple(value >> 8 for value in colour)
     steps = {"1": 255, "L;2": 85, "L;4": 17}
     if isinstance(colour, int) and raw_mode in steps:
         image.info["transparency"] = min(255, colour * steps[raw_mode])

@@ -5,6 +5,7 @@ PNG specification, third edition: https://www.w3.org/TR/png-3/
 
 import struct
 import zlib
+from typing import Any
 
 from colorzoo.imaging.space import SRGB_PLACES, Space, with_gamma
 
@@ -12,6 +13,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Chunks without which the pixels cannot be decoded; a transparent colour belongs to them.
 _NEEDED = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 
+_XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
 # gAMA as the writers of sRGB state it, 1 / 2.2, and the relative tolerance of libpng.
 _SRGB_GAMMA, _GAMMA_TOLERANCE = 0.45455, 0.05
 _DISPLAY_P3 = (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060)
@@ -55,6 +57,34 @@ def space_of(head: bytes, notes: list[str]) -> Space | None:
         places = tuple(value / 100_000 for value in struct.unpack(">8I", data))
     is_srgb = gamma is None or abs(gamma / _SRGB_GAMMA - 1) < _GAMMA_TOLERANCE
     return with_gamma(None if gamma is None or is_srgb else 1 / gamma, places)
+
+
+def deep_key(head: bytes) -> tuple[int, ...] | None:
+    """Return the transparent colour of a PNG in colour with 16 bits a channel; otherwise None."""
+    chunks = {kind: data for kind, data, _ in chunks_of(head, until=b"IDAT")}
+    key = chunks.get(b"tRNS", b"")
+    is_deep = chunks.get(b"IHDR", b"")[8:10] == b"\x10\2"
+    return struct.unpack(">3H", key) if is_deep and len(key) == 6 else None
+
+
+def add_raw_profiles(info: dict[Any, Any]) -> None:
+    """Add the EXIF and XMP that ImageMagick stores as texts with hexadecimal digits.
+
+    Args:
+        info: The ``info`` of a PNG image.
+    """
+    for kind in ("APP1", "xmp"):
+        text = info.get(f"Raw profile type {kind}")
+        if not isinstance(text, str):
+            continue
+        try:
+            data = bytes.fromhex("".join(text.split()[2:]))
+        except ValueError:
+            continue
+        if data.startswith(b"Exif\0\0"):
+            info.setdefault("exif", data)
+        elif data.startswith(_XMP_HEADER) or kind == "xmp":
+            info.setdefault("xmp", data.removeprefix(_XMP_HEADER))
 
 
 def chunks_of(data: bytes, *, until: bytes = b"IEND") -> list[tuple[bytes, bytes, bool]]:

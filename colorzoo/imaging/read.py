@@ -188,6 +188,8 @@ def _from_stream(stream: BinaryIO, name: str, max_pixels: int, *, deep: bool) ->
             photo = _from_image(image, name, max_pixels, notes, extra, tags)
             # Counting frames seeks in the file, so it comes after decoding.
             notes += _frames(image)
+            if raw.startswith(("RGB;16", "RGBA;16", "RGBX;16")) and 0 < photo.rgb.max() < 16:
+                notes.append("16 bits a channel, but all are small: it will look nearly black")
             if deep and photo.gray16 is None and opened.is_deep(raw):
                 notes.append("only 8 of its 16 bits a channel are used")
         finally:

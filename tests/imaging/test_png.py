@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 import pytest
-from helpers.pictures import chunk, encoded, gray_profile, icc_profile, noise, png
+from helpers.pictures import chunk, encoded, exif_block, gray_profile, icc_profile, noise, png
 from PIL import Image
 
 from colorzoo.errors import ImageError
@@ -175,3 +175,39 @@ def test_broken_animation():
     rows = [row.tobytes() for row in pixels]
     photo = read_photo(png(7, 5, 8, 0, rows, chunk(b"acTL", b"\0"), chunk(b"fcTL", b"\0\0")))
     assert np.array_equal(photo.rgb[..., 0], pixels)
+
+
+def test_the_transparent_colour_of_16_bits_is_compared_whole():
+    codes = np.array([[[1000, 2000, 3000], [1001, 2000, 3000], [9, 9, 9]]], dtype=">u2")
+    key = chunk(b"tRNS", struct.pack(">3H", 1000, 2000, 3000))
+    for deep in (False, True):
+        photo = read_photo(png(3, 1, 16, 2, [codes.tobytes()], key), deep=deep)
+        assert photo.alpha is not None and photo.alpha.tolist() == [[0, 255, 255]]
+
+
+@pytest.mark.parametrize("kind", ["APP1", "exif"])
+def test_exif_as_a_text_of_hexadecimal_digits_turns_the_picture(kind):
+    pixels = noise(5, 7)
+    rows = [row.tobytes() for row in pixels]
+    block = exif_block(6)
+    digits = f"\n{kind}\n{len(block):8}\n{block.hex()}\n"
+    text = chunk(b"tEXt", f"Raw profile type {kind}".encode() + b"\0" + digits.encode())
+    assert read_photo(png(7, 5, 8, 0, rows, text)).rgb.shape == (7, 5, 3)
+
+
+def test_xmp_as_a_text_of_hexadecimal_digits():
+    packet = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+        b'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"></rdf:RDF></x:xmpmeta>'
+    )
+    digits = f"\nxmp\n{len(packet):8}\n{packet.hex()}\n"
+    text = chunk(b"tEXt", b"Raw profile type xmp\0" + digits.encode())
+    assert read_photo(gray_png(text)).metadata.xmp is not None
+    nonsense = chunk(b"tEXt", b"Raw profile type xmp\0no digits")
+    assert read_photo(gray_png(nonsense)).metadata.xmp is None
+
+
+def test_dark_16_bit_colour_is_noted():
+    codes = np.full((1, 3, 3), 900, dtype=">u2")
+    photo = read_photo(png(3, 1, 16, 2, [codes.tobytes()]))
+    assert "nearly black" in photo.notes[0]
