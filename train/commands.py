@@ -50,7 +50,7 @@ def tune_command(
     device: Annotated[Device, typer.Option(help="auto: the GPU if there is one.")] = "auto",
 ) -> None:
     """Search for batch size, learning rate and loss; run it again to continue."""
-    from train.tune import Search, tune  # as above
+    from train.tune import Search, tune  # loads Lightning, which takes seconds
 
     search = Search(
         folder=folder,
@@ -134,7 +134,7 @@ def choose_command(
 
     With --dial, show only the best settings at five levels of colourfulness.
     """
-    from train.choose_settings import DIAL_GRID, choose, combine, dial_of  # as above
+    from train.choose_settings import DIAL_GRID, choose, combine, dial_of  # loads Lightning
 
     temperatures, mixes, gains = DIAL_GRID if dial else ((), (), ())
     answers = combine(

@@ -139,18 +139,7 @@ def open_picture(stream: BinaryIO, name: str, check_size: CheckSize, notes: list
     if head.startswith(png.SIGNATURE):
         return _open_png(stream, notes)
     if head.startswith(_TIFF):
-        image = open_tiff(stream, name, check_size, notes)
-        reopen = image.opened_again if isinstance(image, PillowTiff) else None
-
-        def by_tifffile() -> Image.Image | None:
-            decoded = decoded_by_tifffile(stream, image.page, name, notes)
-            if decoded is None or sorted(decoded.size) != sorted(image.size):
-                return None
-            return decoded
-
-        is_pillows = isinstance(image, PillowTiff)
-        repair = by_tifffile if is_pillows else None
-        return Opened(image, repair=repair, reopen=reopen, page=image.page)
+        return _open_tiff(stream, name, check_size, notes)
     if head.startswith(b"BM"):
         return Opened(open_bmp(stream, check_size))
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
@@ -170,6 +159,20 @@ def open_picture(stream: BinaryIO, name: str, check_size: CheckSize, notes: list
     )
 
 
+def _open_tiff(stream: BinaryIO, name: str, check_size: CheckSize, notes: list[str]) -> Opened:
+    image = open_tiff(stream, name, check_size, notes)
+    if not isinstance(image, PillowTiff):
+        return Opened(image, page=image.page)
+
+    def by_tifffile() -> Image.Image | None:
+        decoded = decoded_by_tifffile(stream, image.page, name, notes)
+        if decoded is None or sorted(decoded.size) != sorted(image.size):
+            return None
+        return decoded
+
+    return Opened(image, repair=by_tifffile, reopen=image.opened_again, page=image.page)
+
+
 class _Jpeg(JpegImagePlugin.JpegImageFile):
     """A JPEG reader that does not let a malicious EXIF block fill the memory."""
 
@@ -181,14 +184,12 @@ class _Jpeg(JpegImagePlugin.JpegImageFile):
 def _open_jpeg(stream: BinaryIO, notes: list[str]) -> Opened:
     # The reader returns the first picture of an MPO and ignores the rest.
     image = _Jpeg(stream)
-    stream.seek(0)
-    data = stream.read()
-    stream.seek(0)
-    if not jpeg.lacks_end(data):
-        return Opened(image)
 
+    # Not now: a caller may only want the size.
     def complete() -> ImageFile.ImageFile | None:
-        found = jpeg.completed(data)
+        stream.seek(0)
+        data = stream.read()
+        found = jpeg.completed(data) if jpeg.lacks_end(data) else None
         if found is None:
             return None
         notes.append(found[1])
@@ -217,10 +218,11 @@ def _open_png(stream: BinaryIO, notes: list[str]) -> Opened:
         image = repaired()
         if image is None:
             raise
+    chunks = png.chunks_of(data, until=b"IDAT")
     return Opened(
         image,
-        space=png.space_of(data, notes),
-        deep_key=png.deep_key(data),
+        space=png.space_of(chunks, notes),
+        deep_key=png.deep_key(chunks),
         repair=None if dropped else repaired,
         reopen=lambda: PngImagePlugin.PngImageFile(io.BytesIO(data)),
     )

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, Jpeg2KImagePlugin
 
 from colorzoo.errors import ImageError
+from colorzoo.imaging.pixels import to_uint8
 
 SIGNATURES = (b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  \r\n\x87\n")
 
@@ -40,11 +41,10 @@ def open_jpeg2000(
     if len(depths := _depths(data)) > 1 and max(depths) > 8:
         check_size(*image.size)
         codes = _decode(data, name, max(depths))
-        image = Image.fromarray(((codes.astype(np.uint32) + 128) // 257).astype(np.uint8))
         deep = codes[..., :1].repeat(3, axis=2) if codes.shape[2] < 3 else codes[..., :3]
         if codes.shape[2] in (2, 4):
-            alpha = np.asarray(image)[..., -1].copy()
-        image = Image.fromarray(((deep.astype(np.uint32) + 128) // 257).astype(np.uint8))
+            alpha = to_uint8(codes[..., -1])
+        image = Image.fromarray(to_uint8(deep))
         image.format = "JPEG2000"
     if icc := _profile(data):
         image.info["icc_profile"] = icc

@@ -21,23 +21,24 @@ _REC_2020 = (0.3127, 0.3290, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046)
 # cICP (ITU-T H.273): primaries, and exponents of transfer functions; the others are for HDR.
 _PRIMARIES = {1: SRGB_PLACES, 9: _REC_2020, 12: _DISPLAY_P3}
 _EXPONENTS = {1: None, 4: 2.2, 5: 2.8, 6: None, 8: 1.0, 13: None, 14: None, 15: None}
-
-
 # Chunks of animated PNG; the still picture needs none of them.
 _ANIMATION = frozenset({b"acTL", b"fcTL", b"fdAT"})
 
+# Type, content and whether it is undamaged, for each chunk.
+Chunks = list[tuple[bytes, bytes, bool]]
 
-def space_of(head: bytes, notes: list[str]) -> Space | None:
+
+def space_of(before: Chunks, notes: list[str]) -> Space | None:
     """Return the colour space of a PNG by the order of the specification: cICP, iCCP, sRGB, gAMA.
 
     Args:
-        head: The file up to its pixels or more.
+        before: The chunks up to the pixels.
         notes: Notes for the user are appended to it.
 
     Returns:
         The space, or None for sRGB, or if a profile describes it.
     """
-    chunks = {kind: data for kind, data, is_whole in chunks_of(head, until=b"IDAT") if is_whole}
+    chunks = {kind: data for kind, data, is_whole in before if is_whole}
     if len(coded := chunks.get(b"cICP", b"")) == 4 and coded[:2] != b"\2\2":  # 2: unspecified
         primaries, transfer = coded[0], coded[1]
         if coded[3] != 1:
@@ -59,9 +60,9 @@ def space_of(head: bytes, notes: list[str]) -> Space | None:
     return with_gamma(None if gamma is None or is_srgb else 1 / gamma, places)
 
 
-def deep_key(head: bytes) -> tuple[int, ...] | None:
+def deep_key(before: Chunks) -> tuple[int, ...] | None:
     """Return the transparent colour of a PNG in colour with 16 bits a channel; otherwise None."""
-    chunks = {kind: data for kind, data, _ in chunks_of(head, until=b"IDAT")}
+    chunks = {kind: data for kind, data, _ in before}
     key = chunks.get(b"tRNS", b"")
     is_deep = chunks.get(b"IHDR", b"")[8:10] == b"\x10\2"
     return struct.unpack(">3H", key) if is_deep and len(key) == 6 else None
@@ -87,7 +88,7 @@ def add_raw_profiles(info: dict[Any, Any]) -> None:
             info.setdefault("xmp", data.removeprefix(_XMP_HEADER))
 
 
-def chunks_of(data: bytes, *, until: bytes = b"IEND") -> list[tuple[bytes, bytes, bool]]:
+def chunks_of(data: bytes, *, until: bytes = b"IEND") -> Chunks:
     """List type, content and whether it is undamaged of the chunks up to the first of a type."""
     found, place = [], len(SIGNATURE)
     while place + 8 <= len(data):

@@ -16,6 +16,7 @@ import tifffile
 from PIL import Image, ImagePalette, TiffImagePlugin
 
 from colorzoo.errors import ImageError
+from colorzoo.imaging.pixels import to_uint8
 
 # Colour channels by photometric interpretation.
 _CHANNELS = {0: 1, 1: 1, 2: 3, 5: 4, 6: 3, 8: 3, 9: 3}
@@ -258,7 +259,7 @@ def _as_image(
     alpha = None
     if place is not None and colours + place < count:
         shares = samples[colours + place]
-        alpha = _eight_bits(_codes(shares, page, []))
+        alpha = to_uint8(_codes(shares, page, []))
         if kinds[place] == 1:
             samples = _divided(samples[:colours], shares)
     samples, icc, deep = samples[:colours], page.iccprofile, None
@@ -345,14 +346,8 @@ def _codes(values: np.ndarray, page: tifffile.TiffPage, notes: list[str]) -> np.
     return np.rint(np.nan_to_num(share) * 65535).astype(np.uint16)
 
 
-def _eight_bits(codes: np.ndarray) -> np.ndarray:
-    if codes.dtype == np.uint8:
-        return np.ascontiguousarray(codes)
-    return ((codes.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
 def _interleaved(codes: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(_eight_bits(codes).transpose(1, 2, 0))
+    return np.ascontiguousarray(to_uint8(codes).transpose(1, 2, 0))
 
 
 def _eight_bit_lab(samples: np.ndarray, page: tifffile.TiffPage, name: str) -> np.ndarray:
