@@ -15,8 +15,8 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-_PRELOADED = ["pytest", "colorzoo.cli", "colorzoo.jobs.films", "colorzoo.jobs.report"]
-_PRELOADED += ["colorzoo.loading", "colorzoo.models.unet"]
+PRELOADED = ["pytest", "colorzoo.cli", "colorzoo.jobs.films", "colorzoo.jobs.report"]
+PRELOADED += ["colorzoo.loading", "colorzoo.models.unet", "colorzoo.imaging.read"]
 
 
 def run_colorzoo(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -40,7 +40,7 @@ def run_colorzoo(*arguments: object, cwd: Path | None = None) -> subprocess.Comp
 def start_colorzoo(*arguments: object) -> BaseProcess:
     """Start ``colorzoo ...`` and give its process; what it prints is thrown away."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
+    context.set_forkserver_preload(PRELOADED)
     process = context.Process(target=_run_quietly, args=(list(map(str, arguments)),))
     process.start()
     return process
