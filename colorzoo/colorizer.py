@@ -1,7 +1,6 @@
 """Colorizer: the base class of every model, with all the steps from a photo to its result."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,7 +25,7 @@ from colorzoo.imaging.read import ImageSource, Photo
 from colorzoo.imaging.recombine import lightness_of, merge_in_box
 from colorzoo.imaging.working_size import check_work_size, pad, shrink, unpad
 from colorzoo.imaging.write import to_pil
-from colorzoo.options import Options, given
+from colorzoo.options import Options, check_saturation, given
 from colorzoo.prediction import Output, Prediction, each_part
 from colorzoo.torch_state import in_eval_mode, on_cpu
 
@@ -144,6 +143,18 @@ class Colorizer(nn.Module, HubMixin):
             The tensors as ``load_state_dict`` expects them.
         """
         return state
+
+    @classmethod
+    def recognize(cls, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any] | None:
+        """Return the constructor keywords for a checkpoint from other code of this network.
+
+        Args:
+            shapes: The shapes of its tensors by name.
+
+        Returns:
+            The keywords, or None if the checkpoint is of another network.
+        """
+        return None
 
     # From a photo to colour -----------------------------------------------------------------------
 
@@ -370,16 +381,6 @@ class Colorizer(nn.Module, HubMixin):
         size = self.work_size if work_size is None else work_size
         small = shrink(rgb, check_work_size(size, self.stride))
         return lightness_of(small, self.device).to(self.dtype)
-
-
-def check_saturation(saturation: float) -> None:
-    """Check the factor on ab.
-
-    Raises:
-        ValueError: If it is not between 0 and 10.
-    """
-    if not (math.isfinite(saturation) and 0 <= saturation <= 10):
-        raise ValueError(f"saturation must be between 0 and 10, got {saturation}")
 
 
 def _not_taken(name: str, option: str) -> str:

@@ -3,10 +3,10 @@
 import numpy as np
 from typing_extensions import Unpack
 
-from colorzoo.colorizer import Colorizer, check_saturation
+from colorzoo.colorizer import Colorizer
 from colorzoo.imaging.read import Photo
 from colorzoo.imaging.recombine import merge_deep
-from colorzoo.options import Options
+from colorzoo.options import Options, check_saturation
 from colorzoo.prediction import Prediction
 
 

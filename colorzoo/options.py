@@ -180,3 +180,13 @@ def _check_whole(name: str, value: Any, low: int, high: int) -> None:
 def _check_hints(hints: Any) -> None:
     if not isinstance(hints, Sequence) or not all(isinstance(each, Hint) for each in hints):
         raise ConfigError(f"hints must be a list of colorzoo.Hint(x, y, color), got {hints!r:.100}")
+
+
+def check_saturation(saturation: float) -> None:
+    """Check the factor on ab.
+
+    Raises:
+        ValueError: If it is not between 0 and 10.
+    """
+    if not (math.isfinite(saturation) and 0 <= saturation <= 10):
+        raise ValueError(f"saturation must be between 0 and 10, got {saturation}")

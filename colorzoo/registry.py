@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError, UnknownModelError
 from colorzoo.hub.checkpoint import BUNDLED_CARD_FILE, METRICS_FILE, WEIGHTS_FILE
+from colorzoo.hub.published import PublishedWeights
 from colorzoo.torch_state import building
 
 ENTRY_POINTS = "colorzoo.models"
@@ -56,6 +57,7 @@ class ModelInfo:
         revision: Hash of the commit to use from that repository.
         folder: Where the weights, metrics.json and card are if they are on this machine.
         weights_of: The registered model whose weights it uses; None if it has its own.
+        published: The checkpoint of the method's authors to use, if there is one.
     """
 
     name: str
@@ -67,6 +69,7 @@ class ModelInfo:
     revision: str | None = None
     folder: Path | None = None
     weights_of: str | None = None
+    published: PublishedWeights | None = None
 
     @property
     def weights(self) -> Path | None:
@@ -106,6 +109,7 @@ def register_model(
     revision: str | None = None,
     folder: str | Path | None = None,
     weights_of: str | None = None,
+    published: PublishedWeights | None = None,
     aliases: Mapping[str, str] | None = None,
 ) -> Callable[[Family], Family]:
     """Register a Colorizer class under a name. Use it as a decorator, once for each name.
@@ -136,6 +140,8 @@ def register_model(
             that include weights; colorzoo/weights/NAME if None.
         weights_of: The name of a model of the same class, registered before, whose weights to use.
             This one then differs only in ``config``, and has no Hub repository of its own.
+        published: The checkpoint of the method's authors, for models that colorzoo does not train.
+            The class then maps its tensor names in ``convert_state``.
         aliases: Former names of the model, which still work but give a warning, and the version of
             its package in which each will be removed, as in ``{"old-name": "1.0"}``.
 
@@ -192,6 +198,7 @@ def register_model(
             revision=base.revision if base else revision,
             folder=_WEIGHTS / name if folder is None else Path(folder),
             weights_of=weights_of,
+            published=base.published if base else published,
         )
         _ALIASES.update({old: (name, until) for old, until in (aliases or {}).items()})
         return family

@@ -12,7 +12,7 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from colorzoo.atomic import check_target, whole_file
-from colorzoo.colorizer import Colorizer, check_saturation
+from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError, FilmError
 from colorzoo.film.container import check_pyav, container_of
 from colorzoo.film.reader import FilmReader, Frame, open_film
@@ -20,7 +20,7 @@ from colorzoo.film.stabilize import Stabilizer
 from colorzoo.film.writer import FilmWriter
 from colorzoo.imaging.read import Photo
 from colorzoo.imaging.recombine import merge_ab
-from colorzoo.options import Options
+from colorzoo.options import Options, check_saturation
 
 if TYPE_CHECKING:
     from av.error import FFmpegError

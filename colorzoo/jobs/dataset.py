@@ -17,7 +17,7 @@ from PIL import Image
 from typing_extensions import Unpack
 
 from colorzoo.atomic import remove_leftovers
-from colorzoo.colorizer import Colorizer, check_saturation
+from colorzoo.colorizer import Colorizer
 from colorzoo.defaults import DEFAULT_MODEL, MAX_PIXELS
 from colorzoo.errors import FAILURES, ConfigError, ImageError, one_line
 from colorzoo.imaging.formats import WRITABLE
@@ -28,7 +28,7 @@ from colorzoo.jobs.plan import How, Job, result_name
 from colorzoo.jobs.record import Records
 from colorzoo.jobs.settings import config_of, settings_of
 from colorzoo.loading import load
-from colorzoo.options import Options
+from colorzoo.options import Options, check_saturation
 
 __all__ = ["Colorize"]
 
