@@ -134,7 +134,8 @@ class Colorizer(nn.Module, HubMixin):
     def convert_state(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Rename the tensors of a checkpoint from other code. By default, return them unchanged.
 
-        The first call gets tensors on PyTorch's meta device, which have no values to read.
+        When a model is loaded, the first call gets tensors on PyTorch's meta device, which have no
+        values to read. Tensors that are named as the model's already are returned unchanged.
 
         Args:
             state: The tensors of the checkpoint by name.

@@ -28,6 +28,7 @@ def compare(
     work_size: int | None = None,
     max_pixels: int = MAX_PIXELS,
     device: str | torch.device = "cpu",
+    local_files_only: bool = False,
     **options: Unpack[Options],
 ) -> dict[str, Image.Image]:
     """Colour one photo with several models.
@@ -39,11 +40,13 @@ def compare(
 
     Args:
         image: A path, bytes, a binary file object, a PIL image or a NumPy array.
-        models: Names that :func:`colorzoo.load` accepts; every model with weights if None.
+        models: Names that :func:`colorzoo.load` accepts; every model whose weights are on this
+            machine if None, so that nothing is downloaded.
         saturation: Factor on ab.
         work_size: Short side of the networks' input, pixels; each model's default if None.
         max_pixels: Largest width * height to accept.
         device: Device on which the models run.
+        local_files_only: Never access the network to load a model.
         options: See :class:`colorzoo.Options`. Models that do not support an option ignore it.
 
     Returns:
@@ -60,6 +63,7 @@ def compare(
         saturation=saturation,
         work_size=work_size,
         device=device,
+        local_files_only=local_files_only,
         **options,
     )
 
@@ -71,11 +75,12 @@ def compare_photo(
     saturation: float = 1.0,
     work_size: int | None = None,
     device: str | torch.device = "cpu",
+    local_files_only: bool = False,
     **options: Unpack[Options],
 ) -> dict[str, Image.Image]:
     """Colour a photo that :func:`colorzoo.read_photo` returned; see ``compare``."""
-    names = list_models(pretrained=True) if models is None else list(models)
-    loaded = {name: load(name, device=device) for name in names}
+    names = list_models(local=True) if models is None else list(models)
+    loaded = {name: load(name, device=device, local_files_only=local_files_only) for name in names}
     for option, value in given(options).items():
         if loaded and not any(option in model.options for model in loaded.values()):
             refused: Any = {option: value}

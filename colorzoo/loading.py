@@ -15,7 +15,9 @@ from colorzoo.errors import ConfigError, WeightsError
 from colorzoo.exporting.graph import with_onnxruntime
 from colorzoo.exporting.runtime import SUFFIX, ExportedColorizer
 from colorzoo.hub.checkpoint import Config, load_model
+from colorzoo.hub.convert import has_own_config, is_file_name, load_file
 from colorzoo.hub.fetch import Folder, HubRepo
+from colorzoo.hub.obtain import obtain
 from colorzoo.imaging.read import ImageSource
 from colorzoo.options import Options
 from colorzoo.registry import ModelInfo, build_model, find_model, list_models, model_info
@@ -85,10 +87,13 @@ def load(
     """Load a trained model.
 
     A name that ends in ".onnx" is a file written by ``colorzoo export``, and runs in onnxruntime.
+    One that ends in ".safetensors" is a checkpoint, whose network is recognised by its tensors.
     Otherwise, a Path or a name that starts with ".", "/" or "~" is a folder, and a name without a
     slash is a registered model. Any other name is a folder if that exists, or a Hub repository.
     Registered models use the bundled weights if there are any, or else the weights on the Hub at
-    the pinned commit.
+    the pinned commit, or else those that the method's authors published: these are downloaded once,
+    checked by their hash, and kept as safetensors. :attr:`colorzoo.ModelInfo.is_local` tells
+    whether loading needs the network.
 
     Examples:
         >>> model = colorzoo.load("unet")
@@ -96,7 +101,8 @@ def load(
         (600, 400)
 
     Args:
-        name: A registered name, a folder with config.json and model.safetensors, or "user/repo".
+        name: A registered name, a folder with config.json and model.safetensors, a .safetensors
+            file, or "user/repo".
         revision: Branch, tag or commit to load from the Hub, even if weights are bundled. A full
             commit hash pins the model; once it is cached, loading makes no request.
         token: Hub token for private repositories; that of the logged-in user if None.
@@ -117,7 +123,7 @@ def load(
             an absurdly large network, if there is no such device, if arguments contradict each
             other, or if onnxruntime is needed and not installed.
         WeightsError: If there are no weights, or they do not fit the architecture.
-        HubError: If the download from the Hub fails.
+        HubError: If a download fails, or is needed although ``local_files_only`` is true.
     """
     if backend not in ("torch", "onnx"):
         raise ConfigError(f"backend must be 'torch' or 'onnx', got {backend!r}")
@@ -156,6 +162,13 @@ def _load_weights(
     """Load a model by the rules of ``load``, on the CPU in float32."""
     wants_hub = source == "hub" or revision is not None
     builder = _builder
+    if is_file_name(name):
+        if wants_hub:
+            raise ConfigError(f"{name} is a file: leave out revision and source='hub'.")
+        file = Path(name).expanduser()
+        if not has_own_config(file):
+            return load_file(file)
+        name = file.parent
     if not _is_path(name) and "/" not in str(name):
         info = model_info(str(name))  # look it up once, so that a former name warns once
         name, builder = info.name, partial(_builder, settings=info if info.weights_of else None)
@@ -169,9 +182,19 @@ def _load_weights(
     repo_id, pinned = str(name), None
     if "/" not in repo_id:
         info = model_info(repo_id)
-        if info.repo_id is None:
+        if info.repo_id is None and info.published is not None and source != "bundled":
+            if revision is not None:
+                raise ConfigError(
+                    f"{info.name} uses the weights of its authors, which are pinned: leave out "
+                    f"revision={revision!r}. `colorzoo convert` takes other checkpoints of it."
+                )
+            folder = obtain(
+                info, cache_dir=cache_dir, local_files_only=local_files_only, token=token
+            )
+            return load_model(Folder(folder), builder)[1]
+        if info.repo_id is None and info.published is None:
             raise WeightsError(_no_weights(info))
-        repo_id, pinned = info.repo_id, info.revision
+        repo_id, pinned = info.repo_id or repo_id, info.revision
     if source == "bundled":
         raise WeightsError(
             f"There are no weights for {name} on this machine. Leave out source='bundled' to load "

@@ -20,9 +20,12 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
+
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError, UnknownModelError
 from colorzoo.hub.checkpoint import BUNDLED_CARD_FILE, METRICS_FILE, WEIGHTS_FILE
+from colorzoo.hub.origin import is_downloaded, licence_in, origin_of
 from colorzoo.hub.published import PublishedWeights
 from colorzoo.torch_state import building
 
@@ -77,6 +80,31 @@ class ModelInfo:
         if self.weights_of is not None:
             return model_info(self.weights_of).weights
         return self.folder if self._bundled(WEIGHTS_FILE) else None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the weights are on this machine, bundled or downloaded before."""
+        base = model_info(self.weights_of) if self.weights_of else self
+        return self.weights is not None or is_downloaded(
+            base.name, repo_id=self.repo_id, revision=self.revision, published=self.published
+        )
+
+    @property
+    def origin(self) -> str:
+        """Where the weights come from, such as "bundled" or "on the Hub, not downloaded"."""
+        return origin_of(
+            bundled=self.weights is not None,
+            on_hub=self.repo_id is not None,
+            published=self.published,
+            local=self.is_local,
+        )
+
+    @property
+    def licence(self) -> str | None:
+        """The licence of the weights, as its card or its authors state it; None if unknown."""
+        if self.weights is None and self.published is not None:
+            return self.published.licence
+        return licence_in(self.card or "")
 
     @property
     def metrics(self) -> dict[str, Any] | None:
@@ -230,7 +258,7 @@ def _import_own() -> None:
             importlib.import_module(f"{_OWN}{module.name}")
 
 
-def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
+def list_models(pattern: str = "*", *, pretrained: bool = False, local: bool = False) -> list[str]:
     """List the registered models.
 
     Examples:
@@ -239,7 +267,9 @@ def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
 
     Args:
         pattern: Shell-style pattern that names must match, such as ``"unet*"``.
-        pretrained: List only models with weights, bundled or on the Hub.
+        pretrained: List only models with weights: bundled, on the Hub, or published by the
+            method's authors. Loading one of them may download hundreds of megabytes.
+        local: List only models whose weights are on this machine, bundled or downloaded before.
 
     Returns:
         The names, sorted.
@@ -249,7 +279,8 @@ def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
         info.name
         for info in _REGISTRY.values()
         if fnmatch.fnmatch(info.name, pattern)
-        and (not pretrained or info.weights is not None or info.repo_id is not None)
+        and (not pretrained or info.weights or info.repo_id or info.published)
+        and (not local or info.is_local)
     )
 
 
@@ -324,6 +355,13 @@ def create_model(name: str, /, **config: Any) -> Colorizer:
     """
     with building():
         return build_model(model_info(name), config)
+
+
+def describe(name: str) -> Colorizer:
+    """Build a registered model without memory for its weights, to look at its size and config."""
+    info = model_info(name)
+    with building(), torch.device("meta"):
+        return build_model(info, {})
 
 
 def build_model(info: ModelInfo, config: Mapping[str, Any]) -> Colorizer:

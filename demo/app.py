@@ -13,7 +13,7 @@ import time
 
 import gradio as gr
 
-from webapp import api
+from webapp import api, fetching
 from webapp import models as zoo
 from webapp.session import KEPT_SECONDS, SHELF
 from webapp.tabs import cards, compare, developers, leaderboard
@@ -79,6 +79,7 @@ def main() -> None:
     if port and not _is_free(os.environ.get("HOST") or "127.0.0.1", int(port)):
         sys.exit(f"Port {port} is in use: set PORT={int(port) + 1} to use another one.")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # handle it like Ctrl-C
+    fetching.fetch(fetching.wanted())
     zoo.warm()
     threading.Thread(target=tidy_up, daemon=True).start()
     app = build()

@@ -32,7 +32,7 @@ SHAPE = (300, 400)
 # The app shows the models that have weights of their own.
 MODELS = [
     name
-    for name in colorzoo.list_models(pretrained=True)
+    for name in colorzoo.list_models(local=True)
     if colorzoo.model_info(name).weights_of is None
 ]
 REQUESTS_A_VISIT = 4

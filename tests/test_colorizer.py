@@ -131,7 +131,7 @@ def test_compare_runs_every_model_and_warns(tmp_path, camera):
     frames[0].save(tmp_path / "two.gif", save_all=True, append_images=[frames[1].rotate(90)])
     with pytest.warns(UserWarning, match="two.gif: .*first"):
         results = colorzoo.compare(tmp_path / "two.gif")
-    assert list(results) == colorzoo.list_models(pretrained=True)
+    assert list(results) == colorzoo.list_models(local=True)
     model = colorzoo.load("unet")
     alone = np.asarray(model.colorize(frames[0]))
     assert (np.asarray(results["unet"]) == alone).all()

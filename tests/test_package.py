@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from helpers.bundled import BUNDLED
 
 import colorzoo
 
@@ -86,6 +87,6 @@ def test_the_wheel_holds_the_package_and_nothing_else(tmp_path, root):
         f"colorzoo-{colorzoo.__version__}.dist-info",
     }
     assert "colorzoo/py.typed" in names
-    for model in colorzoo.list_models(pretrained=True):
+    for model in BUNDLED:
         model = colorzoo.model_info(model).weights_of or model
         assert f"colorzoo/weights/{model}/model.safetensors" in names

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor, nn
+
+from colorzoo.hub.foreign import read_pickle
 
 
 class RunCheckpoints(TorchCheckpointIO):
@@ -52,7 +53,7 @@ def checkpoints_in(folder: Path) -> list[Path]:
 
 def state_of(path: Path) -> dict[str, Tensor]:
     """Return the tensors of the LightningModule in a checkpoint."""
-    return torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    return read_pickle(path)["state_dict"]
 
 
 def check_resumable(path: Path, module: nn.Module) -> None:
@@ -69,7 +70,7 @@ def check_resumable(path: Path, module: nn.Module) -> None:
     if not path.is_file():
         raise FileNotFoundError(f"there is nothing to resume: {path} does not exist")
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
+        saved = read_pickle(path)
         _, state = saved["loops"], saved["state_dict"]
         found = {name: tuple(value.shape) for name, value in state.items()}
     except Exception as error:  # PyTorch raises many kinds for damaged files

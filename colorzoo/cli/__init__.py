@@ -13,6 +13,7 @@ from colorzoo.cli import (
     benchmark,
     colorize,
     compare,
+    convert,
     evaluate,
     export,
     info,
@@ -45,6 +46,7 @@ app.command("batch")(batch.batch)
 app.command("evaluate")(evaluate.evaluate)
 app.command("benchmark")(benchmark.benchmark)
 app.command("export")(export.export)
+app.command("convert")(convert.convert)
 app.command("push")(push.push)
 app.command("list")(list_models.list_models)
 app.command("info")(info.info)

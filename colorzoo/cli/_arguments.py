@@ -81,6 +81,10 @@ ReportFile = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
 MaxPixels = Annotated[int, typer.Option(min=1, help="Refuse photos with more pixels than this.")]
 Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit to load from the Hub.")]
+NoDownload = Annotated[
+    bool,
+    typer.Option("--no-download", help="Fail if the model's weights are not on this machine yet."),
+]
 Branch = Annotated[str | None, typer.Option(help="Push to this branch instead of main.")]
 CreatePr = Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead.")]
 Private = Annotated[

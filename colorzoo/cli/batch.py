@@ -11,6 +11,7 @@ from colorzoo.cli._arguments import (
     Device,
     MaxPixels,
     Model,
+    NoDownload,
     Reference,
     ReportFile,
     Revision,
@@ -44,6 +45,7 @@ def batch(
         typer.Option(help="Address of the Ray cluster; by default one on this machine."),
     ] = None,
     revision: Revision = None,
+    no_download: NoDownload = False,
     saturation: Saturation = 1.0,
     work_size: WorkSize = None,
     vividness: Vividness = None,
@@ -80,6 +82,7 @@ def batch(
         arguments = {
             "model": for_workers(model),
             "revision": revision,
+            "local_files_only": no_download,
             "saturation": saturation,
             "work_size": work_size,
             "max_pixels": max_pixels,

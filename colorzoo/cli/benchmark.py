@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Column, Table
 
-from colorzoo.cli._arguments import Device, Models, Overwrite
+from colorzoo.cli._arguments import Device, Models, NoDownload, Overwrite
 from colorzoo.cli._console import OUT, errors, fail, find_device, progress
 
 if TYPE_CHECKING:
@@ -25,6 +25,15 @@ def benchmark(
     megapixels: Annotated[
         list[float] | None, typer.Option(help="Only this size; can be given several times.")
     ] = None,
+    random_weights: Annotated[
+        bool,
+        typer.Option(
+            "--random-weights",
+            help="Measure models whose weights are not on this machine with random ones, which are "
+            "as fast.",
+        ),
+    ] = False,
+    no_download: NoDownload = False,
     device: Device = "auto",
     overwrite: Overwrite = False,
 ) -> None:
@@ -38,13 +47,19 @@ def benchmark(
     report = None if output is None else output / "benchmark.json"
     if report is not None and report.exists() and not overwrite:
         fail(f"{report} exists: pass --overwrite, or choose another folder")
-    names = model or list_models(pretrained=True)
+    names = model or list_models(local=True)
     sizes = megapixels or MEGAPIXELS
     table = Table("MP", "model", *(Column(each, justify="right") for each in _TIMES), box=None)
     timings: list[Timing] = []
     with errors(), progress() as bar:
         for timing in bar.track(
-            measure(names, sizes, device=chosen),
+            measure(
+                names,
+                sizes,
+                device=chosen,
+                random_weights=random_weights,
+                local_files_only=no_download,
+            ),
             total=len(sizes) * (1 + len(names)),
             description="Measuring",
         ):

@@ -12,6 +12,7 @@ from colorzoo.cli._arguments import (
     Hints,
     MaxPixels,
     Model,
+    NoDownload,
     Overwrite,
     Reference,
     ReportFile,
@@ -42,6 +43,7 @@ def colorize(
     ],
     model: Model = DEFAULT_MODEL,
     revision: Revision = None,
+    no_download: NoDownload = False,
     saturation: Saturation = 1.0,
     work_size: WorkSize = None,
     vividness: Vividness = None,
@@ -84,7 +86,9 @@ def colorize(
             nothing = f"there is no photo in {', '.join(map(str, inputs))}"
             fail("; ".join((nothing, *left_out.notes())))
         run = Run(left_out, always=("done", "failed"))
-        colorizer = load(model, revision=revision, device=find_device(device))
+        colorizer = load(
+            model, revision=revision, local_files_only=no_download, device=find_device(device)
+        )
         colorizer.check(**how.options)  # fail now, not after minutes
         settings = settings_of(model, colorizer, how)
         if report is not None:

@@ -10,6 +10,7 @@ from colorzoo.cli._arguments import (
     Hints,
     MaxPixels,
     Models,
+    NoDownload,
     Overwrite,
     Reference,
     Saturation,
@@ -28,6 +29,7 @@ def compare(
     image: Annotated[Path, typer.Argument(help="A photo.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The sheet to write.")],
     model: Models = None,
+    no_download: NoDownload = False,
     saturation: Saturation = 1.0,
     work_size: WorkSize = None,
     vividness: Vividness = None,
@@ -40,7 +42,7 @@ def compare(
     overwrite: Overwrite = False,
     max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
-    """Colour a photo with every model and arrange the results on a labelled sheet."""
+    """Colour a photo with every model that is here and arrange the results on a labelled sheet."""
     from colorzoo.gallery import compare_photo, contact_sheet
     from colorzoo.imaging.read import read_photo
     from colorzoo.imaging.write import save_image
@@ -55,6 +57,7 @@ def compare(
             saturation=saturation,
             work_size=work_size,
             device=find_device(device),
+            local_files_only=no_download,
             **gather_options(seed, vividness, temperature, steps, hint, reference),
         )
         if not results:

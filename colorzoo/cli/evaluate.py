@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from colorzoo._version import __version__
-from colorzoo.cli._arguments import Device, MaxPixels, OneModel, Overwrite, Revision
+from colorzoo.cli._arguments import Device, MaxPixels, NoDownload, OneModel, Overwrite, Revision
 from colorzoo.cli._console import ERR, OUT, errors, find_device, note, progress
 from colorzoo.defaults import MAX_PIXELS
 from colorzoo.errors import ImageError
@@ -27,6 +27,7 @@ def evaluate(
         typer.Option("-o", "--output", help="A folder to write metrics.json and sheet.png to."),
     ] = None,
     revision: Revision = None,
+    no_download: NoDownload = False,
     lpips: Annotated[bool, typer.Option("--lpips", help="Also measure LPIPS.")] = False,
     fid: Annotated[bool, typer.Option("--fid", help="Also measure FID.")] = False,
     device: Device = "auto",
@@ -42,7 +43,7 @@ def evaluate(
     with errors():
         if output is not None:
             _check_folder(output, data, overwrite=overwrite)
-        colorizer = load(model, revision=revision, device=chosen)
+        colorizer = load(model, revision=revision, local_files_only=no_download, device=chosen)
         asked = [name for name, wanted in (("lpips", lpips), ("fid", fid)) if wanted]
         measures, notes = find_measures(asked, device=chosen)
         note(notes)

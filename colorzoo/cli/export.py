@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from colorzoo.cli._arguments import OneModel, Overwrite, Revision
+from colorzoo.cli._arguments import NoDownload, OneModel, Overwrite, Revision
 from colorzoo.cli._console import OUT, errors, fail
 
 _INT8_PHOTOS = 200
@@ -23,6 +23,7 @@ def export(
         ),
     ] = None,
     revision: Revision = None,
+    no_download: NoDownload = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Write a model as an ONNX file for pictures of any size, checked against PyTorch."""
@@ -34,7 +35,7 @@ def export(
     with errors():
         if output.exists() and not overwrite:
             fail(f"{output} exists. Pass --overwrite to replace it.")
-        colorizer = load(model, revision=revision)
+        colorizer = load(model, revision=revision, local_files_only=no_download)
         if int8 is None:
             difference = graph.export(colorizer, output)
             found = f"ab differs from PyTorch's by at most {difference:.1g}"

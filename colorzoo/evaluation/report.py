@@ -56,6 +56,14 @@ COLUMNS = {
 }
 
 
+def in_words(numbers: Mapping[str, float]) -> str:
+    """Return numbers with their headings, such as "FID 4.38, CF 37.7"; other names are kept."""
+    return ", ".join(
+        f"{COLUMNS[key].heading if key in COLUMNS else key} {value:g}"
+        for key, value in numbers.items()
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Report:
     """The measurement of one model.

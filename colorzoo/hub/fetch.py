@@ -18,12 +18,13 @@ from colorzoo._version import __version__
 from colorzoo.errors import HubError
 from colorzoo.hub.messages import HTTPError, hub_errors
 
-_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
 _PICKLES_REFUSED = (
-    "Loading a pickle can run any code, so colorzoo never does. Ask the author for a "
-    "model.safetensors, or, if you trust the model, make one yourself with save_pretrained()."
+    "Loading a pickle can run any code, so colorzoo.load() never does. Ask the author for a "
+    "model.safetensors. `colorzoo convert FILE FOLDER` makes one of a downloaded checkpoint, if it "
+    "is of a network that colorzoo has (see `colorzoo list`)."
 )
 
 
@@ -158,7 +159,7 @@ class HubRepo:
 
 def pickles_only(names: list[str]) -> str | None:
     """Return an error message if the files include pickles but no safetensors, otherwise None."""
-    pickles = sorted(name for name in names if PurePosixPath(name).suffix.lower() in _PICKLES)
+    pickles = sorted(name for name in names if PurePosixPath(name).suffix.lower() in PICKLES)
     if not pickles or any(name.endswith(".safetensors") for name in names):
         return None
     return f"has its weights only as a pickle ({pickles[0]}). {_PICKLES_REFUSED}"

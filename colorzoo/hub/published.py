@@ -2,7 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+
+from huggingface_hub import constants
+
+from colorzoo.hub.checkpoint import CONFIG_FILE, WEIGHTS_FILE
+
+SOURCE_FILE = "source.json"  # beside converted weights: where they are from
 
 
 @dataclass(frozen=True)
@@ -49,3 +55,44 @@ class PublishedWeights:
             raise ValueError(f"{self.repo_id}: give file, and revision as a full commit hash")
         if self.url and not self.file:
             object.__setattr__(self, "file", PurePosixPath(self.url).name)
+
+    @property
+    def address(self) -> str:
+        """Where the file is, for people."""
+        if self.url:
+            return self.url
+        return f"{constants.ENDPOINT}/{self.repo_id}/resolve/{self.revision}/{self.file}"
+
+    @property
+    def megabytes(self) -> str:
+        """The size of the download, such as "220 MB"."""
+        return f"{self.size / 1e6:,.0f} MB" if self.size >= 1e6 else f"{self.size / 1e3:,.0f} kB"
+
+    def about(self) -> dict[str, str | int]:
+        """Return where the weights are from, as source.json says it."""
+        return {
+            "source": self.address,
+            "sha256": self.sha256,
+            "size": self.size,
+            "licence": self.licence,
+            "page": self.page,
+        }
+
+
+def converted_folder(
+    name: str, published: PublishedWeights, cache_dir: str | Path | None = None
+) -> Path:
+    """Return where the converted weights of a model are kept, whether or not they are there.
+
+    Args:
+        name: The registered name of the model that has the weights.
+        published: The weights.
+        cache_dir: Folder for downloads; a folder next to huggingface_hub's downloads if None.
+    """
+    root = Path(constants.HF_ASSETS_CACHE if cache_dir is None else cache_dir)
+    return root / "colorzoo" / "weights" / f"{name}--{published.sha256[:8]}"
+
+
+def is_converted(folder: Path) -> bool:
+    """Tell whether a folder has converted weights; it appears only when they are complete."""
+    return all((folder / file).is_file() for file in (CONFIG_FILE, WEIGHTS_FILE, SOURCE_FILE))

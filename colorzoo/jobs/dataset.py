@@ -60,6 +60,7 @@ class Colorize:
         keep: Columns to copy to the result, such as an id. "path" is always copied.
         suffix: Format of the returned bytes, as a file suffix.
         revision: Branch, tag or commit on the Hub.
+        local_files_only: Never access the network to load the model.
         device: "auto" (CUDA if the worker has it, otherwise the CPU), "cpu", "cuda" or "mps".
         saturation: Factor on ab, 0 to 10: 0 is gray, 1 is what the network predicts.
         work_size: Short side of the network's input, pixels; the model's default if None.
@@ -82,6 +83,7 @@ class Colorize:
         keep: Sequence[str] = (),
         suffix: str = ".png",
         revision: str | None = None,
+        local_files_only: bool = False,
         device: str = "auto",
         saturation: float = 1.0,
         work_size: int | None = None,
@@ -95,6 +97,7 @@ class Colorize:
         if suffix.lower() not in WRITABLE:
             raise ConfigError(f"suffix must be one of {', '.join(sorted(WRITABLE))}, got {suffix}")
         self._name, self._revision, self._device = model, revision, device
+        self._local_files_only = local_files_only
         self._output = None if output is None else Path(output).expanduser()
         self._root = None if root is None else PurePath(os.path.expanduser(root))
         self._column, self._keep, self._suffix = column, tuple(keep), suffix
@@ -153,7 +156,12 @@ class Colorize:
         device = self._device
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        model = load(self._name, revision=self._revision, device=device)
+        model = load(
+            self._name,
+            revision=self._revision,
+            local_files_only=self._local_files_only,
+            device=device,
+        )
         # Invalid settings should fail now, not for every photo.
         model.check(**self._how.options)
         model.predict(read_photo(np.zeros((8, 8), np.uint8)), work_size=self._how.work_size)

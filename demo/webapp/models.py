@@ -118,12 +118,13 @@ class Answer:
 
 
 def model_names() -> list[str]:
-    """List the models that have weights of their own, the default one first."""
-    pretrained = colorzoo.list_models(pretrained=True)
-    names = [name for name in pretrained if colorzoo.model_info(name).weights_of is None]
-    if not names:
+    """List the models whose weights are here and their own: the default first, then large ones."""
+    infos = [colorzoo.model_info(name) for name in colorzoo.list_models(local=True)]
+    infos = [info for info in infos if info.weights_of is None]
+    if not infos:
         raise colorzoo.WeightsError("The demo has nothing to show: no model has weights.")
-    return sorted(names, key=lambda name: (name != colorzoo.DEFAULT_MODEL, name))
+    first = sorted(infos, key=lambda x: (x.name != colorzoo.DEFAULT_MODEL, not x.published, x.name))
+    return [info.name for info in first]
 
 
 def takes(name: str, option: str) -> bool:
@@ -173,7 +174,7 @@ def get_model(name: str) -> colorzoo.Colorizer:
     colorzoo.model_info(name)  # registered names only: load() takes folders and Hub ids too
     with _loading:
         if name not in _loaded:
-            _loaded[name] = colorzoo.load(name)
+            _loaded[name] = colorzoo.load(name, local_files_only=True)
         return _loaded[name]
 
 

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from helpers.bundled import BUNDLED
 from helpers.commands import run_colorzoo
 from PIL import Image
 
 import colorzoo
 from colorzoo import gallery
 
-TRAINED = colorzoo.list_models(pretrained=True)
+TRAINED = BUNDLED
 QUICK = ("unet", "unet-bins")
 
 

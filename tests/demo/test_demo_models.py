@@ -49,7 +49,7 @@ def test_a_wrong_number_of_samples_is_told(wrong):
 def test_each_model_is_loaded_once_for_all(monkeypatch):
     loaded = []
 
-    def load(name):
+    def load(name, **_):
         loaded.append(name)
         time.sleep(0.05)
         return SimpleNamespace()

@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from helpers.bundled import BUNDLED
 from helpers.toy_families import ToyExemplar, ToyFlow, ToyHints
 from torch import nn
 
@@ -13,7 +14,7 @@ import colorzoo
 from colorzoo.colorizer import Colorizer
 from colorzoo.exporting.graph import export
 
-TRAINED = colorzoo.list_models(pretrained=True)
+TRAINED = BUNDLED
 # The default model, and one that is built without timm.
 QUICK = (colorzoo.DEFAULT_MODEL, "unet-bins")
 

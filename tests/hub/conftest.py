@@ -5,8 +5,11 @@ from textwrap import dedent
 
 import pytest
 from helpers.hub_server import Client, HubServer
+from helpers.published import CONTENT, Answer, FileServer, pinned, register_toy
+from huggingface_hub import constants
 
 import colorzoo
+from colorzoo.hub import download
 
 _names = (f"ann/model-{i}" for i in count())
 
@@ -104,3 +107,22 @@ def cli(run):
         )
 
     return call
+
+
+@pytest.fixture(scope="session")
+def file_server():
+    """Another server than the Hub, with published checkpoints."""
+    with FileServer() as server:
+        yield server
+
+
+@pytest.fixture
+def answer(file_server, scratch_registry, monkeypatch):
+    """Its answer for the toy's checkpoint, and the toy registered with that address."""
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(download, "_PAUSE", 0.0)
+    file_server.requests.clear()
+    file_server.answers.clear()
+    answer = file_server.answers["/toy.pth"] = Answer(CONTENT)
+    register_toy(pinned(CONTENT, url=f"{file_server.url}/toy.pth"))
+    return answer

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from helpers.bundled import BUNDLED
 from safetensors.torch import load_file
 
 import colorzoo
 
-TRAINED = colorzoo.list_models(pretrained=True)
+TRAINED = BUNDLED
 every_trained_model = pytest.mark.parametrize("name", TRAINED)
 
 

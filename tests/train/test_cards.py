@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import typer
 import yaml
+from helpers.bundled import BUNDLED
 from PIL import Image
 
 import colorzoo
@@ -33,7 +34,7 @@ from train.upkeep.cards import (
 from train.upkeep.publish import publish
 from train.upkeep.readme import by_set
 
-TRAINED = colorzoo.list_models(pretrained=True)
+TRAINED = BUNDLED
 
 
 def test_models_with_weights_have_cards_and_no_others():

@@ -97,7 +97,7 @@ def publish_space(
         card.data["thumbnail"] = _address(full_id, _THUMBNAIL, options.branch)
         models = (model_info(name).repo_id for name in list_models(pretrained=True))
         if published := [each for each in models if each]:
-            card.data["models"] = published
+            card.data["models"] = [*(card.data.get("models") or []), *published]
         card.save(place / CARD_FILE)
         if from_checkout:
             wheel = _build_wheel(place)

@@ -9,11 +9,11 @@ from skimage import data
 
 from colorzoo.atomic import write_whole
 from colorzoo.evaluation import metrics
-from colorzoo.evaluation.report import COLUMNS, Column, short_count
+from colorzoo.evaluation.report import COLUMNS, Column, in_words, short_count
 from colorzoo.gallery import contact_sheet
 from colorzoo.imaging.write import save_image
 from colorzoo.loading import load
-from colorzoo.registry import list_models, model_info
+from colorzoo.registry import describe, list_models, model_info
 from train.upkeep.ratings import counted
 
 START, END = "<!-- results: python -m train readme -->\n", "<!-- /results -->"
@@ -45,13 +45,37 @@ def results_table() -> str:
     # Main sets come before others, which have no protocol of their own, and large tables first.
     ranked = sorted(sets.values(), key=lambda each: ("protocol" not in each[0], -len(each)))
     tables = [f"{table_of(each)}\n\n{_note(each)}\n" for each in ranked]
-    return "\n".join([*tables, *_by_eye()])
+    return "\n".join([*tables, *_by_eye(), *_published()])
 
 
 def by_set(report: dict[str, Any]) -> list[dict[str, Any]]:
     """Split a metrics.json into one report per set of photos, the main one first."""
     shared = {key: report[key] for key in ("model", "parameters") if key in report}
     return [report, *({**shared, **other} for other in report.get("other_sets", ()))]
+
+
+def _published() -> list[str]:
+    """Render the models whose weights others published, as a list with one table, or empty.
+
+    Their authors measured in their own ways, so their numbers are not in the other tables.
+    """
+    rows = [["published by its authors", "parameters", "download", "licence", "their numbers"]]
+    rows += [["---", "--:", "--:", "---", "---"]]
+    for info in map(model_info, list_models(pretrained=True)):
+        theirs = info.published
+        if theirs is None or info.metrics or info.weights_of:
+            continue
+        numbers = f"{in_words(theirs.numbers)}: {theirs.numbers_source}" if theirs.numbers else "–"
+        size = short_count(describe(info.name).parameter_count)
+        name = f"[`{info.name}`]({theirs.page})"
+        rows.append([name, size, theirs.megabytes, theirs.licence, escaped(numbers)])
+    if len(rows) == 2:
+        return []
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return [
+        f"{table}\n\nThese weights are downloaded on first use. Their authors' numbers were "
+        "measured in other ways than those above, so the two cannot be compared.\n"
+    ]
 
 
 def _by_eye() -> list[str]:
@@ -119,7 +143,8 @@ def replace_between(path: Path, start: str, end: str, text: str) -> bool:
 
 def draw_grid(path: Path) -> None:
     """Draw photos from scikit-image: gray, coloured by every model with weights, and original."""
-    models = {name: load(name) for name in list_models(pretrained=True)}
+    bundled = (info for info in map(model_info, list_models(pretrained=True)) if info.weights)
+    models = {info.name: load(info.name) for info in bundled}
     tiles: list[tuple[str, Image.Image | np.ndarray]] = []
     for i, photo in enumerate(PHOTOS):
         truth = metrics.prepare(getattr(data, photo)(), side=512)

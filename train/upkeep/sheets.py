@@ -26,7 +26,8 @@ def lay_out(
 
     Args:
         data: A folder or tar archive of photos, which may be black and white.
-        models: Registered names, folders or Hub ids; every registered model with weights if None.
+        models: Registered names, folders or Hub ids; every registered model whose
+            weights are on this machine if None.
         photos: Number of photos, chosen at random.
         seed: Seed of the choice; the same seed always gives the same photos.
         tile: Side of a picture, pixels.
@@ -38,7 +39,7 @@ def lay_out(
         ColorzooError: If there is no readable photo, or a model cannot be loaded.
     """
     networks = {
-        name: load(name) for name in (list_models(pretrained=True) if models is None else models)
+        name: load(name) for name in (list_models(local=True) if models is None else models)
     }
     unreadable: list[str] = []
     squares = [metrics.prepare(photo) for photo in read_photos(data, unreadable)]

@@ -7,6 +7,7 @@ import re
 import gradio as gr
 
 import colorzoo
+from colorzoo.evaluation.report import in_words
 from webapp import models as zoo
 
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
@@ -39,6 +40,13 @@ def _generated(info: colorzoo.ModelInfo) -> str:
     parts = [f"# {info.name}", f"{info.summary} ({info.year}).", about.partition("\n\nArgs:")[0]]
     if info.config:
         parts.append(f"```json\n{json.dumps(dict(info.config), indent=2)}\n```")
+    if (theirs := info.published) is not None:
+        parts.append(f"Weights: [its authors]({theirs.page}), {theirs.licence}.")
+        if theirs.numbers:
+            parts.append(
+                f"Published by them, not measured here: {in_words(theirs.numbers)} "
+                f"({theirs.numbers_source})."
+            )
     if info.metrics:
         scores = {key: value for key, value in info.metrics["scores"].items() if value is not None}
         parts.append(

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 import colorzoo
-from colorzoo.evaluation.report import COLUMNS
+from colorzoo.evaluation.report import COLUMNS, in_words
 from webapp import models as zoo
 from webapp.theme import table
 
@@ -24,6 +24,7 @@ def build() -> None:
     reports = _reports()
     if not reports:
         gr.Markdown("No model has been measured yet.")
+        gr.HTML(_paragraphs(published()), elem_classes="quiet")
         return
     heads, rows = numbers(reports)
     gr.Markdown(INTRO)
@@ -34,8 +35,23 @@ def build() -> None:
     kind.input(
         draw, kind, chart, queue=False, show_progress="hidden", api_visibility="private"
     )  # fmt: skip
-    words = "".join(f"<p>{html.escape(each)}</p>" for each in protocol(reports))
+    words = _paragraphs([*published(), *protocol(reports)])
     gr.HTML(words, elem_classes="quiet", elem_id="protocol")
+
+
+def published() -> list[str]:
+    """Tell what the authors of models that were not measured here published about them."""
+    infos = (colorzoo.model_info(name) for name in zoo.model_names())
+    return [
+        f"{info.name} was not measured here. Its authors published {in_words(theirs.numbers)} "
+        f"({theirs.numbers_source}), which cannot be compared with the numbers above."
+        for info in infos
+        if (theirs := info.published) is not None and theirs.numbers and not info.metrics
+    ]
+
+
+def _paragraphs(words: list[str]) -> str:
+    return "".join(f"<p>{html.escape(each)}</p>" for each in words)
 
 
 def numbers(reports: dict[str, dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
