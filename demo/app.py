@@ -3,37 +3,34 @@
 The page is built from the registry, so new models appear without changes here.
 """
 
-import ctypes
 import os
 import signal
 import socket
 import sys
 import threading
-import time
 
 import gradio as gr
 
-from webapp import api, fetching
+from webapp import api, fetching, tidying, uploads
 from webapp import models as zoo
-from webapp.session import KEPT_SECONDS, SHELF
+from webapp.place import PLACE
 from webapp.tabs import cards, compare, developers, leaderboard
 from webapp.theme import CSS, JS, THEME
+from webapp.turns import queue_fairly
 from webapp.uploads import MAX_FILE_SIZE, MAX_PIXELS
 
 INTRO = """# colorzoo
 Drop in a black-and-white photo and compare how different models colour it.
 The colours are a plausible guess, not history. If the photo is in colour, only its brightness is
 used."""
-PRIVACY = "Photos stay on the machine that runs this page and are deleted after about an hour."
-
-MAX_WAITING = 64  # jobs in the queue; further visitors are asked to come back later
-MAX_VISITS = 500  # open pages whose state is kept
+PRIVACY = """Photos and results stay on the machine that runs this page. They are deleted within an
+hour, or, if the page crashes, when it is started again."""
 
 
 def build() -> gr.Blocks:
     """Build the page and its API endpoints; nothing is loaded or served yet."""
     with gr.Blocks(
-        title="colorzoo", delete_cache=(600, KEPT_SECONDS), analytics_enabled=False
+        title="colorzoo", delete_cache=tidying.DELETE_CACHE, analytics_enabled=False
     ) as app:
         gr.Markdown(INTRO)
         with gr.Tabs():
@@ -47,18 +44,7 @@ def build() -> gr.Blocks:
                 developers.build(max_file_size=MAX_FILE_SIZE, max_pixels=MAX_PIXELS)
         api.add(choose, adjust)
         gr.Markdown(PRIVACY, elem_classes="quiet")
-    return app.queue(max_size=MAX_WAITING)
-
-
-def tidy_up(every: float = 5) -> None:
-    """Regularly delete expired files and predictions, and return freed memory to the system."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    while True:
-        time.sleep(every)
-        SHELF.tidy()
-        zoo.PREDICTIONS.tidy(KEPT_SECONDS)
-        if trim is not None:  # glibc keeps hundreds of MB for threads that are now idle
-            trim(0)
+    return queue_fairly(app)
 
 
 def _is_free(host: str, port: int) -> bool:
@@ -79,16 +65,18 @@ def main() -> None:
     if port and not _is_free(os.environ.get("HOST") or "127.0.0.1", int(port)):
         sys.exit(f"Port {port} is in use: set PORT={int(port) + 1} to use another one.")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # handle it like Ctrl-C
+    PLACE.take_over()
     fetching.fetch(fetching.wanted())
     zoo.warm()
-    threading.Thread(target=tidy_up, daemon=True).start()
     app = build()
+    threading.Thread(target=tidying.run, args=(app,), daemon=True).start()
     try:
         app.launch(
             server_name=os.environ.get("HOST"),
             server_port=int(port) if port else None,
             max_file_size=MAX_FILE_SIZE,
-            state_session_capacity=MAX_VISITS,
+            state_session_capacity=tidying.MOST_VISITS,
+            app_kwargs={"exception_handlers": uploads.HANDLERS},
             theme=THEME,
             css=CSS,
             js=JS,

@@ -1,17 +1,20 @@
 """Many visitors at once: python tests/demo_load.py --users 20 --seconds 180
 
 Half of them use the page (upload, results, download), half the API. Every result is checked to be
-the visitor's own picture. Told at the end: requests, losses, times, and the server's memory.
+the visitor's own picture. Told at the end: requests, losses, times, and the server's memory. With
+--misbehave, one more floods the app in several ways, and the others must still lose nothing.
 """
 
 import argparse
 import io
 import json
+import socket
 import sys
 import tempfile
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +50,7 @@ class Report:
     lost: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     megabytes: list[float] = field(default_factory=list)
+    pestered: Counter[str] = field(default_factory=Counter)
 
     def lines(self) -> list[str]:
         def told(values: list[float]) -> str:
@@ -61,6 +65,7 @@ class Report:
             f"the page itself, meanwhile: {told(self.page_seconds)}",
             f"memory: {before:.0f} MB before, {max(self.megabytes):.0f} at most, {after:.0f} after "
             f"({after - before:+.0f})",
+            *(f"misbehaved: {count} times {what}" for what, count in self.pestered.items()),
             *sorted({*self.lost, *self.foreign})[:10],
         ]
 
@@ -167,7 +172,83 @@ class ApiUser:
         return [Path(each["image"]).read_bytes() for each in pictures]
 
 
-def load(server: DemoServer, *, users: int, seconds: float, settle: float) -> Report:
+class Pest:
+    """A visitor that misbehaves in every way at once, and never reads a result.
+
+    Args:
+        url: The app.
+        side: Of its photos, pixels: 7000 is about the largest that the app takes.
+    """
+
+    def __init__(self, url: str, side: int) -> None:
+        self._http = httpx.Client(base_url=url + "gradio_api/", timeout=WAIT * 3)
+        config = httpx.get(url + "config", timeout=WAIT).raise_for_status().json()
+        self._ids = {each["api_name"]: each["id"] for each in config["dependencies"]}
+        self._visit, self._flooded = uuid.uuid4().hex, [uuid.uuid4().hex for _ in range(3)]
+        self._host, self._port = httpx.URL(url).host, httpx.URL(url).port
+        grain = np.random.default_rng(0).integers(0, 256, (side, side), dtype=np.uint8)
+        buffer = io.BytesIO()
+        Image.fromarray(grain).save(buffer, "JPEG", quality=70)
+        self._photo, self._count, self._waiting = buffer.getvalue(), 0, []
+
+    def pester(self, report: Report) -> None:
+        """Do each thing that it does once, or several times."""
+        upload = self._upload()
+        asked = [upload, MODELS, 1, 1, 0, 0.5, 6]
+        for visit in self._flooded:
+            self._join("run", [*asked, None], visit, report)
+            for _ in range(6):
+                self._join("compare", [*asked, 0, [], None], visit, report)
+            self._join("bring", ["no-such/model", MODELS, None], visit, report)
+        answer = self._http.post("call/compare", json={"data": [*asked, 0, [], None]})
+        self._note(report, "a job outside a session", answer)
+        if answer.status_code == 200:
+            self._waiting.append(answer.json()["event_id"])
+        for _ in range(10):
+            body = {"data": [*asked, None], "fn_index": self._ids["begin"]}
+            body["session_hash"] = uuid.uuid4().hex
+            self._note(report, "a new session", self._http.post("run/begin", json=body))
+        self._abort()
+        report.pestered["an aborted upload"] += 1
+
+    def go(self) -> None:
+        """Leave, so that its jobs do not wait any longer."""
+        for visit in self._flooded:
+            with self._http.stream("GET", "queue/data", params={"session_hash": visit}) as stream:
+                next(stream.iter_lines(), None)
+        for event in self._waiting:
+            with self._http.stream("GET", f"call/compare/{event}") as stream:
+                next(stream.iter_lines(), None)
+
+    def _upload(self) -> dict[str, Any]:
+        self._count += 1
+        photo = self._photo + b"%d" % self._count  # another one
+        files = {"files": ("photo.jpg", photo, "image/jpeg")}
+        answer = self._http.post("upload", files=files)
+        path = answer.json()[0] if answer.status_code == 200 else "none"
+        return {"path": path, "meta": {"_type": "gradio.FileData"}}
+
+    def _join(self, name: str, data: list[Any], visit: str, report: Report) -> None:
+        body = {"data": data, "fn_index": self._ids[name], "session_hash": visit}
+        self._note(report, f"/{name}", self._http.post("queue/join", json=body))
+
+    def _abort(self) -> None:
+        with socket.create_connection((self._host, self._port), timeout=WAIT) as connection:
+            connection.sendall(
+                b"POST /gradio_api/upload HTTP/1.1\r\nHost: localhost\r\n"
+                b"Content-Length: 9999999\r\n"
+                b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
+                b'Content-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
+                + bytes(100_000)
+            )
+
+    def _note(self, report: Report, what: str, answer: httpx.Response) -> None:
+        report.pestered[f"{what}, {answer.status_code}"] += 1
+
+
+def load(
+    server: DemoServer, *, users: int, seconds: float, settle: float, pest_side: int = 0
+) -> Report:
     """Let visitors loose on a server.
 
     Args:
@@ -175,6 +256,7 @@ def load(server: DemoServer, *, users: int, seconds: float, settle: float) -> Re
         users: How many at the same time.
         seconds: For how long they start requests; each of them is waited for.
         settle: How long to wait afterwards before memory is measured.
+        pest_side: If not 0, one more misbehaves, with photos of this side in pixels.
     """
     report, process = Report(), psutil.Process(server.process.pid)
     for kind in (PageUser, ApiUser):  # what only first requests take
@@ -187,6 +269,8 @@ def load(server: DemoServer, *, users: int, seconds: float, settle: float) -> Re
         for number in range(users)
     ]
     jobs.append((_watch, (server.url, process, until, report)))
+    if pest_side:
+        jobs.append((_pester, (server.url, pest_side, until, report)))
     threads = [threading.Thread(target=target, args=values) for target, values in jobs]
     for thread in threads:
         thread.start()
@@ -218,6 +302,13 @@ def _use(
         count += 1
 
 
+def _pester(url: str, side: int, until: float, report: Report) -> None:
+    pest = Pest(url, side)
+    while time.monotonic() < until:
+        pest.pester(report)
+    pest.go()
+
+
 def _watch(url: str, process: psutil.Process, until: float, report: Report) -> None:
     while time.monotonic() < until:
         start = time.monotonic()
@@ -232,9 +323,13 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=180)
     parser.add_argument("--settle", type=float, default=20)
+    parser.add_argument("--misbehave", action="store_true", help="one more floods the app")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, DemoServer(Path(folder) / "demo") as server:
-        report = load(server, users=options.users, seconds=options.seconds, settle=options.settle)
+        report = load(
+            server, users=options.users, seconds=options.seconds, settle=options.settle,
+            pest_side=7000 if options.misbehave else 0,
+        )  # fmt: skip
     print("\n".join(report.lines()))
     sys.exit(bool(report.lost or report.foreign))
 

@@ -11,9 +11,9 @@ from PIL import Image
 import colorzoo
 from colorzoo.evaluation.metrics import colorfulness
 from colorzoo.imaging.kind import kind_of
+from webapp import jobs, uploads
 from webapp import models as zoo
 from webapp import session as sessions
-from webapp import uploads
 from webapp.tabs import compare as compare_tab
 from webapp.tabs import compare_layout
 from webapp.theme import problem
@@ -37,11 +37,13 @@ def add(choose: compare_layout.Choose, adjust: compare_layout.Adjust) -> None:
         "concurrency_limit": compare_tab.AT_ONCE,
     }  # fmt: skip
     gr.Button(visible=False).click(
-        colorize, [choose.photo, model, *settings, seed, steps, hints, reference], picture,
+        jobs.as_job(colorize),
+        [choose.photo, model, *settings, seed, steps, hints, reference], picture,
         api_name="colorize", **options,
     )  # fmt: skip
     gr.Button(visible=False).click(
-        compare, [choose.photo, adjust.models, *settings, adjust.samples, steps, hints, reference],
+        jobs.as_job(compare),
+        [choose.photo, adjust.models, *settings, adjust.samples, steps, hints, reference],
         [pictures, report], api_name="compare", **options,
     )  # fmt: skip
     gr.Button(visible=False).click(models, None, report, api_name="models", queue=False)

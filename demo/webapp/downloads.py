@@ -1,18 +1,39 @@
 """The files that the page serves: in one folder, limited in size and age."""
 
+import logging
 import secrets
-import tempfile
+import shutil
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
 
+from webapp import jobs
+from webapp.place import DISK_FULL, PLACE, is_disk_full
+from webapp.theme import problem
+
+
+@dataclass
+class _File:
+    size: int
+    written: float  # time.monotonic
+    owner: str
+    job: jobs.Job | None
+
+    @property
+    def is_pinned(self) -> bool:
+        return self.job is not None and self.job.is_pinned
+
 
 class Shelf:
-    """A folder of results; the oldest files are deleted when it is full or when they expire.
+    """A folder of results; files are deleted when they expire or when it is full.
+
+    If it is full, the oldest file of the visitor with the most bytes goes first. The files of a job
+    stay while it runs and some time to fetch them; a job may write at most half of the total.
 
     Every file is in a subfolder with a random name, so nobody can guess its URL. Gradio serves the
     folder directly, without making other copies.
@@ -24,17 +45,12 @@ class Shelf:
 
     def __init__(self, *, max_bytes: int, max_age: float) -> None:
         """Create the folder; it is deleted when the program ends."""
-        self._folder = tempfile.TemporaryDirectory(prefix="colorzoo-demo-")
+        self.folder = PLACE.folder(f"results-{secrets.token_hex(4)}")
         self._max_bytes, self._max_age = max_bytes, max_age
-        self._files: OrderedDict[Path, tuple[int, float]] = OrderedDict()
+        self._files: dict[Path, _File] = {}  # in the order in which they were written
         self._bytes = 0
         self._lock = threading.Lock()
         gr.set_static_paths([self.folder])
-
-    @property
-    def folder(self) -> Path:
-        """The folder that contains the files."""
-        return Path(self._folder.name)
 
     def add(self, name: str, write: Callable[[Path], object]) -> str:
         """Write a file and return its path.
@@ -42,25 +58,79 @@ class Shelf:
         Args:
             name: Name of the file, also for the visitor's download.
             write: Called with the path, to write the file.
+
+        Raises:
+            gr.Error: If the disk is full, or the job has taken too long or written too much; the
+                message is for visitors.
         """
-        path = self.folder / secrets.token_hex(16) / name
-        path.parent.mkdir()
-        write(path)
+        jobs.check()
+        path, job = self.folder / secrets.token_hex(16) / name, jobs.current()
+        try:
+            path.parent.mkdir()
+            write(path)
+            size = path.stat().st_size
+            self.check_size(size)
+        except BaseException as error:
+            shutil.rmtree(path.parent, ignore_errors=True)
+            if is_disk_full(error):
+                logging.getLogger("colorzoo.demo").error("The disk is full: %s", error)
+                raise problem(DISK_FULL) from error
+            raise
+        if job is not None:
+            job.bytes += size
         with self._lock:
-            self._files[path] = (path.stat().st_size, time.monotonic())
-            self._bytes += self._files[path][0]
+            self._files[path] = _File(size, time.monotonic(), jobs.owner(), job)
+            self._bytes += size
         self.tidy()
         return str(path)
 
+    def check_size(self, size: int) -> None:
+        """Check that the current job may write so many more bytes.
+
+        Raises:
+            gr.Error: If not.
+        """
+        job = jobs.current()
+        if job is not None and job.bytes + size > self._max_bytes / 2:
+            raise problem(
+                f"The results have more than {self._max_bytes / 2e9:.1f} GB together, which is the "
+                "limit of this page. Try fewer models or samples, or a smaller photo."
+            )
+
     def tidy(self) -> None:
-        """Delete expired files, and the oldest ones if the folder is too large."""
+        """Delete expired files, and as many others as there are too many."""
         with self._lock:
-            while self._files:
-                path, (size, written) = next(iter(self._files.items()))
-                is_too_much = self._bytes > self._max_bytes and len(self._files) > 1
-                if not is_too_much and time.monotonic() - written < self._max_age:
-                    return
-                del self._files[path]
-                self._bytes -= size
-                path.unlink(missing_ok=True)
-                path.parent.rmdir()
+            now = time.monotonic()
+            for path, file in list(self._files.items()):
+                if now - file.written < self._max_age:
+                    break  # the others are newer
+                self._delete(path)
+            if self._bytes > self._max_bytes:
+                self._make_room()
+
+    def _make_room(self) -> None:
+        *older, _ = self._files.items()
+        shares = Counter[str]()
+        for file in self._files.values():
+            shares[file.owner] += file.size
+        # Pinned files count at most half of the limit: otherwise, large results of a running job
+        # would drive out everybody else's.
+        pinned = sum(file.size for file in self._files.values() if file.is_pinned)
+        excess = self._bytes - pinned + min(pinned, self._max_bytes // 2) - self._max_bytes
+        loose: dict[str, list[Path]] = {}  # by owner, the oldest last
+        for path, file in reversed(older):
+            if not file.is_pinned:
+                loose.setdefault(file.owner, []).append(path)
+        while excess > 0 and loose:
+            owner = max(loose, key=lambda owner: shares[owner])
+            path = loose[owner].pop()
+            if not loose[owner]:
+                del loose[owner]
+            size = self._files[path].size
+            shares[owner] -= size
+            excess -= size
+            self._delete(path)
+
+    def _delete(self, path: Path) -> None:
+        self._bytes -= self._files.pop(path).size
+        shutil.rmtree(path.parent, ignore_errors=True)

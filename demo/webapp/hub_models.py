@@ -4,7 +4,8 @@ import re
 import shutil
 import tempfile
 import threading
-from collections import OrderedDict
+import time
+from collections import Counter, OrderedDict
 from pathlib import Path
 
 from huggingface_hub import HfFileMetadata, get_hf_file_metadata, hf_hub_url
@@ -14,6 +15,9 @@ import colorzoo
 from colorzoo.hub.checkpoint import CONFIG_FILE, WEIGHTS_FILE
 from colorzoo.hub.fetch import HubRepo
 from colorzoo.hub.messages import hub_errors
+from webapp import jobs
+from webapp.locks import Locks
+from webapp.place import DISK_FULL, PLACE, is_disk_full
 
 MAX_BYTES = 100_000_000  # of a model.safetensors
 MAX_CONFIG_BYTES = 1_000_000
@@ -23,9 +27,11 @@ MAX_BROUGHT = 3  # models that one visitor can add
 
 _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
-_folder = tempfile.TemporaryDirectory(prefix="colorzoo-guests-")
-_models: OrderedDict[str, colorzoo.Colorizer] = OrderedDict()
-_lock = threading.Lock()
+_folder = tempfile.TemporaryDirectory(prefix="guests-", dir=PLACE.root)
+_models: OrderedDict[str, colorzoo.Colorizer] = OrderedDict()  # the last used one at the end
+_uses: dict[str, tuple[str, float]] = {}  # by key: the visitor that fetched it, and the last use
+_lock = threading.Lock()  # for both; never held while something is fetched
+_loading = Locks()
 
 
 def is_key(name: str) -> bool:
@@ -59,13 +65,52 @@ def fetch(repo_id: str) -> str:
 
 def get(key: str) -> colorzoo.Colorizer:
     """Return an added model; it is fetched again if it was dropped to make room for others."""
+    model = _find(key)
+    if model is not None:
+        return model
+    with _loading.hold(key):
+        model = _find(key)  # somebody else may have fetched it meanwhile
+        if model is None:
+            model = _load(key)
+            with _lock:
+                while len(_models) >= MAX_KEPT:
+                    _drop(_next_to_go())
+                _models[key] = model
+                _uses[key] = jobs.owner(), time.monotonic()
+        return model
+
+
+def tidy(max_age: float) -> None:
+    """Drop models that were not used for this many seconds."""
     with _lock:
-        if key not in _models:
-            while len(_models) >= MAX_KEPT:
-                shutil.rmtree(_place(_models.popitem(last=False)[0]), ignore_errors=True)
-            _models[key] = _load(key)
-        _models.move_to_end(key)
-        return _models[key]
+        for key, (_, used) in list(_uses.items()):
+            if time.monotonic() - used > max_age:
+                _drop(key)
+
+
+def _find(key: str) -> colorzoo.Colorizer | None:
+    with _lock:
+        model = _models.get(key)
+        if model is not None:
+            _models.move_to_end(key)
+            _uses[key] = _owner(key), time.monotonic()
+        return model
+
+
+def _owner(key: str) -> str:
+    return _uses[key][0] if key in _uses else ""
+
+
+def _next_to_go() -> str:
+    """Return the least recently used model of the visitor who has the most."""
+    counts = Counter(map(_owner, _models))
+    return max(_models, key=lambda key: counts[_owner(key)])
+
+
+def _drop(key: str) -> None:
+    _models.pop(key, None)
+    _uses.pop(key, None)
+    shutil.rmtree(_place(key), ignore_errors=True)
 
 
 def _find_commit(repo_id: str) -> str:
@@ -104,9 +149,13 @@ def _load(key: str) -> colorzoo.Colorizer:
     place = _place(key)
     try:
         return colorzoo.load(repo_id, revision=commit, source="hub", token=False, cache_dir=place)
-    except colorzoo.ColorzooError as error:
+    except BaseException as error:
         shutil.rmtree(place, ignore_errors=True)
-        raise type(error)(_without_paths(str(error), place)) from error
+        if is_disk_full(error):
+            raise colorzoo.HubError(DISK_FULL) from error
+        if isinstance(error, colorzoo.ColorzooError):
+            raise type(error)(_without_paths(str(error), place)) from error
+        raise
 
 
 def _without_paths(words: str, place: Path) -> str:

@@ -4,7 +4,7 @@ import copy
 import logging
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -16,7 +16,8 @@ import colorzoo
 from colorzoo import Hint, Prediction
 from colorzoo.imaging.read import Photo
 from colorzoo.imaging.write import to_pil
-from webapp import hub_models
+from webapp import hub_models, jobs
+from webapp.locks import Locks
 
 try:  # only installed on Spaces with ZeroGPU; must be imported before CUDA is used
     import spaces  # pyright: ignore[reportMissingImports]
@@ -160,7 +161,7 @@ def origin(picture: str) -> tuple[str, int]:
 
 
 _loaded: dict[str, colorzoo.Colorizer] = {}
-_loading = threading.Lock()
+_loading = Locks()
 
 
 def get_model(name: str) -> colorzoo.Colorizer:
@@ -172,10 +173,11 @@ def get_model(name: str) -> colorzoo.Colorizer:
     if hub_models.is_key(name):
         return hub_models.get(name)
     colorzoo.model_info(name)  # registered names only: load() takes folders and Hub ids too
-    with _loading:
-        if name not in _loaded:
-            _loaded[name] = colorzoo.load(name, local_files_only=True)
-        return _loaded[name]
+    if name not in _loaded:
+        with _loading.hold(name):
+            if name not in _loaded:
+                _loaded[name] = colorzoo.load(name, local_files_only=True)
+    return _loaded[name]
 
 
 def warm() -> None:
@@ -196,39 +198,49 @@ _Key = tuple[Hashable, ...]
 
 
 class _Kept:
-    """A cache of predictions; the least recently used are dropped first."""
+    """A cache of predictions.
+
+    If it is full, the least recently used one of the visitor with the most bytes goes first.
+    """
 
     def __init__(self) -> None:
         self.bytes = 0
-        self._answers: OrderedDict[_Key, tuple[Answer, float]] = OrderedDict()
+        self._answers: OrderedDict[_Key, Answer] = OrderedDict()
+        self._made: dict[_Key, tuple[str, float]] = {}  # for whom, and when
+        self._shares: Counter[str] = Counter()  # bytes
         self._lock = threading.Lock()
 
     def get(self, key: _Key) -> Answer | None:
         with self._lock:
-            if key not in self._answers:
-                return None
-            answer, _ = self._answers.pop(key)
-            self._answers[key] = answer, time.monotonic()
-            return answer
+            if key in self._answers:
+                self._answers.move_to_end(key)
+            return self._answers.get(key)
 
     def add(self, key: _Key, answer: Answer) -> None:
         with self._lock:
             self._drop(key)
-            self._answers[key] = answer, time.monotonic()
-            self.bytes += _size(answer)
+            owner, size = jobs.owner(), _size(answer)
+            self._answers[key], self._made[key] = answer, (owner, time.monotonic())
+            self.bytes += size
+            self._shares[owner] += size
             while self.bytes > KEPT_BYTES:
-                self._drop(next(iter(self._answers)))
+                self._drop(max(self._answers, key=lambda each: self._shares[self._made[each][0]]))
 
     def tidy(self, max_age: float) -> None:
-        """Drop predictions that were not used for this many seconds: they contain small photos."""
+        """Drop predictions that were made this many seconds ago: they contain small photos."""
         with self._lock:
-            for key, (_, used) in list(self._answers.items()):
-                if time.monotonic() - used > max_age:
+            for key, (_, made) in list(self._made.items()):
+                if time.monotonic() - made > max_age:
                     self._drop(key)
 
     def _drop(self, key: _Key) -> None:
-        if key in self._answers:
-            self.bytes -= _size(self._answers.pop(key)[0])
+        if key not in self._answers:
+            return
+        (owner, _), size = self._made.pop(key), _size(self._answers.pop(key))
+        self.bytes -= size
+        self._shares[owner] -= size
+        if self._shares[owner] <= 0:
+            del self._shares[owner]
 
 
 PREDICTIONS = _Kept()
@@ -249,6 +261,9 @@ def predict(names: Sequence[str], key: str, photo: Photo, settings: Settings) ->
         photo: The photo.
         settings: How to colour; each network gets the working size and the options that its model
             supports.
+
+    Raises:
+        gr.Error: If the job that runs them takes too long.
     """
     keys = {
         name: (key, name, settings.work_size, _network_options(name, settings)) for name in names
@@ -257,9 +272,11 @@ def predict(names: Sequence[str], key: str, photo: Photo, settings: Settings) ->
     fresh = [name for name, answer in known.items() if answer is None]
     running = _run_networks(fresh, photo, settings) if fresh else iter(())
     for name, answer in known.items():
-        answer = answer or next(running)
-        if answer.prediction is not None:
-            PREDICTIONS.add(keys[name], answer)
+        jobs.check()
+        if answer is None:
+            answer = next(running)
+            if answer.prediction is not None:
+                PREDICTIONS.add(keys[name], answer)
         yield answer
 
 

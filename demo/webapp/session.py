@@ -15,15 +15,16 @@ from colorzoo.evaluation import metrics
 from colorzoo.imaging.kind import Kind, kind_of
 from colorzoo.imaging.read import Photo
 from colorzoo.imaging.write import to_pil
+from webapp import jobs, uploads
 from webapp import models as zoo
-from webapp import uploads
 from webapp.downloads import Shelf
 from webapp.theme import problem
 
 BEFORE, TRUTH = "before", "real colours"
 TILE_SIDE = 640  # px; size of the tiles, and of the pictures that are measured
 MAX_SHOWN = 16_000_000  # pixels; the page shows larger photos reduced, downloads are full size
-KEPT_SECONDS, KEPT_BYTES = 3600, 2_000_000_000
+KEPT_BYTES = 2_000_000_000  # of results, for all visitors together
+KEPT_SECONDS = 3540  # with the time until it is noticed, nothing stays longer than an hour
 
 SHELF = Shelf(max_bytes=KEPT_BYTES, max_age=KEPT_SECONDS)
 
@@ -85,6 +86,7 @@ class Visit:
     guests: dict[str, str] = field(default_factory=dict)  # added models: "user/repo" -> key
     chosen: tuple[str, str] = (BEFORE, colorzoo.DEFAULT_MODEL)  # left and right in the slider
     truth_shown: bool = True
+    owner: str = "nobody"  # to whom the results are attributed
 
     def key(self, name: str) -> str:
         """Return a model's key for ``zoo.get_model``: for registered models, the name."""
@@ -166,6 +168,7 @@ def colour(visit: Visit, wish: Wish, upload: uploads.Upload) -> Iterator[Progres
         gr.Error: If the photo cannot be read.
     """
     start, total = time.perf_counter(), len(wish.models)
+    visit.owner = jobs.owner() or visit.owner
     photo = uploads.read(upload)
     small = uploads.reduce(photo, TILE_SIDE)
     visit.kind = kind_of(small.rgb)
@@ -267,10 +270,12 @@ def archive(visit: Visit) -> str:
     def write(path: Path) -> None:
         with ZipFile(path, "w", ZIP_STORED) as file:  # PNGs are already compressed
             for name in names:
+                jobs.check()
                 member = path.with_name(_file_name(photo, name, ".png"))
                 colorzoo.save_image(_picture(visit, wish, name, photo, photo), member)
                 file.write(member, member.name)
                 member.unlink()
+                SHELF.check_size(path.stat().st_size)
 
     return SHELF.add(_file_name(photo, "colorzoo", ".zip"), write)
 

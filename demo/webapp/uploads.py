@@ -1,5 +1,11 @@
-"""Read uploaded photos, and make reduced and gray copies of them."""
+"""Read uploaded photos, make reduced and gray copies of them, and limit what is kept of them."""
 
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,15 +13,20 @@ from typing import Any
 import numpy as np
 from gradio.utils import get_upload_folder
 from PIL import Image
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
 
 import colorzoo
 from colorzoo.imaging.kind import Kind
 from colorzoo.imaging.read import Photo
 from colorzoo.imaging.recombine import without_colour
 from colorzoo.imaging.write import to_pil
+from webapp.place import DISK_FULL, is_disk_full
 from webapp.theme import problem
 
 MAX_PIXELS, MAX_FILE_SIZE = 50_000_000, "40mb"
+KEPT_BYTES = 1_000_000_000  # of uploads, for all visitors together
+FRESH_SECONDS = 60  # an upload that no job has named yet is kept for so long
 
 Upload = dict[str, Any] | None  # the value of gr.Image: {"path": ..., ...}
 
@@ -27,6 +38,8 @@ def read(upload: Upload) -> Photo:
         gr.Error: If there is no file or it cannot be read; the message is for visitors.
     """
     path = checked_path(upload)
+    if not path.exists():
+        raise problem("The photo is no longer here, because photos are deleted: choose it again.")
     try:
         return colorzoo.read_photo(path, max_pixels=MAX_PIXELS)
     except colorzoo.ImageError as error:
@@ -64,3 +77,76 @@ def original(photo: Photo, kind: Kind) -> Image.Image:
     if kind != "colour":
         return to_pil(photo.rgb, photo)
     return to_pil(without_colour(photo.rgb), photo)
+
+
+# What is kept -------------------------------------------------------------------------------------
+
+_claims: dict[str, tuple[str, float]] = {}  # by path: who has named it in a job, and when
+_claiming = threading.Lock()
+
+
+def claim(values: Any, owner: str) -> None:
+    """Note whose uploads a job's values name, so that they are not the first to go.
+
+    Args:
+        values: The values, in which uploads are dictionaries with "path".
+        owner: To whom the job is attributed.
+    """
+    for value in values or []:
+        if isinstance(value, dict) and isinstance(value.get("path"), str):
+            with _claiming:
+                _claims[value["path"]] = owner, time.time()
+
+
+def tidy(keep: Collection[str] = (), *, max_bytes: int = KEPT_BYTES) -> None:
+    """If there are too many bytes of uploads, delete those of the visitor with the most first.
+
+    What no job has named belongs to nobody and counts as one visitor's, so that uploads for the
+    sake of uploading go first.
+
+    Args:
+        keep: Files to keep; they do not count.
+        max_bytes: Total size of the uploads.
+    """
+    now, sizes, used = time.time(), {}, {}
+    for path in Path(get_upload_folder()).rglob("*"):
+        with suppress(OSError):
+            told = path.lstat()
+            if path.is_file() and str(path) not in keep:
+                sizes[str(path)], used[str(path)] = told.st_size, told.st_mtime
+    with _claiming:
+        for path in [path for path in _claims if path not in sizes]:
+            del _claims[path]
+        owners = {path: _claims[path][0] if path in _claims else None for path in sizes}
+        used |= {path: last for path, (_, last) in _claims.items()}
+    shares: Counter[str | None] = Counter()
+    loose: dict[str | None, list[str]] = {}  # by owner, the oldest last
+    for path in sorted(sizes, key=lambda path: -used[path]):
+        owner = owners[path]
+        shares[owner] += sizes[path]
+        if owner is not None or now - used[path] > FRESH_SECONDS:
+            loose.setdefault(owner, []).append(path)
+    excess = sum(sizes.values()) - max_bytes
+    while excess > 0 and loose:
+        owner = max(loose, key=lambda owner: shares[owner])
+        path = loose[owner].pop()
+        if not loose[owner]:
+            del loose[owner]
+        shares[owner] -= sizes[path]
+        excess -= sizes[path]
+        Path(path).unlink(missing_ok=True)
+
+
+def _tell_full_disk(_: Request, error: Exception) -> Response:
+    if not is_disk_full(error):
+        raise error
+    logging.getLogger("colorzoo.demo").error("The disk is full: %s", error)
+    return PlainTextResponse(DISK_FULL, status_code=507)
+
+
+def _ignore(_: Request, error: Exception) -> Response:
+    return Response(status_code=400)  # nobody is there to read it
+
+
+# Of the server, for uploads and whatever else Gradio writes; an aborted upload is no failure.
+HANDLERS = {OSError: _tell_full_disk, ClientDisconnect: _ignore}

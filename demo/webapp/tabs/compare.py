@@ -10,7 +10,7 @@ from gradio.components import Component
 
 import colorzoo
 from colorzoo.evaluation.metrics import SIDE
-from webapp import hub_models, uploads
+from webapp import hub_models, jobs, uploads
 from webapp import models as zoo
 from webapp import session as sessions
 from webapp.session import BEFORE, TRUTH, Visit, Wish
@@ -40,6 +40,7 @@ def build() -> tuple[Choose, Adjust]:
 def _wire(choose: Choose, adjust: Adjust, results: Results) -> None:
     visit = gr.State(Visit())
     desk = _Desk(adjust, results)
+    run, view, bring = map(jobs.as_job, (desk.run, desk.view, desk.bring))
     asked = [
         choose.photo, adjust.models, adjust.saturation, adjust.strength, adjust.work_size,
         adjust.vividness, adjust.samples, visit,
@@ -60,23 +61,21 @@ def _wire(choose: Choose, adjust: Adjust, results: Results) -> None:
         *(slider.release for slider in sliders),
     ]  # fmt: skip
     # Not Gradio's cancels=: in 6.31 it does not cancel a run that was started by then().
-    gr.on(triggers, desk.begin, asked, page, **light).then(desk.run, asked, page, **heavy)
+    gr.on(triggers, desk.begin, asked, page, **light).then(run, asked, page, **heavy)
 
     for choice, pick in ((results.left, desk.pick_left), (results.right, desk.pick_right)):
-        choice.input(pick, [choice, visit], page, **light).then(desk.view, visit, page, **heavy)
-    results.gallery.select(desk.pick_tile, visit, page, **light).then(
-        desk.view, visit, page, **heavy
-    )
+        choice.input(pick, [choice, visit], page, **light).then(view, visit, page, **heavy)
+    results.gallery.select(desk.pick_tile, visit, page, **light).then(view, visit, page, **heavy)
     results.truth.input(desk.show_truth, [results.truth, visit], page, **light).then(
-        desk.view, visit, page, **heavy
+        view, visit, page, **heavy
     )
     results.share.input(None, results.share, results.slider, js=_MOVE_LINE, show_progress="hidden")
 
     gr.on(
         [adjust.bring.click, adjust.repo_id.submit],
-        desk.bring, [adjust.repo_id, adjust.models, visit], page,
-        **light | {"queue": True, "concurrency_id": "hub"},
-    ).success(desk.begin, asked, page, **light).then(desk.run, asked, page, **heavy)  # fmt: skip
+        bring, [adjust.repo_id, adjust.models, visit], page,
+        **light | {"queue": True, "concurrency_id": "hub", "concurrency_limit": AT_ONCE},
+    ).success(desk.begin, asked, page, **light).then(run, asked, page, **heavy)  # fmt: skip
 
     makers = (
         (results.png, desk.make_png),
@@ -84,7 +83,7 @@ def _wire(choose: Choose, adjust: Adjust, results: Results) -> None:
         (results.sheet, desk.make_sheet),
     )
     for button, make in makers:
-        button.click(make, visit, page, **heavy).success(
+        button.click(jobs.as_job(make), visit, page, **heavy).success(
             None, results.file, None, js=_START_DOWNLOAD
         )
 
