@@ -10,7 +10,7 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.defaults import MAX_PIXELS
-from colorzoo.errors import ConfigError
+from colorzoo.errors import ConfigError, printable
 from colorzoo.imaging.border import Box, pixels_of
 from colorzoo.imaging.read import ImageSource, Photo, read_photo
 from colorzoo.imaging.working_size import shrink
@@ -90,7 +90,7 @@ def read_and_warn(image: ImageSource, *, max_pixels: int) -> Photo:
     """Read a photo and issue its notes as warnings to the caller of colorzoo."""
     photo = read_photo(image, max_pixels=max_pixels)
     for note in photo.notes:
-        warnings.warn(f"{photo.name}: {note}", stacklevel=3)
+        warnings.warn(printable(f"{photo.name}: {note}"), stacklevel=3)
     return photo
 
 

@@ -3,8 +3,19 @@
 import re
 
 _LONGEST = 1_500  # characters
-# Control characters could control a terminal; half of a surrogate pair cannot be printed.
-_UNPRINTABLE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+# Control characters could control a terminal, and those for the direction of text show a name as
+# another one; half of a surrogate pair cannot be printed.
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    """Escape what could control a terminal or forge a line in a log, as a Python string does.
+
+    Names of files, tags and messages from elsewhere may contain anything.
+    """
+    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 class ColorzooError(Exception):
@@ -16,7 +27,7 @@ class ColorzooError(Exception):
 
     def __init__(self, message: object) -> None:
         """Escape and shorten the message."""
-        text = _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], str(message))
+        text = printable(str(message))
         if len(text) > _LONGEST:
             text = f"{text[: _LONGEST * 2 // 3]} [...] {text[-_LONGEST // 3 :]}"
         super().__init__(text)
@@ -56,4 +67,4 @@ FAILURES = (ColorzooError, OSError, ValueError, RuntimeError, MemoryError)
 
 def one_line(error: BaseException) -> str:
     """Return an error's message without line breaks, or its class name if it has no message."""
-    return " ".join(str(error).split()) or type(error).__name__
+    return printable(" ".join(str(error).split())) or type(error).__name__

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 import torch
 
 from colorzoo.colorizer import Colorizer
-from colorzoo.errors import ConfigError, UnknownModelError
+from colorzoo.errors import ConfigError, UnknownModelError, printable
 from colorzoo.hub.checkpoint import BUNDLED_CARD_FILE, METRICS_FILE, WEIGHTS_FILE
 from colorzoo.hub.origin import is_downloaded, licence_in, origin_of
 from colorzoo.hub.published import PublishedWeights
@@ -244,8 +244,11 @@ def _import_families() -> None:
         except Exception as error:  # one broken package must not break the others
             package = entry.dist.name if entry.dist else entry.value
             warnings.warn(
-                f"the models of the package {package} are not available: importing {entry.value} "
-                f"failed ({type(error).__name__}: {error}). Update the package or remove it.",
+                printable(
+                    f"the models of the package {package} are not available: importing "
+                    f"{entry.value} failed ({type(error).__name__}: {error}). Update the package "
+                    "or remove it."
+                ),
                 stacklevel=4,
             )
 

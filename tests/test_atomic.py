@@ -231,3 +231,90 @@ def test_no_folder_is_made_for_a_line(tmp_path):
     with pytest.raises(OSError):
         append_line(tmp_path / "missing" / "lines", b"one")
     assert not (tmp_path / "missing").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+def test_the_hidden_file_shows_nothing_that_the_old_one_did_not(tmp_path):
+    target = tmp_path / "a.bin"
+    target.touch(mode=0o600)
+    with whole_file(target) as stream:
+        assert os.stat(stream.name).st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root gives files away")
+def test_owner_and_group_are_kept(tmp_path):
+    target = tmp_path / "a.bin"
+    target.touch(mode=0o640)
+    os.chown(target, 12345, 23456)
+    write_whole(target, b"new")
+    found = target.stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (12345, 23456, 0o640)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+def test_a_group_that_cannot_be_kept_loses_nothing_to_another(tmp_path, monkeypatch):
+    target = tmp_path / "a.bin"
+    target.touch()
+    target.chmod(0o664)
+    if os.geteuid() == 0:
+        os.chown(target, 12345, 23456)
+
+    def refuse(*_: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "fchown", refuse)
+    write_whole(target, b"new")
+    same = target.stat().st_gid == 23456 or os.geteuid() != 0
+    assert target.stat().st_mode & 0o777 == (0o664 if same else 0o644)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX links and pipes")
+def test_links_and_pipes_in_the_place_of_a_file(tmp_path):
+    (tmp_path / "other").write_bytes(b"precious")
+    (tmp_path / "link").symlink_to("other")
+    os.link(tmp_path / "other", tmp_path / "hard")
+    for name in ("link", "hard"):  # they are replaced
+        write_whole(tmp_path / name, b"new")
+        assert (tmp_path / name).read_bytes() == b"new" and not (tmp_path / name).is_symlink()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="it is a named pipe, not a regular file"):
+        write_whole(tmp_path / "pipe", b"new")
+    assert (tmp_path / "other").read_bytes() == b"precious"
+    assert sorted(os.listdir(tmp_path)) == ["hard", "link", "other", "pipe"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX links and pipes")
+def test_no_line_is_appended_to_what_others_put_there(tmp_path):
+    (tmp_path / "other").write_bytes(b"precious\n")
+    (tmp_path / "link").symlink_to("other")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("link", "pipe"):
+        with pytest.raises(OSError, match="it is a (link|named pipe)"):
+            append_line(tmp_path / name, b"line")
+    os.link(tmp_path / "other", tmp_path / "hard")
+    append_line(tmp_path / "hard", b"line")
+    assert (tmp_path / "hard").read_bytes() == b"precious\nline\n"
+    assert (tmp_path / "other").read_bytes() == b"precious\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX links")
+def test_locks_that_are_links_are_removed_and_not_emptied(tmp_path):
+    (tmp_path / "other").write_bytes(b"precious")
+    for name in (f"{LEFT}.lock", ".colorzoo-append.tmp.lock"):
+        (tmp_path / name).symlink_to("other")
+    with pytest.raises(OSError):
+        append_line(tmp_path / "lines", b"one")
+    remove_leftovers(tmp_path)
+    append_line(tmp_path / "lines", b"one")
+    assert names(tmp_path) == ["lines", "other"]
+    assert (tmp_path / "other").read_bytes() == b"precious"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX links")
+def test_nothing_is_tidied_up_behind_a_link(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / LEFT).touch()
+    (tmp_path / "out" / "sub").symlink_to(tmp_path / "outside")
+    remove_leftovers(tmp_path / "out" / "sub", within=tmp_path / "out")
+    assert names(tmp_path / "outside") == [LEFT]

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from colorzoo.cli._arguments import Branch, CreatePr, Message, OverwriteCard, Private
-from colorzoo.cli._console import Commands, print_all_letters
+from colorzoo.cli._console import Commands, run_app, say
 from colorzoo.errors import ColorzooError
 from colorzoo.evaluation.metrics import PROTOCOL
 from colorzoo.evaluation.perceptual import find_measures
@@ -94,7 +94,7 @@ def evaluate_command(
     try:
         measures, notes = find_measures(asked, device=device)
         for note in notes:
-            print(f"note: {note}")
+            say(f"note: {note}")
         for each in names:
             sheet = Path("runs") / each / "evaluation.png"
             path, reports = evaluate_model(
@@ -104,9 +104,9 @@ def evaluate_command(
         renewed = _renew_readme()  # all files are written before anything is printed
         for files, reports in measured:
             print_reports(reports)
-            print(files)
-        print(PROTOCOL)
-        print(renewed)
+            say(files)
+        say(PROTOCOL)
+        say(renewed)
     except (ColorzooError, OSError, RuntimeError, ValueError) as error:
         fail(error)
 
@@ -159,7 +159,7 @@ def choose_command(
             f"{each.truth_cf:.1f}",
         )
     Console().print(table)
-    print("PSNR and AuC: difference from the gray photo.")
+    say("PSNR and AuC: difference from the gray photo.")
 
 
 @app.command(name="look")
@@ -179,8 +179,8 @@ def look_command(
     except (ColorzooError, OSError) as error:
         fail(error)
     for line in unreadable:
-        print(f"skipped: {line}")
-    print(f"wrote {output}")
+        say(f"skipped: {line}")
+    say(f"wrote {output}")
 
 
 @app.command(name="judge")
@@ -200,7 +200,7 @@ def judge_command(
         record(model_info(name), photos, Counts(plausible, odd, wrong))
     except (ColorzooError, OSError, ValueError) as error:
         fail(error)
-    print(f"recorded for these weights of {name}; update README with `python -m train readme`")
+    say(f"recorded for these weights of {name}; update README with `python -m train readme`")
 
 
 @app.command(name="publish")
@@ -234,7 +234,7 @@ def publish_command(
         if space is not None and name is None:
             options = PushOptions(message, True, branch, create_pr, private or None)
             pushed = publish_space(space, options, from_checkout=from_checkout)
-            print(f"published the demo: {pushed.commit.pr_url or pushed.commit.commit_url}")
+            say(f"published the demo: {pushed.commit.pr_url or pushed.commit.commit_url}")
             return
         if name is None or repo is None or space is not None or from_checkout:
             fail("give a model's name and user/repo, or --space user/space [--from-checkout]")
@@ -242,17 +242,17 @@ def publish_command(
         pushed = publish(name, repo, options)
     except ColorzooError as error:
         fail(error)
-    print(f"published {name}: {pushed.commit.pr_url or pushed.commit.commit_url}")
+    say(f"published {name}: {pushed.commit.pr_url or pushed.commit.commit_url}")
     if pushed.kept_card:
-        print("note: kept the card on the Hub; --overwrite-card replaces it")
-    print(f'pin it: repo_id="{pushed.repo_id}", revision="{pushed.commit.oid}"')
+        say("note: kept the card on the Hub; --overwrite-card replaces it")
+    say(f'pin it: repo_id="{pushed.repo_id}", revision="{pushed.commit.oid}"')
 
 
 @app.command(name="readme")
 def readme_command() -> None:
     """Update the README's table and picture, and the bundled cards."""
     try:
-        print(_renew_readme())
+        say(_renew_readme())
     except (ColorzooError, OSError, ValueError) as error:
         fail(error)
 
@@ -273,12 +273,11 @@ def _renew_readme() -> str:
     draw_grid(GRID)
     cards = ", ".join(renew_cards()) or "none, all were up to date"
     return (
-        f"README.md {'updated' if changed else 'was up to date'}, {GRID} drawn\n"
+        f"README.md {'updated' if changed else 'was up to date'}, {GRID} drawn; "
         f"cards updated: {cards}"
     )
 
 
 def main() -> None:
     """Run the command line."""
-    print_all_letters()
-    app()
+    run_app(app)

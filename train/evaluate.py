@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import track
 
 from colorzoo.atomic import write_whole
+from colorzoo.errors import printable
 from colorzoo.evaluation import report as evaluation
 from colorzoo.evaluation.metrics import Measure
 from colorzoo.evaluation.report import scores_table
@@ -85,7 +86,7 @@ def print_reports(reports: Sequence[evaluation.Report]) -> None:
     """Print the scores of a model on each set of photos, and the files that were skipped."""
     for each in reports:
         for line in each.unreadable:
-            _out.print(f"skipped: {line}", soft_wrap=True)
+            _out.print(printable(f"skipped: {line}"), soft_wrap=True)
         scores = each.as_json()
         _out.print(
             scores_table({f"gray, {scores['data']}": scores["gray"], each.name: scores["scores"]})

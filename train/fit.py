@@ -22,7 +22,7 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 
 from colorzoo.colorizer import Colorizer
-from colorzoo.errors import ConfigError
+from colorzoo.errors import ConfigError, printable
 from colorzoo.hub.checkpoint import BUNDLED_CARD_FILE, METRICS_FILE
 from colorzoo.hub.mixin import save_weights
 from train.checkpoints import RunCheckpoints, check_resumable, checkpoints_in, state_of
@@ -70,7 +70,7 @@ def fit(recipe: Recipe, run: Run) -> Path:
     if run.resume:
         check_resumable(last, module)
     else:
-        print(f"{recipe.model} {initialise(module.model, recipe.start)}")
+        print(printable(f"{recipe.model} {initialise(module.model, recipe.start)}"))
         old += (run.folder / "log").glob("version_*")
     if run.compile:
         module.model.compile()
@@ -114,7 +114,7 @@ def fit(recipe: Recipe, run: Run) -> Path:
             f"last epoch; kept {kept.name}"
         )
         _export(module.model, run, data.validation)
-        print(f"wrote {run.export}")
+        print(printable(f"wrote {run.export}"))
     return run.export
 
 

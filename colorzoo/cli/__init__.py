@@ -20,7 +20,7 @@ from colorzoo.cli import (
     list_models,
     push,
 )
-from colorzoo.cli._console import OUT, Commands, print_all_letters
+from colorzoo.cli._console import OUT, Commands, run_app
 
 app = typer.Typer(
     cls=Commands,
@@ -54,5 +54,4 @@ app.command("info")(info.info)
 
 def main() -> None:
     """Run the command line."""
-    print_all_letters()
-    app()
+    run_app(app)

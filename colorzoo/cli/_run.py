@@ -27,7 +27,7 @@ class Run:
         from colorzoo.jobs.plan import STOPPED
 
         note(left_out.notes())
-        self.report: RunReport | None = None
+        self.report: RunReport | None = None  # closed by ``close``
         self.is_good = True
         self._left_out, self._always = left_out, always
         self._counts: Counter[Status] = Counter()
@@ -43,7 +43,7 @@ class Run:
                 ERR.print(f"{word}: {outcome.reason}", style="red", soft_wrap=True)
         if outcome.status == "left":  # print a shared reason only once
             self._told.add(outcome.reason)
-        if outcome.status == "done":
+        if outcome.status in ("done", "skipped"):
             note(f"{outcome.job.source.name}: {each}" for each in outcome.notes)
         self._write(lambda report: report.add(outcome))
 
@@ -63,10 +63,16 @@ class Run:
         )
         return f"{counts}, in {place}{self._left_out.in_words()}"
 
+    def close(self) -> None:
+        """Close the report, and remove it if the run began it and ended before the first line."""
+        if self.report is not None:
+            self.report.close()
+
     def _write(self, what: "Callable[[RunReport], None]") -> None:
         try:
             if self.report is not None:
                 what(self.report)
         except OSError as error:  # colour the remaining photos without a report
             self.report, self.is_good = None, False
-            ERR.print(f"failed: the report cannot be continued ({error.strerror})", style="red")
+            message = f"failed: the report cannot be continued ({error.strerror})"
+            ERR.print(message, style="red", soft_wrap=True)

@@ -1,6 +1,6 @@
 """``colorzoo batch``: colour a folder of photos on a Ray cluster."""
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -68,16 +68,16 @@ def batch(
     """Colour a folder of photos on a Ray cluster; run the same command again to continue."""
     from colorzoo.jobs.dataset import Colorize
     from colorzoo.jobs.left_out import find_left_out
-    from colorzoo.jobs.plan import How, plan
+    from colorzoo.jobs.plan import How, plan, real
     from colorzoo.jobs.ray import colorize_on_ray, for_workers, split_refused
     from colorzoo.jobs.record import Records
     from colorzoo.jobs.report import RunReport
     from colorzoo.jobs.settings import config_of, settings_of
 
-    # Workers have their own working folders.
-    folder, output = folder.expanduser().resolve(), output.expanduser().resolve()
-    reference = reference and reference.expanduser().resolve()
-    with errors():
+    with errors(), ExitStack() as ended:
+        # Workers have their own working folders.
+        folder, output = real(folder.expanduser()), real(output.expanduser())
+        reference = reference and real(reference.expanduser())
         options = gather_options(seed, vividness, temperature, steps, None, reference)
         arguments = {
             "model": for_workers(model),
@@ -97,6 +97,7 @@ def batch(
             nothing = f"there is no photo in {folder}"
             raise ImageError("; ".join((nothing, *left_out.notes(), "give a folder of photos")))
         run = Run(left_out, always=("done", "skipped", "failed"))
+        ended.callback(run.close)
         colorizer = Colorize(**arguments, device="cpu").model  # fail now, not in every worker
         how = How(saturation, work_size, max_pixels, options=options)
         settings = settings_of(model, colorizer, how)
@@ -104,6 +105,8 @@ def batch(
             run.report = RunReport(report, settings, append=report.exists(), overwrite=False)
         records = Records({**settings, "config": config_of(colorizer)}, run.report)
         note(records.check(jobs, overwrite=overwrite))
+        if run.report is not None:
+            run.report.open()  # fail now, not after the first photo
         refused, jobs = split_refused(jobs, run.report, records)
         outcomes = colorize_on_ray(jobs, arguments | {"device": device}, workers, gpus, address)
         try:
@@ -115,6 +118,7 @@ def batch(
                 ):
                     run.add(outcome)
         except KeyboardInterrupt:
+            run.close()
             # At once: Ray's threads can crash an interpreter that ends as usual after Ctrl-C.
             stop(2, "run the same command again to continue", at_once=True)
         found = run.finish(output)

@@ -1,6 +1,7 @@
 """``colorzoo benchmark``: measure time and memory."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,14 +39,14 @@ def benchmark(
     overwrite: Overwrite = False,
 ) -> None:
     """Measure time from file to file, compared with decoding and encoding alone, and memory."""
-    from colorzoo.atomic import write_whole
+    from colorzoo.atomic import remove_leftovers, write_whole
     from colorzoo.evaluation.benchmark import MEGAPIXELS, PHOTO, as_json, draw_plot, measure
     from colorzoo.evaluation.report import hardware
     from colorzoo.registry import list_models
 
     chosen = find_device(device)
     report = None if output is None else output / "benchmark.json"
-    if report is not None and report.exists() and not overwrite:
+    if report is not None and os.path.lexists(report) and not overwrite:
         fail(f"{report} exists: pass --overwrite, or choose another folder")
     names = model or list_models(local=True)
     sizes = megapixels or MEGAPIXELS
@@ -75,6 +76,7 @@ def benchmark(
     with errors():
         if output is not None and report is not None:
             output.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(output)
             write_whole(report, (json.dumps(as_json(timings, chosen), indent=2) + "\n").encode())
         OUT.print(table)
         OUT.print(f"{PHOTO}. {hardware(chosen)}.", soft_wrap=True)

@@ -1,6 +1,6 @@
 """``colorzoo colorize``: colour photos, films and folders."""
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,7 +70,7 @@ def colorize(
     from colorzoo.jobs.signals import Interrupts
     from colorzoo.loading import load
 
-    with errors(), Interrupts() as interrupts:
+    with errors(), Interrupts() as interrupts, ExitStack() as ended:
         how = How(
             saturation=saturation,
             work_size=work_size,
@@ -86,6 +86,7 @@ def colorize(
             nothing = f"there is no photo in {', '.join(map(str, inputs))}"
             fail("; ".join((nothing, *left_out.notes())))
         run = Run(left_out, always=("done", "failed"))
+        ended.callback(run.close)
         colorizer = load(
             model, revision=revision, local_files_only=no_download, device=find_device(device)
         )
@@ -97,6 +98,8 @@ def colorize(
         records = Records({**settings, "config": config_of(colorizer)}, run.report)
         if resume:
             note(records.check(jobs, overwrite=overwrite))
+        if run.report is not None:
+            run.report.open()  # fail now, not after the first photo
         is_stopped = interrupts.defer()
         photos = [job for job in jobs if not is_film(job)]
         outcomes = colorize_jobs(colorizer, photos, how, records=records, is_stopped=is_stopped)
@@ -112,7 +115,7 @@ def colorize(
                     colorizer,
                     job,
                     how,
-                    made_otherwise=records.made_otherwise,
+                    records=records,
                     is_stopped=is_stopped,
                     watch=lambda done, total, b=bar, t=task: b.update(
                         t, completed=done, total=total and max(done, total)
@@ -128,8 +131,9 @@ def colorize(
 
 
 def _check_report(report: Path, jobs: "list[Job]") -> None:
+    from colorzoo.jobs.plan import real
     from colorzoo.jobs.record import RECORD
 
-    photos = {path.resolve() for job in jobs for path in (job.source, job.target)}
-    if report.resolve() in photos or report.name == RECORD:
+    photos = {real(path) for job in jobs for path in (job.source, job.target)}
+    if real(report) in photos or report.name == RECORD:
         raise ConfigError(f"the report {report} is an input or an output; choose another path")

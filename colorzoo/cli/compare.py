@@ -43,14 +43,15 @@ def compare(
     max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
     """Colour a photo with every model that is here and arrange the results on a labelled sheet."""
+    from colorzoo.atomic import remove_leftovers
     from colorzoo.gallery import compare_photo, contact_sheet
-    from colorzoo.imaging.read import read_photo
-    from colorzoo.imaging.write import save_image
+    from colorzoo.imaging.write import write_image
     from colorzoo.jobs.plan import Job, check_target
 
     with errors():
-        check_target(Job(image, output), overwrite=overwrite)
-        photo = read_photo(image, max_pixels=max_pixels)
+        job = Job(image, output)
+        check_target(job, overwrite=overwrite)
+        photo = job.read(max_pixels=max_pixels)
         results = compare_photo(
             photo,
             models=model,
@@ -64,6 +65,8 @@ def compare(
             fail("no model has weights yet")
         tiles = [("input", photo.rgb), *results.items()]
         output.parent.mkdir(parents=True, exist_ok=True)
-        save_image(contact_sheet(tiles, columns=min(len(tiles), 4), tile=384), output)
+        remove_leftovers(output.parent)
+        sheet = contact_sheet(tiles, columns=min(len(tiles), 4), tile=384)
+        write_image(sheet, output, within=job.root)
         note(f"{photo.name}: {each}" for each in photo.notes)
     OUT.print(f"wrote {output}", soft_wrap=True)

@@ -1,6 +1,7 @@
 """``colorzoo evaluate``: measure a model on colour photos."""
 
 import json
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -68,12 +69,12 @@ def evaluate(
 
 
 def _check_folder(output: Path, data: Path, *, overwrite: bool) -> None:
-    if output.resolve() == data.resolve():
+    if os.path.realpath(output) == os.path.realpath(data):
         raise ImageError(
             f"{output} contains the photos, and the sheet would be read as one: choose another."
         )
     for path in (output / _REPORT_FILE, output / _SHEET_FILE):
-        if path.exists() and not overwrite:
+        if os.path.lexists(path) and not overwrite:
             raise ImageError(f"{path} exists. Pass --overwrite to replace it.")
 
 
@@ -91,10 +92,11 @@ def _print(report: "Report") -> None:
 
 
 def _write(report: "Report", folder: Path) -> None:
-    from colorzoo.atomic import write_whole
-    from colorzoo.imaging.write import save_image
+    from colorzoo.atomic import remove_leftovers, write_whole
+    from colorzoo.imaging.write import write_image
 
     folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder)
     found = {**report.as_json(), "colorzoo": __version__}
     write_whole(folder / _REPORT_FILE, (json.dumps(found, indent=2) + "\n").encode())
-    save_image(report.sheet, folder / _SHEET_FILE)
+    write_image(report.sheet, folder / _SHEET_FILE, within=folder)

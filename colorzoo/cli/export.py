@@ -1,5 +1,6 @@
 """``colorzoo export``: write a model as an ONNX file."""
 
+import os
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -27,14 +28,16 @@ def export(
     overwrite: Overwrite = False,
 ) -> None:
     """Write a model as an ONNX file for pictures of any size, checked against PyTorch."""
+    from colorzoo.atomic import remove_leftovers
     from colorzoo.evaluation.report import read_photos
     from colorzoo.exporting import graph
     from colorzoo.exporting.int8 import export_int8
     from colorzoo.loading import load
 
     with errors():
-        if output.exists() and not overwrite:
+        if os.path.lexists(output) and not overwrite:
             fail(f"{output} exists. Pass --overwrite to replace it.")
+        remove_leftovers(output.parent)
         colorizer = load(model, revision=revision, local_files_only=no_download)
         if int8 is None:
             difference = graph.export(colorizer, output)

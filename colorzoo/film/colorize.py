@@ -4,6 +4,7 @@ import errno
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from typing_extensions import Unpack
 from colorzoo.atomic import check_target, whole_file
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError, FilmError
+from colorzoo.files import open_folder, regular_only
 from colorzoo.film.container import check_pyav, container_of
 from colorzoo.film.reader import FilmReader, Frame, open_film
 from colorzoo.film.stabilize import Stabilizer
@@ -63,6 +65,7 @@ def colorize_film(
     stabilize: bool = True,
     overwrite: bool = False,
     watch: Watch | None = None,
+    within: str | Path | None = None,
     **options: Unpack[Options],
 ) -> Film:
     """Colour a film.
@@ -88,12 +91,15 @@ def colorize_film(
         overwrite: Replace a target that exists.
         watch: Called after each frame with the number of finished frames and the total, or None if
             the file does not declare it. If it raises, no file is written.
+        within: A folder above the target, below which no link is followed; the folder of the target
+            if None.
         options: The :class:`colorzoo.Options` that the model supports, except hints, which are
             points of one photo.
 
     Raises:
         FilmError: If the film cannot be read, or cannot be written to this target.
-        ImageError: If the target is the source, or exists and ``overwrite`` is false.
+        ImageError: If the source is a named pipe or device, the target is the source, a link or
+            behind one, or it exists and ``overwrite`` is false.
         ConfigError: If PyAV is missing, work_size is out of range, or the model does not support
             an option.
         ValueError: If saturation is out of range.
@@ -107,14 +113,20 @@ def colorize_film(
     from av.error import FFmpegError
 
     container_of(target)
-    check_target(source, target, overwrite=overwrite)
+    root = target.parent if within is None else Path(within)
+    check_target(source, target, overwrite=overwrite, within=root)
+    with suppress(OSError), open(source, "rb", opener=regular_only):
+        pass
     with open_film(source) as film:
         work = _Frames(
             colorizer, saturation, work_size, options, Stabilizer() if stabilize else None
         )
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(target) as stream, FilmWriter(stream, target, film) as writer:
+            open_folder(target.parent, within=root, create=True).close()
+            with (
+                whole_file(target, within=root) as stream,
+                FilmWriter(stream, target, film) as writer,
+            ):
                 work.run(film, writer, watch)
         except (FFmpegError, OSError) as error:
             raise FilmError(

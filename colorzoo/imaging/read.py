@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,6 +14,7 @@ from PIL import Image
 
 from colorzoo.defaults import MAX_PIXELS
 from colorzoo.errors import ImageError
+from colorzoo.files import regular_only
 from colorzoo.imaging.decoders import open_picture
 from colorzoo.imaging.deep import raw_mode
 from colorzoo.imaging.exif import Source, read_dpi, read_exif, read_tags_of, read_tiff_tags
@@ -112,6 +113,11 @@ def read_photo(source: ImageSource, *, max_pixels: int = MAX_PIXELS, deep: bool 
     )
 
 
+def read_file(path: Path, *, max_pixels: int = MAX_PIXELS, deep: bool = False) -> Photo:
+    """Do what :func:`read_photo` does for a path, but refuse named pipes and devices."""
+    return _from_path(path, max_pixels, deep=deep, opener=regular_only)
+
+
 def stored_size(source: Path | bytes) -> tuple[int, int] | None:
     """Read the width and height from a file's header, as stored, without decoding pixels.
 
@@ -132,19 +138,25 @@ def stored_size(source: Path | bytes) -> tuple[int, int] | None:
         if isinstance(source, bytes):
             return open_picture(io.BytesIO(source), "photo", stop, []).image.size
         if source.is_file():  # a pipe can be read only once
-            with source.open("rb") as stream:
+            with open(source, "rb", opener=regular_only) as stream:
                 return open_picture(stream, source.name, stop, []).image.size
     return found[0] if found else None
 
 
-def _from_path(source: str | os.PathLike[str], max_pixels: int, *, deep: bool) -> Photo:
+def _from_path(
+    source: str | os.PathLike[str],
+    max_pixels: int,
+    *,
+    deep: bool,
+    opener: Callable[[str, int], int] | None = None,
+) -> Photo:
     path = Path(os.fsdecode(source))
     name = path.name or str(path)
     try:
         path = path.expanduser()
         if path.is_dir():
             raise ImageError(f"{name}: is a folder, expected a picture; give a file")
-        stream = path.open("rb")
+        stream = open(path, "rb", opener=opener)
     except ImageError:
         raise
     except FileNotFoundError as exc:

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from colorzoo.atomic import write_whole
-from colorzoo.errors import ImageError
+from colorzoo.errors import ImageError, printable
 from colorzoo.imaging.exif import read_dpi
 from colorzoo.imaging.formats import FORMATS
 from colorzoo.imaging.metadata import MADE_BY, info_of, made_by, writer_for
@@ -82,13 +82,20 @@ def save_image(image: Image.Image, path: str | os.PathLike[str], *, quality: int
             encoded or written. An existing file is then left unchanged.
     """
     for note in write_image(image, path, quality=quality):
-        warnings.warn(f"{Path(path).name}: {note}", stacklevel=2)
+        warnings.warn(printable(f"{Path(path).name}: {note}"), stacklevel=2)
 
 
 def write_image(
-    image: Image.Image, path: str | os.PathLike[str], *, quality: int = 95
+    image: Image.Image,
+    path: str | os.PathLike[str],
+    *,
+    quality: int = 95,
+    within: Path | None = None,
 ) -> tuple[str, ...]:
-    """Do what :func:`save_image` does, but return its warnings as notes for the user."""
+    """Do what :func:`save_image` does, but return its warnings as notes for the user.
+
+    With ``within``, a folder above the file, no link below that folder is followed.
+    """
     if not isinstance(image, Image.Image):
         raise ImageError(
             f"{Path(path).name}: expected a PIL image to save, got {type(image).__name__}; the "
@@ -98,8 +105,7 @@ def write_image(
         # Encoded in memory first: Pillow does not notice when a disk takes only a part of a write.
         stream = io.BytesIO()
         notes = _encode(image, stream, file_format, quality)
-        # If the path is a link, replace the file that it points to.
-        write_whole(Path(os.path.realpath(Path(path).expanduser())), stream.getbuffer())
+        _write(path, stream.getbuffer(), within)
     return notes
 
 
@@ -126,13 +132,18 @@ def save_deep(
             existing file is then left unchanged.
     """
     for note in write_deep(pixels, path, like=like, model=model):
-        warnings.warn(f"{Path(path).name}: {note}", stacklevel=2)
+        warnings.warn(printable(f"{Path(path).name}: {note}"), stacklevel=2)
 
 
 def write_deep(
-    pixels: np.ndarray, path: str | os.PathLike[str], *, like: Photo, model: str | None = None
+    pixels: np.ndarray,
+    path: str | os.PathLike[str],
+    *,
+    like: Photo,
+    model: str | None = None,
+    within: Path | None = None,
 ) -> tuple[str, ...]:
-    """Do what :func:`save_deep` does, but return its warnings as notes for the user."""
+    """Do what :func:`save_deep` does, but return its warnings; see ``write_image``."""
     name = Path(path).name
     if pixels.shape != like.rgb.shape or pixels.dtype != np.uint16:
         raise ImageError(
@@ -153,7 +164,7 @@ def write_deep(
             data = png_with(stream.getvalue(), pixels)
         else:
             data = tiff_with(stream.getvalue(), pixels, compression_of(like.compression))
-        write_whole(Path(os.path.realpath(Path(path).expanduser())), data)
+        _write(path, data, within)
     return notes
 
 
@@ -168,8 +179,14 @@ def image_bytes(image: Image.Image, suffix: str, *, quality: int = 95) -> bytes:
     with _encoding(f"image{suffix}", quality) as file_format:
         notes = _encode(image, stream, file_format, quality)
     for note in notes:
-        warnings.warn(f"image{suffix}: {note}", stacklevel=2)
+        warnings.warn(printable(f"image{suffix}: {note}"), stacklevel=2)
     return stream.getvalue()
+
+
+def _write(path: str | os.PathLike[str], data: bytes | memoryview, within: Path | None) -> None:
+    if within is None:  # if the path is a link, replace the file that it points to
+        path = os.path.realpath(Path(path).expanduser())
+    write_whole(Path(path), data, within=within)
 
 
 @contextmanager

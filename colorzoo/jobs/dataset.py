@@ -196,14 +196,15 @@ class Colorize:
         for row, (value, name) in zip(rows, photos, strict=True):
             try:
                 job = _job(value, name)
-                job = replace(job, target=self._target(job.target))
+                job = replace(job, target=self._target(job.target), within=self._output)
             except ImageError as error:
                 row["error"] = one_line(error)
                 continue
             jobs.append(job)
             by_job[id(job)] = row
         for folder in {job.target.parent for job in jobs} - self._tidied:
-            remove_leftovers(folder)  # only once: listing a folder of a million files takes long
+            # Only once: listing a folder of a million files takes long.
+            remove_leftovers(folder, within=self._output)
             self._tidied.add(folder)
         outcomes = colorize_jobs(model, jobs, self._how, records=self._records, tidy=False)
         with closing(outcomes):

@@ -1,6 +1,7 @@
 """Colour the films among the inputs of a run."""
 
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 
 from colorzoo.atomic import remove_leftovers
@@ -10,7 +11,9 @@ from colorzoo.film.colorize import Film, Watch, colorize_film
 from colorzoo.film.container import is_film_name
 from colorzoo.film.reader import open_film
 from colorzoo.imaging.formats import SUFFIXES
+from colorzoo.jobs.dates import IN_FUTURE, is_in_future, older
 from colorzoo.jobs.plan import STOPPED, How, Job, Outcome, Status, check_target
+from colorzoo.jobs.record import Records
 
 
 def is_film(job: Job) -> bool:
@@ -25,20 +28,20 @@ def colorize_film_job(
     job: Job,
     how: How,
     *,
-    made_otherwise: Callable[[Job], str | None] | None = None,
+    records: Records | None = None,
     is_stopped: Callable[[], bool] = lambda: False,
     watch: Watch | None = None,
 ) -> Outcome:
     """Colour one film and return the outcome; see ``pipeline.colorize_jobs``.
 
     With ``how.resume``, a film is skipped if its target exists, is a film, is not older than the
-    source, and ``made_otherwise`` returns None.
+    source, and ``records`` know of no difference.
 
     Args:
         colorizer: The model.
         job: The film, as returned by ``plan``.
         how: Options; ``max_pixels`` is only for photos.
-        made_otherwise: Returns how an existing target differs from the result of the job, or None.
+        records: The records of the output folders, to compare existing targets with.
         is_stopped: Called at each frame; once it returns True, the film ends and no file appears.
         watch: See ``colorize_film``.
     """
@@ -50,19 +53,23 @@ def colorize_film_job(
         if watch is not None:
             watch(done, total)
 
-    def ended(status: Status, reason: str | None = None, film: Film | None = None) -> Outcome:
-        size, notes = (film.size, film.notes) if film else (None, ())
+    def ended(
+        status: Status,
+        reason: str | None = None,
+        film: Film | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> Outcome:
+        size, notes = (film.size, film.notes) if film else (None, notes)
         return Outcome(job, status, reason, perf_counter() - start, size, notes)
 
     if is_stopped():
         return ended("left", STOPPED)
-    remove_leftovers(job.target.parent)
+    remove_leftovers(job.target.parent, within=job.root)
     try:
-        if job.clash is not None:
-            check_target(job, overwrite=how.overwrite)
+        check_target(job, overwrite=how.overwrite or how.resume)
         is_there = how.resume and job.target.exists()
-        if is_there and _is_done(job, how, made_otherwise):
-            return ended("skipped", "its output already exists")
+        if is_there and _is_done(job, how, records):
+            return ended("skipped", "its output already exists", notes=_notes(job))
         film = colorize_film(
             colorizer,
             job.source,
@@ -71,6 +78,7 @@ def colorize_film_job(
             work_size=how.work_size,
             overwrite=how.overwrite or is_there,
             watch=go_on,
+            within=job.root,
             **how.options,
         )
     except _Stopped:
@@ -80,11 +88,15 @@ def colorize_film_job(
     return ended("done", film=film)
 
 
+def _notes(job: Job) -> tuple[str, ...]:
+    return (IN_FUTURE,) if is_in_future(job.source) else ()
+
+
 class _Stopped(Exception):
     """The run was stopped during a film."""
 
 
-def _is_done(job: Job, how: How, made_otherwise: Callable[[Job], str | None] | None) -> bool:
+def _is_done(job: Job, how: How, records: Records | None) -> bool:
     """Tell whether the target is the film's result (True) or can be replaced (False).
 
     Raises:
@@ -95,10 +107,10 @@ def _is_done(job: Job, how: How, made_otherwise: Callable[[Job], str | None] | N
             pass
     except FilmError:  # results are written completely, but may be damaged later
         return False
-    if job.target.stat().st_mtime < job.source.stat().st_mtime:
-        other = "is older than the film"
-    else:
-        other = made_otherwise(job) if made_otherwise else None
+    knows = partial(records.knows, job) if records else bool
+    other = older(job.target, job.source, "film", is_recorded=knows)
+    if other is None and records:
+        other = records.made_otherwise(job)
     if other is None or how.overwrite:
         return other is None
     raise ImageError(f"{job.source.name}: {job.target} {other}. Pass --overwrite to replace it.")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from colorzoo.film.container import CONTAINERS, is_film_name
 from colorzoo.imaging.formats import UNREADABLE, files_below
+from colorzoo.jobs.plan import real
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def find_left_out(inputs: Sequence[Path], output: Path) -> LeftOut:
         inputs: Photos, films, and folders of photos.
         output: The output folder, which is skipped.
     """
-    named = {path.resolve() for path in inputs}
+    named = {real(path) for path in inputs}
     links: dict[Path, None] = {}  # by path: folders may lie in one another
     closed: dict[Path, None] = {}
     files: dict[Path, None] = {}
@@ -78,11 +79,11 @@ def find_left_out(inputs: Sequence[Path], output: Path) -> LeftOut:
             tell_link=lambda link: links.setdefault(link),
             tell_closed=lambda path: closed.setdefault(path),
         )
-        files.update(dict.fromkeys(path for path in found if path.resolve() not in named))
+        files.update(dict.fromkeys(path for path in found if real(path) not in named))
     return LeftOut(
         films=tuple(filter(is_film_name, files)),
         pictures=tuple(path for path in files if not is_film_name(path)),
-        links=tuple(link for link in links if link.resolve() not in named),
+        links=tuple(link for link in links if real(link) not in named),
         closed=tuple(closed),
     )
 

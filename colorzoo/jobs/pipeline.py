@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -22,8 +23,10 @@ from colorzoo.atomic import remove_leftovers
 from colorzoo.colorizer import Colorizer
 from colorzoo.deep import render_deep
 from colorzoo.errors import FAILURES, ImageError, one_line
-from colorzoo.imaging.read import Photo, read_photo, stored_size
+from colorzoo.files import open_folder
+from colorzoo.imaging.read import Photo, read_file, stored_size
 from colorzoo.imaging.write import write_deep, write_image
+from colorzoo.jobs.dates import IN_FUTURE, is_in_future, older
 from colorzoo.jobs.plan import STOPPED, How, Job, Outcome, Status, check_target
 from colorzoo.jobs.record import RECORD, Records
 from colorzoo.prediction import Prediction
@@ -72,8 +75,8 @@ def colorize_jobs(
         One outcome per job, in the order in which they end. Closing the iterator also stops the
         run.
     """
-    for folder in {job.target.parent for job in jobs} if tidy else ():
-        remove_leftovers(folder)
+    for folder, root in {(job.target.parent, job.root) for job in jobs} if tidy else ():
+        remove_leftovers(folder, within=root)
     with _one_thread_a_photo(jobs) as threads:
         pipeline = _Pipeline(colorizer, how, records, is_stopped, threads)
         try:
@@ -245,16 +248,22 @@ class _Pipeline:
             return False
         elif sorted(size) != sorted(stored):  # rotation swaps the sides
             other = f"has {size[0]} x {size[1]} pixels, unlike the photo"
-        elif job.data is None and job.target.stat().st_mtime < job.source.stat().st_mtime:
-            other = "is older than the photo"
         else:
-            other = self._records.made_otherwise(job) if self._records else None
+            records = self._records
+            other = None
+            if job.data is None:
+                knows = partial(records.knows, job) if records else bool
+                other = older(job.target, job.source, "photo", is_recorded=knows)
+            if other is None and records:
+                other = records.made_otherwise(job)
         if other is None:
             item.size = size
             try:
-                read_photo(job.target, max_pixels=self._how.max_pixels)
+                read_file(job.target, max_pixels=self._how.max_pixels)
             except ImageError:  # for example after a power failure, or a partial copy
                 return False
+            if job.data is None and is_in_future(job.source):
+                item.notes += (IN_FUTURE,)
             return True
         if item.overwrite:
             return False
@@ -264,7 +273,7 @@ class _Pipeline:
         )
 
     def _write(self, item: _InFlight, photo: Photo, prediction: Prediction) -> Photo | Status:
-        target = item.job.target
+        target, root = item.job.target, item.job.root
         with item.timed():
             result = self._render(photo, prediction)
             if self._is_ended():
@@ -276,17 +285,17 @@ class _Pipeline:
                 item.overwrite = True
             check_target(item.job, overwrite=item.overwrite)
             try:
-                target.parent.mkdir(parents=True, exist_ok=True)
+                open_folder(target.parent, within=root, create=True).close()
                 if self._records:
-                    self._records.begin(target.parent)
+                    self._records.begin(target.parent, root)
             except OSError as error:
                 raise self._folder_error(error, target.parent) from error
             try:
                 if isinstance(result, np.ndarray):
                     model = self._colorizer.architecture
-                    item.notes += write_deep(result, target, like=photo, model=model)
+                    item.notes += write_deep(result, target, like=photo, model=model, within=root)
                 else:
-                    item.notes += write_image(result, target)
+                    item.notes += write_image(result, target, within=root)
             except ImageError as error:
                 cause = error.__cause__
                 # An error with two names is from renaming the result, and affects only that name.
@@ -298,8 +307,8 @@ class _Pipeline:
                 if self._records:
                     self._records.add(item.job)
             except OSError as error:
-                with suppress(OSError):  # nobody could tell how it was made
-                    os.unlink(os.path.realpath(target))
+                with suppress(OSError), open_folder(target.parent, within=root) as folder:
+                    folder.unlink(target.name)  # nobody could tell how it was made
                 raise self._folder_error(error, target.parent) from error
         return "done"
 
@@ -321,10 +330,12 @@ class _Pipeline:
         place = _standing(folder)
         # The record may be refused where the folder is not.
         named = error.filename if str(error.filename).endswith(RECORD) else place
+        is_in_the_way = error.errno in (errno.ELOOP, errno.EEXIST)  # a link, pipe or device
+        advice = "Remove it" if is_in_the_way else "Change its permissions"
         return _FolderError(
             place,
-            f"{named} cannot be written to ({error.strerror}). Change its permissions or choose "
-            f"another output, then {again}.",
+            f"{named} cannot be written to ({error.strerror}). {advice} or choose another output, "
+            f"then {again}.",
         )
 
 

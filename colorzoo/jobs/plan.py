@@ -1,6 +1,7 @@
 """Pair every input with its output, before anything is decoded."""
 
 import io
+import os
 import tempfile
 import unicodedata
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from colorzoo.defaults import MAX_PIXELS
 from colorzoo.errors import ImageError
 from colorzoo.film.container import is_film_name, writable_film
 from colorzoo.imaging.formats import DEEP, FORMATS, WRITABLE, photos_below
-from colorzoo.imaging.read import Photo, read_photo, stored_size
+from colorzoo.imaging.read import Photo, read_file, read_photo, stored_size
 from colorzoo.options import Options
 
 Status = Literal["done", "skipped", "failed", "left"]
@@ -35,24 +36,32 @@ class Job:
         target: The file for the result.
         clash: Why the result cannot be written to ``target``; None if it can.
         data: The photo itself, if it is already in memory; ``source`` is then only its name.
+        within: The output folder, below which no link is followed; that of ``target`` if None.
     """
 
     source: Path
     target: Path
     clash: str | None = None
     data: bytes | Image.Image | np.ndarray | None = field(default=None, compare=False, repr=False)
+    within: Path | None = None
+
+    @property
+    def root(self) -> Path:
+        """The folder below which no link is followed when the target is written."""
+        return self.target.parent if self.within is None else self.within
 
     def read(self, *, max_pixels: int, depth: int = 8) -> Photo:
-        """Read the photo, see :func:`colorzoo.read_photo`.
+        """Read the photo, see :func:`colorzoo.read_photo`; named pipes and devices are refused.
 
         Args:
             max_pixels: Largest width * height to accept.
             depth: 16 to keep the depth of a 16-bit scan, if the target's format can.
         """
         deep = depth == 16 and FORMATS.get(self.target.suffix.lower()) in DEEP
+        if self.data is None:
+            return read_file(self.source, max_pixels=max_pixels, deep=deep)
         if not isinstance(self.data, bytes):
-            source = self.source if self.data is None else self.data
-            return read_photo(source, max_pixels=max_pixels, deep=deep)
+            return read_photo(self.data, max_pixels=max_pixels, deep=deep)
         stream = io.BytesIO(self.data)
         stream.name = self.source.name  # for messages
         return read_photo(stream, max_pixels=max_pixels, deep=deep)
@@ -124,13 +133,22 @@ def plan(inputs: Sequence[Path], output: Path) -> list[Job]:
     Returns:
         One job per photo, in order. If two have the same result, or a result is an input, ``clash``
         of the later job says so.
+
+    Raises:
+        ImageError: If the output is no folder and would have to be one.
     """
     only = inputs[0] if len(inputs) == 1 and not inputs[0].is_dir() else None
     if only is not None and output.suffix and not output.is_dir():
-        return _without_clashes({only.resolve(): Job(only, output)})
+        return _without_clashes({real(only): Job(only, output)})
+    if os.path.lexists(output) and not output.is_dir():
+        kind = "a link to nothing" if output.is_symlink() else "no folder"
+        raise ImageError(
+            f"{output} is {kind}, expected a folder for the results, or, for one input, the name "
+            f"of a file that ends in {', '.join(sorted(WRITABLE))} or the like"
+        )
     jobs: dict[Path, Job] = {}  # by source, so that an input given twice is coloured once
     for path in inputs:
-        base = output / path.resolve().name if len(inputs) > 1 else output
+        base = output / real(path).name if len(inputs) > 1 else output
         targets = (
             {
                 file: base / result_name(file.relative_to(path))
@@ -140,20 +158,25 @@ def plan(inputs: Sequence[Path], output: Path) -> list[Job]:
             else {path: output / result_name(Path(path.name))}
         )
         for source, target in targets.items():
-            jobs.setdefault(source.resolve(), Job(source, target))
+            jobs.setdefault(real(source), Job(source, target, within=output))
     return _without_clashes(jobs)
+
+
+def real(path: Path) -> Path:
+    """Return the path without links; unlike ``Path.resolve``, also if they lead in a circle."""
+    return Path(os.path.realpath(path))
 
 
 def check_target(job: Job, *, overwrite: bool) -> None:
     """Check that a job can write its target.
 
     Raises:
-        ImageError: If the target is an input, the result of another job, or exists and
-            ``overwrite`` is false.
+        ImageError: If the target is an input, the result of another job, a link, behind a link, or
+            exists and ``overwrite`` is false.
     """
     if job.clash is not None:
         raise ImageError(f"{job.source.name}: {job.clash}")
-    atomic.check_target(job.source, job.target, overwrite=overwrite)
+    atomic.check_target(job.source, job.target, overwrite=overwrite, within=job.root)
 
 
 def result_name(path: Path) -> Path:
@@ -166,10 +189,10 @@ def result_name(path: Path) -> Path:
 def _without_clashes(by_source: dict[Path, Job]) -> list[Job]:
     """Give every target to the first job that has it, and set ``clash`` of the others."""
     sources, jobs = set(by_source), list(by_source.values())
-    targets = [job.target.resolve() for job in jobs]
+    targets = [real(job.target) for job in jobs]
     # Test whether the disk is case-sensitive only if names such as x.jpg and X.JPG both occur.
     paths = sources.union(targets)
-    if len(set(map(_alike, paths))) < len(paths) and not _tells_letters_apart(jobs[0].target):
+    if len(set(map(_alike, paths))) < len(paths) and not _tells_letters_apart(jobs[0].root):
         sources, targets = set(map(_alike, sources)), list(map(_alike, targets))
     first: dict[Path, Job] = {}
     checked: list[Job] = []
@@ -192,8 +215,9 @@ def _alike(path: Path) -> Path:
     return Path(unicodedata.normalize("NFC", str(path)).casefold())
 
 
-def _tells_letters_apart(target: Path) -> bool:
-    folder = next(above for above in target.resolve().parents if above.is_dir())
+def _tells_letters_apart(output: Path) -> bool:
+    place = real(output)
+    folder = next(above for above in (place, *place.parents) if above.is_dir())
     try:
         with tempfile.NamedTemporaryFile(prefix=".colorzoo-", suffix=".tmp", dir=folder) as probe:
             return not Path(probe.name).with_suffix(".TMP").exists()

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import secrets
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,18 @@ def for_workers(model: str) -> str:
     path = Path(model).expanduser()
     is_path = "/" in model or model.startswith((".", "~")) or path.suffix == SUFFIX
     return str(path.resolve()) if is_path and path.exists() else model
+
+
+def _close_doors() -> None:
+    """Let only this user reach the cluster that will be started: who reaches it can run any code.
+
+    Ray reads these variables when it is imported; those that the user has set are kept.
+    """
+    # Despite its name, it makes Ray listen on the loopback address only, on every system.
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    if "RAY_AUTH_TOKEN_PATH" not in os.environ:  # Ray itself would use a file that others can read
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 
 def split_refused(
@@ -59,6 +72,14 @@ def colorize_on_ray(
 ) -> Generator[Outcome, None, None]:
     """Colour photos on a Ray cluster, and yield the outcome of each.
 
+    Args:
+        jobs: The photos.
+        how: Arguments of ``Colorize``.
+        workers: How many workers; None for one per core, or per share of a GPU.
+        gpus: GPUs per worker.
+        address: Address of the cluster. If None, that in the environment variable RAY_ADDRESS; if
+            there is none, a cluster is started that only this user on this machine can use.
+
     Raises:
         ConfigError: If Ray is not installed.
         ImageError: If the disk is full or the folder cannot be written to.
@@ -66,6 +87,9 @@ def colorize_on_ray(
     """
     # No usage statistics for Ray's makers, and none of its log messages on the screen.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    if address == "local":  # never one that somebody else has started on this machine
+        _close_doors()
     ray, data = (
         import_extra("ray", extra="distributed"),
         import_extra("ray.data", extra="distributed"),
@@ -73,8 +97,8 @@ def colorize_on_ray(
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
     data.DataContext.get_current().enable_progress_bars = False
-    ray.init(address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
     try:
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
         has = ray.cluster_resources()
         most = int(has.get("GPU", 0) / gpus if gpus else has.get("CPU", 1))
         workers = workers or max(1, most)
@@ -107,5 +131,5 @@ def colorize_on_ray(
         raise RuntimeError(f"Ray failed: {found[0] if found else one_line(error)}") from error
     finally:
         ray.shutdown()
-        for target in {job.target.parent for job in jobs}:
-            remove_leftovers(target)
+        for folder, root in {(job.target.parent, job.root) for job in jobs}:
+            remove_leftovers(folder, within=root)

@@ -17,11 +17,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import Any, BinaryIO
 
 from colorzoo._version import __version__
 from colorzoo.atomic import append_line
-from colorzoo.errors import ConfigError
+from colorzoo.errors import ConfigError, ImageError
+from colorzoo.files import open_folder, refusal, regular_only
 from colorzoo.jobs.plan import Job, Outcome
 from colorzoo.jobs.report import RunReport
 from colorzoo.jobs.settings import find_difference
@@ -76,6 +77,8 @@ class Records:
         for job in jobs:
             if job.clash is not None or not os.path.exists(job.target):
                 continue
+            if refusal(job.target, job.root) is not None:  # it will fail
+                continue
             difference, is_known = self._look_up(job)
             if difference is not None:
                 other[job.target] = difference
@@ -114,8 +117,12 @@ class Records:
         """Tell whether the record says how a job's target was made."""
         return bool(self._same(job.target))
 
-    def begin(self, folder: Path) -> None:
+    def begin(self, folder: Path, within: Path | None = None) -> None:
         """Write the settings to a folder's record, before the first output is written there.
+
+        Args:
+            folder: The folder.
+            within: A folder above it, below which no link is followed; None to follow all.
 
         Raises:
             OSError: If the record cannot be read or written.
@@ -125,7 +132,7 @@ class Records:
             record.read()
             if self._id not in record.settings:
                 line = {"settings": self._id, "colorzoo": __version__, **self._settings}
-                append_line(record.path, json.dumps(line).encode())
+                append_line(record.path, json.dumps(line).encode(), within=within)
                 record.settings[self._id] = self._settings
 
     def add(self, job: Job) -> None:
@@ -141,7 +148,8 @@ class Records:
             "made": self._id,
         }
         with self._lock:  # far faster between threads than the lock on the file
-            append_line(self._record(job.target.parent).path, json.dumps(line).encode())
+            record = self._record(job.target.parent)
+            append_line(record.path, json.dumps(line).encode(), within=job.root)
 
     def add_film(self, outcome: Outcome) -> Outcome:
         """Record a film that has just been made.
@@ -154,7 +162,7 @@ class Records:
             return outcome
         target = outcome.job.target
         try:
-            self.begin(target.parent)
+            self.begin(target.parent, outcome.job.root)
             self.add(outcome.job)
         except OSError as error:
             reason = (
@@ -169,7 +177,7 @@ class Records:
         """Return the lines about the target as it is now."""
         known = self._find(target)
         content = None
-        with suppress(OSError):
+        with suppress(OSError, ImageError):
             content = fingerprint(target) if known else None
         return [made for made in known if made.content == content]
 
@@ -212,7 +220,7 @@ class _Record:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.settings: dict[str, dict[str, Any]] = {}  # by id
-        self._made: dict[str, list[_Made]] = {}  # by name of the output
+        self._made: dict[str, dict[_Made, None]] = {}  # by name of the output
         self._size = 0  # bytes read
 
     def made(self, name: str) -> list[_Made]:
@@ -221,21 +229,32 @@ class _Record:
 
     def read(self) -> None:
         """Read what was appended since the last time, by this or another run."""
-        size = self.path.stat().st_size if self.path.exists() else 0
+        with suppress(FileNotFoundError), open_folder(self.path.parent) as folder:
+            if folder.look(self.path.name) is not None:
+                with folder.open(self.path.name, "rb") as stream:
+                    self._read(stream)
+                return
+        self._forget()
+
+    def _read(self, stream: BinaryIO) -> None:
+        size = os.fstat(stream.fileno()).st_size
         if not size or size < self._size:  # it was deleted or replaced
-            self._size = 0
-            self.settings.clear()
-            self._made.clear()
+            self._forget()
         if size == self._size:
             return
-        with self.path.open("rb") as stream:
-            stream.seek(self._size)
-            data = stream.read()
+        stream.seek(self._size)
+        data = stream.read()
         whole = data[: data.rfind(b"\n") + 1]  # another run may be writing the rest
         self._size += len(whole)
         for text in whole.splitlines():
-            with suppress(ValueError, TypeError, KeyError, AttributeError):  # an incomplete line
+            # An incomplete line, or one that somebody else wrote.
+            with suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 self._take(json.loads(text))
+
+    def _forget(self) -> None:
+        self._size = 0
+        self.settings.clear()
+        self._made.clear()
 
     def _take(self, line: dict[str, Any]) -> None:
         if "output" not in line:
@@ -243,9 +262,7 @@ class _Record:
             return
         # Settings come before the outputs that were made with them.
         made = _Made(line["content"], line["source"], line["made"], self.settings[line["made"]])
-        lines = self._made.setdefault(line["output"], [])
-        if made not in lines:
-            lines.append(made)
+        self._made.setdefault(line["output"], {})[made] = None
 
 
 def fingerprint(file: Path | bytes) -> str:
@@ -258,8 +275,10 @@ def fingerprint(file: Path | bytes) -> str:
 
     Raises:
         OSError: If it cannot be read.
+        ImageError: If it is not regular.
     """
-    with io.BytesIO(file) if isinstance(file, bytes) else file.open("rb") as stream:
+    is_data = isinstance(file, bytes)
+    with io.BytesIO(file) if is_data else open(file, "rb", opener=regular_only) as stream:
         size = stream.seek(0, os.SEEK_END)
         digest = hashlib.sha256(str(size).encode())
         for place in sorted({0, max(0, (size - _CHUNK) // 2), max(0, size - _CHUNK)}):
@@ -270,7 +289,7 @@ def fingerprint(file: Path | bytes) -> str:
 
 def _source_of(job: Job) -> str | None:
     """Return the fingerprint of a photo; None for arrays, pipes and files that are gone."""
-    with suppress(OSError):
+    with suppress(OSError, ImageError):
         if isinstance(job.data, bytes):
             return fingerprint(job.data)
         if job.data is None and job.source.is_file():  # a pipe can be read only once

@@ -1,5 +1,6 @@
 """Consoles that lack letters, and Ctrl-C, never end in a traceback."""
 
+import io
 import json
 import os
 import re
@@ -10,11 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers.commands import entry_point
+from helpers.commands import entry_point, run_colorzoo, start_colorzoo
 from PIL import Image
+from rich.table import Table
 
 import colorzoo
-from colorzoo.cli import app
+from colorzoo.cli import _console, app
 from train.commands import app as train_app
 
 COMMANDS = [command.name for command in app.registered_commands]
@@ -143,6 +145,90 @@ def test_results_of_a_measurement_are_written_although_nobody_reads_what_is_prin
         )
     assert done.returncode and "Traceback" not in done.stderr, done.stderr
     assert (output / "metrics.json").is_file() and (output / "sheet.png").is_file()
+
+
+# Nothing can be printed ---------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+@pytest.mark.parametrize("words", [["colorzoo", "--version"], ["colorzoo", "--help"]])
+def test_a_full_disk_behind_stdout_is_one_line(words):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", *words], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 1
+    assert done.stderr == "error: standard output cannot be written (No space left on device)\n"
+
+
+def test_a_pipe_that_nobody_reads_is_no_reason_to_say_so():
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "colorzoo", "--version"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+def test_a_closed_stdout_is_one_line():
+    command = ["sh", "-c", f"{sys.executable} -m colorzoo --version >&-"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "error: standard output cannot be written (it is closed)\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_a_run_goes_on_when_nothing_can_be_printed(folder, tmp_path):
+    """A failure cannot be printed; the other photo is there, and the exit code tells."""
+    for name in (PHOTO, f"cut {PHOTO}"):
+        command = ("colorize", folder / name, "-o", tmp_path / "out", "--model", "autoencoder")
+        process = start_colorzoo(*command, printing="/dev/full")
+        process.join()
+        assert process.exitcode == 1
+    assert (tmp_path / "out" / PHOTO).is_file()
+
+
+# Hostile names ------------------------------------------------------------------------------------
+
+HOSTILE = "\x1b]0;x\x07\x1b[2J\u202e"
+
+
+def test_names_cannot_control_the_terminal(tmp_path, coffee):
+    """In notes, errors, tables, usage errors, and the last line."""
+    model = tmp_path / f"model{HOSTILE}"
+    colorzoo.create_model("unet", width=2, work_size=32).save_pretrained(model)
+    album = tmp_path / f"in{HOSTILE}\nerror: forged"
+    album.mkdir()
+    Image.fromarray(coffee[::8, ::8, 0] // 128 * 255).save(album / f"note{HOSTILE}\nx.png")
+    (album / f"cut{HOSTILE}.png").write_bytes(b"")
+    (album / f"x{HOSTILE}.pdf").touch()
+    out = tmp_path / f"out{HOSTILE}"
+    for words in (
+        ("colorize", album, "-o", out, "--model", model),
+        ("colorize", album, "-o", out, "--model", model),
+        ("compare", next(album.glob("note*")), "-o", out / "s.png", "--model", model),
+        ("evaluate", model, album, "-o", out),
+        ("info", HOSTILE),
+        ("colorize", album, f"--{HOSTILE}"),
+        (HOSTILE,),
+    ):
+        done = run_colorzoo(*words)
+        said = done.stdout + done.stderr
+        assert "\\x1b" in said and not set(said) & set(HOSTILE[:1] + "\x07\u202e"), words
+        assert not any(line.startswith("error: forged") for line in said.splitlines())
+
+
+def test_names_in_progress_bars_and_tables_are_escaped():
+    stream = io.StringIO()
+    screen = _console._Screen(file=stream, markup=False, highlight=False)
+    table = Table("a", box=None)
+    table.add_row(HOSTILE)
+    screen.print(table)
+    bar = _console.progress()
+    bar.add_task(HOSTILE)
+    screen.print(bar.get_renderable())
+    assert stream.getvalue().count("\\x1b]0;x") == 2 and "\x1b]" not in stream.getvalue()
 
 
 # Ctrl-C -------------------------------------------------------------------------------------------

@@ -113,8 +113,8 @@ def test_a_failure_that_passes_still_fails_the_film(model, tmp_path, monkeypatch
             return self.stream.write(data)
 
     @contextmanager
-    def failing_file(target):
-        with whole_file(target) as stream:
+    def failing_file(target, **options):
+        with whole_file(target, **options) as stream:
             yield Failing(stream)
 
     monkeypatch.setattr("colorzoo.film.colorize.whole_file", failing_file)

@@ -37,17 +37,17 @@ def run_colorzoo(*arguments: object, cwd: Path | None = None) -> subprocess.Comp
     )
 
 
-def start_colorzoo(*arguments: object) -> BaseProcess:
+def start_colorzoo(*arguments: object, printing: str = os.devnull) -> BaseProcess:
     """Start ``colorzoo ...`` and give its process; what it prints is thrown away."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
-    process = context.Process(target=_run_quietly, args=(list(map(str, arguments)),))
+    process = context.Process(target=_run_quietly, args=(list(map(str, arguments)), printing))
     process.start()
     return process
 
 
-def _run_quietly(words: list[str]) -> None:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+def _run_quietly(words: list[str], printing: str) -> None:
+    nowhere = os.open(printing, os.O_WRONLY)
     for standard in (1, 2):
         os.dup2(nowhere, standard)
     sys.argv = ["colorzoo", *words]

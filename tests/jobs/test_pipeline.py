@@ -46,11 +46,11 @@ def test_reading_the_network_and_writing_overlap(album, tmp_path, monkeypatch):
             meeting.wait(timeout=30)
         return read_photo(path, **options)
 
-    def save(image, path):
+    def save(image, path, **options):
         saved.append(path)
         if len(saved) == 1:
             meeting.wait(timeout=30)
-        return write_image(image, path)
+        return write_image(image, path, **options)
 
     class Waiting(Tint):
         def forward(self, lightness: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ def test_reading_the_network_and_writing_overlap(album, tmp_path, monkeypatch):
             return super().forward(lightness)
 
     calls: list[Tensor] = []
-    monkeypatch.setattr(planning, "read_photo", read)
+    monkeypatch.setattr(planning, "read_file", read)
     monkeypatch.setattr(pipeline, "write_image", save)
     outcomes = list(colorize_jobs(Waiting(), plan([album], tmp_path / "out"), How()))
     assert {outcome.status for outcome in outcomes} == {"done"} and len(calls) == 12
@@ -78,16 +78,16 @@ def test_pixels_in_flight_are_bounded(album, tmp_path, monkeypatch):
             most = max(most, len(held))
         return read_photo(path, **options)
 
-    def save(image, path):
+    def save(image, path, **options):
         with lock:
             if path.name == "05-large.png":
                 beside_large.extend(held)
-        notes = write_image(image, path)
+        notes = write_image(image, path, **options)
         with lock:
             held.remove(path.name)
         return notes
 
-    monkeypatch.setattr(planning, "read_photo", read)
+    monkeypatch.setattr(planning, "read_file", read)
     monkeypatch.setattr(pipeline, "write_image", save)
     torch.set_num_threads(4)
     outcomes = list(colorize_jobs(Tint(), plan([album], tmp_path / "out"), How()))
@@ -124,7 +124,7 @@ def test_an_output_that_appears_meanwhile_is_kept(album, tmp_path, monkeypatch):
         return read_photo(path, **options)
 
     out.mkdir()
-    monkeypatch.setattr(planning, "read_photo", read)
+    monkeypatch.setattr(planning, "read_file", read)
     outcomes = list(colorize_jobs(Tint(), plan([album / "00.png"], out), How()))
     assert statuses(outcomes) == {"00.png": "failed"} and "exists" in str(outcomes[0].reason)
     assert (out / "00.png").read_bytes() == b"by another run"

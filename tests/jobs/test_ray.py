@@ -19,7 +19,7 @@ import colorzoo
 from colorzoo.imaging.read import read_photo
 from colorzoo.imaging.write import image_bytes
 from colorzoo.jobs.plan import Outcome, plan
-from colorzoo.jobs.ray import for_workers, split_refused
+from colorzoo.jobs.ray import _close_doors, for_workers, split_refused
 from colorzoo.jobs.report import RunReport
 
 PAGE = Path("docs") / "many-photos.md"
@@ -174,3 +174,49 @@ def test_jobs_that_only_the_whole_shows_to_be_wrong(nested, tmp_path, gray):
         f"a.jpg: {out}/a.jpg was made with model unet, not unet-bins. Choose another output folder."
     )
     assert second.startswith(f"c.png: {out}/sub/c.png is already the output for ")
+
+
+@pytest.mark.parametrize("given", [{}, {"RAY_AUTH_MODE": "disabled", "RAY_AUTH_TOKEN": "x"}])
+def test_what_the_user_has_decided_about_a_cluster_is_kept(monkeypatch, given):
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    _close_doors()
+    assert os.environ["RAY_AUTH_MODE"] == given.get("RAY_AUTH_MODE", "token")
+    assert os.environ["RAY_AUTH_TOKEN"] == given.get("RAY_AUTH_TOKEN", os.environ["RAY_AUTH_TOKEN"])
+    assert len(os.environ["RAY_AUTH_TOKEN"]) == (1 if given else 64)
+    assert os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "0"
+
+
+@pytest.mark.slow
+def test_a_cluster_of_its_own_is_closed_to_others(album, model, tmp_path):
+    """It listens on the loopback address only, demands a token, and leaves none in a file."""
+    (tmp_path / "home").mkdir()
+    run = subprocess.Popen(
+        [sys.executable, "-m", "colorzoo", "batch", album, tmp_path / "out", "--model", model]
+        + ["--workers", "1"],
+        env={**os.environ, "HOME": str(tmp_path / "home")},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    places: set[tuple[str, str]] = set()
+    modes: set[str | None] = set()
+    while run.poll() is None:
+        for process in [psutil.Process(run.pid), *psutil.Process(run.pid).children(recursive=True)]:
+            try:
+                places |= {
+                    (process.name(), each.laddr.ip)
+                    for each in process.net_connections("inet")
+                    if each.status == psutil.CONN_LISTEN
+                }
+                if process.name() == "raylet":
+                    modes.add(process.environ().get("RAY_AUTH_MODE"))
+            except psutil.Error:
+                continue
+        time.sleep(1)
+    assert run.returncode == 0 and run.stdout is not None and "12 coloured" in run.stdout.read()
+    assert {"gcs_server", "raylet"} <= {name for name, _ in places} and modes == {"token"}
+    assert {ip for _, ip in places} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}, places
+    assert not (tmp_path / "home" / ".ray").exists()

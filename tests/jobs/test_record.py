@@ -223,11 +223,11 @@ def test_a_record_that_cannot_be_written_leaves_the_photos(album, model, tmp_pat
 def test_on_a_full_disk_no_photo_remains_unrecorded(album, model, tmp_path, monkeypatch):
     out, written = tmp_path / "out", []
 
-    def append(path, line):
+    def append(path, line, **options):
         written.append(line)
         if len(written) > 4:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        real(path, line)
+        real(path, line, **options)
 
     real = recording.append_line
     monkeypatch.setattr(recording, "append_line", append)

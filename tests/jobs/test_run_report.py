@@ -1,5 +1,6 @@
 """The report of a run: a line for each photo, and a summary."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 from helpers.jobs import colorize, lines_of, names
 
 import colorzoo
+from colorzoo.errors import ConfigError
+from colorzoo.jobs.report import RunReport
 
 pytestmark = pytest.mark.usefixtures("two_threads")
 
@@ -79,3 +82,70 @@ def test_the_report_takes_no_photos_place(album, model, tmp_path):
         )
         assert result.code == 1 and result.err[0].startswith("error: the report ")
     assert not (tmp_path / "out").exists() and len(names(album)) == 12
+
+
+def test_a_run_that_is_refused_leaves_no_report(album, model, tmp_path):
+    out, new = tmp_path / "out", tmp_path / "reports" / "new.jsonl"
+    assert colorize(album, "-o", out, "--model", model, "--saturation", 2).code == 0
+    result = colorize(album, "-o", out, "--model", model, "--resume", "--report", new)
+    assert result.code == 1 and "made with saturation 2.0" in result.err[0]
+    assert not new.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX links, pipes and devices")
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("pipe", "cannot be written"),  # nobody reads it
+        ("link", "is a link"),
+        ("dangling", "is a link"),
+        ("folder", "is a folder"),
+    ],
+)
+def test_a_report_that_is_no_file_is_refused(tmp_path, name, reason):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "other").write_bytes(b"precious")
+    (tmp_path / "link").symlink_to("other")
+    (tmp_path / "dangling").symlink_to("missing")
+    for append in (True, False):
+        with pytest.raises(ConfigError, match=reason):
+            RunReport(tmp_path / name, {}, append=append, overwrite=not append).open()
+    assert (tmp_path / "other").read_bytes() == b"precious" and not (tmp_path / "missing").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX links and devices")
+@pytest.mark.parametrize("append", [True, False])
+def test_other_names_of_a_report_keep_what_they_have(tmp_path, append):
+    (tmp_path / "other").touch()
+    os.link(tmp_path / "other", tmp_path / "hard")
+    for path in (tmp_path / "hard", Path(os.devnull)):
+        report = RunReport(path, {}, append=append, overwrite=not append)
+        report.open()
+        report.finish()
+    assert len(lines_of(tmp_path / "hard")) == 1 and not (tmp_path / "other").read_bytes()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+def test_a_report_that_is_replaced_keeps_its_permissions(album, model, tmp_path):
+    report = tmp_path / "run.jsonl"
+    report.touch(mode=0o600)
+    command = (album / "00.png", "-o", tmp_path / "out", "--model", model, "--overwrite")
+    assert colorize(*command, "--report", report).code == 0
+    assert report.stat().st_mode & 0o777 == 0o600 and len(lines_of(report)) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"source": 1, "status": "done"}\n',
+        '{"source": "a", "target": [], "status": "done"}\n',
+        '{"source": ' + "[" * 100_000 + "\n",
+    ],
+)
+def test_what_only_looks_like_a_report_is_refused(tmp_path, text):
+    path = tmp_path / "run.jsonl"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="is not a report"):
+        RunReport(path, {}, append=True, overwrite=False)
+    assert path.read_text() == text
