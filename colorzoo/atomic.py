@@ -82,7 +82,7 @@ def append_line(path: Path, line: bytes, *, within: Path | None = None) -> None:
     Raises:
         OSError: If it cannot be written; an incomplete line may then be in the file.
     """
-    with open_folder(path.parent, within=within) as folder, _appending(path):
+    with open_folder(path.parent, within=within) as folder, alone_in(path.parent):
         found = folder.look(path.name)
         if found is not None and found.st_nlink > 1 and not kind_of(found):
             with folder.open(path.name, "rb") as stream:
@@ -97,15 +97,21 @@ def append_line(path: Path, line: bytes, *, within: Path | None = None) -> None:
 
 
 @contextmanager
-def _appending(path: Path) -> Iterator[None]:
-    """Hold a lock that ``remove_leftovers`` removes if the run is killed."""
-    path.parent.stat()  # fails if the folder is missing; FileLock would create it
-    lock = _lock_of(path.with_name(f"{_PREFIX}append.tmp"))
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock, if its disk has locks and no other run holds it for 10 s.
+
+    ``remove_leftovers`` removes the lock if the run is killed.
+
+    Args:
+        folder: A folder that exists.
+    """
+    folder.stat()  # fails if the folder is missing; FileLock would create it
+    lock = _lock_of(folder / f"{_PREFIX}append.tmp")
     try:
         lock.acquire(timeout=10, poll_interval=0.005)
         is_locked = True
     except (NotImplementedError, Timeout):
-        is_locked = False  # local disks append a line whole anyway
+        is_locked = False  # local disks append a line atomically anyway
     try:
         yield
     finally:

@@ -23,10 +23,16 @@ from colorzoo.hub.mixin import HubMixin
 from colorzoo.imaging.border import WHOLE, content_box, pixels_of
 from colorzoo.imaging.read import ImageSource, Photo
 from colorzoo.imaging.recombine import lightness_of, merge_in_box
-from colorzoo.imaging.working_size import check_work_size, pad, shrink, unpad
+from colorzoo.imaging.working_size import (
+    LARGEST_DEFAULT,
+    check_work_size,
+    pad,
+    shrink,
+    unpad,
+)
 from colorzoo.imaging.write import to_pil
-from colorzoo.options import Options, check_saturation, given
-from colorzoo.prediction import Output, Prediction, each_part
+from colorzoo.options import Options, check_saturation, given, not_supported
+from colorzoo.prediction import Output, Prediction, check_colours, each_part
 from colorzoo.torch_state import in_eval_mode, on_cpu
 
 
@@ -63,7 +69,7 @@ class Colorizer(nn.Module, HubMixin):
     def __init__(self, *, work_size: int) -> None:
         """Check and store the working size."""
         super().__init__()
-        self.work_size = check_work_size(work_size, self.stride)
+        self.work_size = check_work_size(work_size, self.stride, most=LARGEST_DEFAULT)
 
     # What subclasses implement --------------------------------------------------------------------
 
@@ -118,7 +124,9 @@ class Colorizer(nn.Module, HubMixin):
         """
         for name in given(options):
             if name not in self.options:
-                raise ConfigError(_not_taken(self.architecture or type(self).__name__, name))
+                raise ConfigError(
+                    not_supported(Colorizer, self.architecture or type(self).__name__, name)
+                )
 
     @property
     def options(self) -> frozenset[str]:
@@ -228,6 +236,7 @@ class Colorizer(nn.Module, HubMixin):
         Raises:
             ImageError: If the image cannot be read.
             ConfigError: If the model does not support an option.
+            WeightsError: If the network's output contains NaN or infinity.
             ValueError: If saturation, work_size or an option is out of range.
         """
         photo = read_and_warn(image, max_pixels=max_pixels)
@@ -375,24 +384,12 @@ class Colorizer(nn.Module, HubMixin):
 
     def _render(self, output: Output, asked: dict[str, Any]) -> Tensor:
         options: Any = {name: asked[name] for name in self.render_options & asked.keys()}
-        return self.to_ab(output, **options)
+        return check_colours(
+            self.to_ab(output, **options), self.architecture or type(self).__name__
+        )
 
     def _shrink(self, rgb: np.ndarray, work_size: int | None) -> Tensor:
         """Resize a photo to the working size: (H, W, 3) uint8 to (1, 1, h, w) lightness."""
         size = self.work_size if work_size is None else work_size
         small = shrink(rgb, check_work_size(size, self.stride))
         return lightness_of(small, self.device).to(self.dtype)
-
-
-def _not_taken(name: str, option: str) -> str:
-    """Return the message that a model does not support an option, and which models do."""
-    waiting, able = [Colorizer], set()
-    while waiting:
-        family = waiting.pop()
-        waiting += family.__subclasses__()
-        if family.architecture and option in family.network_options | family.render_options:
-            able.add(family.architecture)
-    others = f"{', '.join(sorted(able)[:6])} do" if able else "no registered model does"
-    if len(able) == 1:
-        others = f"{next(iter(able))} does"
-    return f"{name} does not support {option}; {others}. Choose another model or omit {option}."

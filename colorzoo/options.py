@@ -190,3 +190,23 @@ def check_saturation(saturation: float) -> None:
     """
     if not (math.isfinite(saturation) and 0 <= saturation <= 10):
         raise ValueError(f"saturation must be between 0 and 10, got {saturation}")
+
+
+def not_supported(base: Any, name: str, option: str) -> str:
+    """Return the message that a model does not support an option, and which models do.
+
+    Args:
+        base: The class whose subclasses are the families of models.
+        name: The model.
+        option: The option.
+    """
+    waiting, able = [base], set()
+    while waiting:
+        family = waiting.pop()
+        waiting += family.__subclasses__()
+        if family.architecture and option in family.network_options | family.render_options:
+            able.add(family.architecture)
+    others = f"{', '.join(sorted(able)[:6])} do" if able else "no registered model does"
+    if len(able) == 1:
+        others = f"{next(iter(able))} does"
+    return f"{name} does not support {option}; {others}. Choose another model or omit {option}."

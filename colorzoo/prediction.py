@@ -6,9 +6,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from colorzoo.errors import WeightsError
 from colorzoo.imaging.border import WHOLE, Box
 
 Output = Tensor | dict[str, Tensor]
+
+# L*a*b* units. Colours of a screen are within 128; far beyond this, RGB could not be computed.
+_MOST = 1e9
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,3 +53,23 @@ def each_part(change: Callable[[Tensor], Tensor], output: Output) -> Output:
     if isinstance(output, dict):
         return {name: change(part) for name, part in output.items()}
     return change(output)
+
+
+def check_colours(ab: Tensor, name: str) -> Tensor:
+    """Return a model's colours, unless they are no numbers, which would become black.
+
+    Args:
+        ab: Colours, in L*a*b* units.
+        name: The model's name, for the message.
+
+    Raises:
+        WeightsError: If there is NaN, infinity, or a number that is as good as infinite.
+    """
+    if bool((ab.detach().abs() <= _MOST).all()):  # false for NaN
+        return ab
+    half = ab.dtype in (torch.float16, torch.bfloat16)
+    more = f" It runs in {ab.dtype}: try torch.float32." if half else ""
+    raise WeightsError(
+        f"{name} predicts NaN or infinity instead of colours. Its weights are damaged, or its "
+        f"training diverged: load it again, or use another model.{more}"
+    )

@@ -218,7 +218,7 @@ def test_the_lock_of_a_killed_writer_of_lines_holds_up_nobody(tmp_path):
 import os, signal
 from pathlib import Path
 from colorzoo import atomic
-with atomic._appending(Path({str(tmp_path)!r}) / "lines"):
+with atomic.alone_in(Path({str(tmp_path)!r})):
     os.kill(os.getpid(), signal.SIGKILL)
 """
     subprocess.run([sys.executable, "-c", code], check=False)

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor, nn
 
 from colorzoo.hub.foreign import read_pickle
+from colorzoo.hub.saving import save_error
+
+# What a run needs of a checkpoint to continue.
+_KEYS = {"epoch", "global_step", "loops", "state_dict", "optimizer_states", "lr_schedulers"}
 
 
 class RunCheckpoints(TorchCheckpointIO):
@@ -32,10 +37,22 @@ class RunCheckpoints(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
     ) -> None:
-        """Write one checkpoint."""
-        part = f"{path}.part"
-        super().save_checkpoint(checkpoint, part, storage_options)
-        os.replace(part, path)
+        """Write one checkpoint.
+
+        Raises:
+            WeightsError: If it cannot be written; the one before is then kept.
+        """
+        part = Path(f"{path}.part")
+        try:
+            super().save_checkpoint(checkpoint, part, storage_options)
+            with part.open("rb+") as written:
+                # Without it, a power cut soon after the rename can leave an empty file.
+                os.fsync(written.fileno())
+            os.replace(part, path)
+        except OSError as error:
+            with suppress(OSError):
+                part.unlink()
+            raise save_error("A checkpoint", Path(path), error) from error
         if self._is_first:
             self._is_first = False
             for old in self._old:
@@ -52,8 +69,44 @@ def checkpoints_in(folder: Path) -> list[Path]:
 
 
 def state_of(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of the LightningModule in a checkpoint."""
-    return read_pickle(path)["state_dict"]
+    """Return the tensors of the LightningModule in a checkpoint.
+
+    Raises:
+        ValueError: If it is missing or damaged.
+    """
+    try:
+        return _read(path)["state_dict"]
+    except _Damaged as error:
+        raise ValueError(
+            f"{path} is missing or damaged, so its weights cannot be exported: continue the run "
+            "with --resume --overwrite, which writes new checkpoints"
+        ) from error
+
+
+class _Damaged(Exception):
+    """A file that is not a whole checkpoint of a run."""
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        saved = read_pickle(path)
+        missing = _KEYS - saved.keys()
+        shapes = [value.shape for value in saved["state_dict"].values()]
+    except Exception as error:  # PyTorch raises many kinds for damaged files
+        raise _Damaged from error
+    if missing or not shapes:
+        raise _Damaged
+    return saved
+
+
+def _offer(path: Path) -> str:
+    """Say which other checkpoint of the run is whole, the newest of them."""
+    others = [each for each in checkpoints_in(path.parent) if each != path]
+    for other in sorted(others, key=lambda each: each.stat().st_mtime, reverse=True):
+        with suppress(_Damaged):
+            _read(other)
+            return f": copy {other.name} over it to continue from that one, or"
+    return ":"
 
 
 def check_resumable(path: Path, module: nn.Module) -> None:
@@ -70,16 +123,13 @@ def check_resumable(path: Path, module: nn.Module) -> None:
     if not path.is_file():
         raise FileNotFoundError(f"there is nothing to resume: {path} does not exist")
     try:
-        saved = read_pickle(path)
-        _, state = saved["loops"], saved["state_dict"]
-        found = {name: tuple(value.shape) for name, value in state.items()}
-    except Exception as error:  # PyTorch raises many kinds for damaged files
-        others = [each.name for each in checkpoints_in(path.parent) if each != path]
-        other = f"copy {others[0]} over it to continue from that one, or " if others else ""
+        state = _read(path)["state_dict"]
+    except _Damaged as error:
         raise ValueError(
-            f"{path} is damaged, or not a checkpoint of a run: {other}pass --overwrite instead of "
-            "--resume to start again"
+            f"{path} is damaged, or not a checkpoint of a run{_offer(path)} pass --overwrite "
+            "instead of --resume to start again"
         ) from error
+    found = {name: tuple(value.shape) for name, value in state.items()}
     expected = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     if found != expected:
         names = sorted(set(found.items()) ^ set(expected.items()))

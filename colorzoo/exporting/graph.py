@@ -26,6 +26,7 @@ from colorzoo.errors import ConfigError
 from colorzoo.exporting.runtime import SUFFIX, GraphRun, start_session
 from colorzoo.extras import import_extra
 from colorzoo.hub.checkpoint import weights_digest
+from colorzoo.hub.saving import save_error
 from colorzoo.torch_state import building, in_eval_mode
 
 MAX_DIFFERENCE = 1e-2  # between the ab of the graph and of PyTorch, L*a*b* units
@@ -91,12 +92,21 @@ def export(model: Colorizer, path: str | Path) -> float:
 
     Raises:
         ConfigError: If the required packages are missing, or the model cannot be exported.
+        WeightsError: If the file cannot be written. An existing file is then kept.
     """
     file = check_path(path)
     graph, difference = checked_graph(model)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, graph)
+    write_graph(file, graph)
     return difference
+
+
+def write_graph(file: Path, graph: bytes) -> None:
+    """Write a graph atomically; see ``export``."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, graph)
+    except OSError as error:
+        raise save_error("The graph", file, error) from error
 
 
 def with_onnxruntime(model: Model, *, cache_dir: str | Path | None = None) -> Model:

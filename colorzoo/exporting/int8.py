@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from colorzoo.atomic import write_whole
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError, ImageError
 from colorzoo.evaluation.metrics import prepare, psnr
-from colorzoo.exporting.graph import check_path, checked_graph
+from colorzoo.exporting.graph import check_path, checked_graph, write_graph
 from colorzoo.exporting.runtime import ExportedColorizer
 from colorzoo.extras import import_extra
 from colorzoo.imaging.read import read_photo
@@ -58,6 +57,7 @@ def export_int8(model: Colorizer, path: str | Path, photos: Sequence[np.ndarray]
     Raises:
         ConfigError: If the required packages are missing, the model cannot be exported, or the loss
             is more than MAX_LOSS. No file is written then.
+        WeightsError: If the file cannot be written. An existing file is then kept.
         ImageError: If there are fewer than two photos.
     """
     file = check_path(path)
@@ -76,8 +76,7 @@ def export_int8(model: Colorizer, path: str | Path, photos: Sequence[np.ndarray]
                 f"{model.architecture} loses too much in int8: PSNR falls from {before:.2f} to "
                 f"{after:.2f} dB on these photos, by more than {MAX_LOSS}. Export it without int8."
             )
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, small.read_bytes())
+        write_graph(file, small.read_bytes())
     return Quantized(len(kept_back), before, after)
 
 

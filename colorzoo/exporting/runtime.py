@@ -1,29 +1,37 @@
 """Run ONNX graphs with onnxruntime."""
 
 import hashlib
-import json
 import os
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from typing_extensions import Unpack
 
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError, WeightsError
+from colorzoo.exporting.untrusted import BoundedSession, checked
 from colorzoo.extras import import_extra
+from colorzoo.hub.checkpoint import parse_config
 from colorzoo.options import Options, given
 
 SUFFIX = ".onnx"
+MAX_BYTES = 1 << 31  # of a protobuf message
+
+_OTHER_FILES = "session.model_external_initializers_file_folder_path"
 
 
 class ExportedColorizer(Colorizer):
     """A model loaded from an ONNX file, with the settings that it had when it was exported.
 
     Args:
-        path: The file. It is safe to load untrusted files: a graph cannot contain other code or
-            refer to other files.
+        path: The file. It is safe to load untrusted files: only graphs of plain operators are
+            accepted, which cannot contain code or read other files, and the memory and the time
+            for a picture are bounded; see :mod:`colorzoo.exporting.untrusted`.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -36,14 +44,14 @@ class ExportedColorizer(Colorizer):
         file = Path(path).expanduser()
         if not file.is_file():
             raise WeightsError(f"There is no file {file}; `colorzoo export` writes one.")
-        graph = file.read_bytes()
-        session = start_session(graph, str(file))
+        graph = _read(file)
+        session = BoundedSession(checked(graph, str(file)), str(file), start_session)
         about = session.get_modelmeta().custom_metadata_map
         try:
-            config: dict[str, Any] = dict(json.loads(about["config"]))
+            config: dict[str, Any] = dict(parse_config(about["config"]))
             architecture = config.pop("architecture")
             work_size, parameters = int(about["work_size"]), int(about["parameters"])
-        except (KeyError, ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError, RecursionError) as error:
             raise WeightsError(f"{file} was not written by `colorzoo export`.") from error
         super().__init__(work_size=work_size)
         self.architecture, self._hub_mixin_config = str(architecture), config
@@ -87,6 +95,15 @@ class ExportedColorizer(Colorizer):
         raise ConfigError(f"{self._file} is an ONNX graph, not weights: copy the file instead.")
 
 
+def _read(file: Path) -> bytes:
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            raise WeightsError(f"{file} is larger than an ONNX file can be, {MAX_BYTES:,} bytes.")
+        return file.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{file} cannot be read ({error.strerror or error}).") from error
+
+
 class GraphRun:
     """Computes one output of a graph from lightness; replaces a model's ``forward``.
 
@@ -98,8 +115,6 @@ class GraphRun:
     def __init__(self, session: Any, output: str) -> None:
         """Store the session."""
         self.session, self.output, self._process = session, output, os.getpid()
-        self.options = import_extra("onnxruntime").RunOptions()
-        self.options.only_execute_path_to_fetches = True  # skip what only the other output needs
 
     def __call__(self, lightness: Tensor) -> Tensor:
         """Run the graph on (N, 1, H, W) lightness."""
@@ -109,18 +124,56 @@ class GraphRun:
                 "or start processes with multiprocessing's 'spawn' method"
             )
         given = {"lightness": lightness.detach().float().cpu().numpy()}
-        (found,) = self.session.run([self.output], given, self.options)
+        options = import_extra("onnxruntime").RunOptions()
+        options.log_severity_level = 4  # errors are raised, so do not also print them
+        options.only_execute_path_to_fetches = True  # skip what only the other output needs
+        (found,) = self.session.run([self.output], given, options)
+        batch, _, height, width = lightness.shape
+        right = found.dtype == np.float32 and found.shape == (batch, 2, height, width)
+        if self.output == "ab" and not right:
+            raise WeightsError(
+                f"the graph's ab is {found.shape} {found.dtype}, expected "
+                f"{(batch, 2, height, width)} float32: it was not written by `colorzoo export`."
+            )
         return torch.from_numpy(found).to(lightness.device)
 
 
-def start_session(graph: bytes, name: str) -> Any:
-    """Start onnxruntime. Graphs are passed as bytes, so that they cannot refer to other files."""
+def start_session(
+    graph: bytes,
+    name: str,
+    *,
+    settings: Mapping[str, str] | None = None,
+    without: Sequence[str] = (),
+) -> Any:
+    """Start onnxruntime. Graphs are passed as bytes, so that they cannot refer to other files.
+
+    Args:
+        graph: The graph.
+        name: Its name, for messages.
+        settings: Further entries of the session's configuration.
+        without: Names of optimisations to switch off.
+
+    Raises:
+        WeightsError: If onnxruntime does not accept the graph.
+    """
     onnxruntime = import_extra("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 4  # errors are raised, so do not also print them
+    # Numbers this close to zero are slow on some CPUs, and make no difference.
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    for key, value in (settings or {}).items():
+        options.add_session_config_entry(key, value)
     try:
-        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        # Without a folder of its own, a graph in memory could read files below the current one.
+        with tempfile.TemporaryDirectory() as nothing:
+            options.add_session_config_entry(_OTHER_FILES, nothing)
+            return onnxruntime.InferenceSession(
+                graph,
+                options,
+                providers=["CPUExecutionProvider"],
+                disabled_optimizers=list(without) or None,
+            )
     except Exception as error:  # onnxruntime's exceptions have no common base class
         reason = str(error).strip().partition("\n")[0]
         raise WeightsError(f"onnxruntime cannot run {name}: {reason}") from error

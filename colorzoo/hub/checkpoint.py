@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +10,15 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from colorzoo._version import __version__
-from colorzoo.atomic import remove_leftovers, whole_file
 from colorzoo.errors import ConfigError, WeightsError
 from colorzoo.hub.fetch import Source, pickles_only
+from colorzoo.hub.saving import CONFIG_FILE, WEIGHTS_FILE
 from colorzoo.torch_state import building
 
-WEIGHTS_FILE = "model.safetensors"
-CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.json"
 BUNDLED_CARD_FILE = "card.md"
 
@@ -89,7 +86,7 @@ def read_config(path: Path) -> Config:
         size = path.stat().st_size
         if size > _MAX_CONFIG_BYTES:
             raise ConfigError(f"{path} is too large for a model's config.json: {size:,} bytes.")
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_config(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, ConfigError):
             raise
@@ -101,6 +98,18 @@ def read_config(path: Path) -> Config:
     return Config(path, architecture, values, None if version is None else str(version)[:20])
 
 
+def parse_config(text: str) -> Any:
+    """Parse the text of a config.json.
+
+    Raises:
+        ValueError: If it is damaged or too long.
+        RecursionError: If it is nested too deep.
+    """
+    if len(text) > _MAX_CONFIG_BYTES:
+        raise ValueError(f"{len(text):,} characters are too many for a model's config.json")
+    return json.loads(text)
+
+
 def weights_digest(state: Mapping[str, Tensor]) -> str:
     """Return the SHA-256 of a model's tensors and their names, to identify the weights."""
     digest = hashlib.sha256()
@@ -108,32 +117,6 @@ def weights_digest(state: Mapping[str, Tensor]) -> str:
         digest.update(name.encode())
         digest.update(tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def save_files(
-    folder: Path, state: dict[str, Tensor], config: dict[str, Any], *, dtype: torch.dtype | None
-) -> None:
-    """Write config.json, with this version of colorzoo, and model.safetensors.
-
-    Args:
-        folder: The folder to write to; it is created if missing.
-        state: The model's tensors.
-        config: The name of the architecture and the keywords of the constructor.
-        dtype: Floating-point type of the saved tensors; unchanged if None.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(folder)
-    tensors = {
-        name: (value.to(dtype) if dtype and value.is_floating_point() else value).contiguous()
-        for name, value in state.items()
-    }
-    text = json.dumps({**config, "colorzoo_version": __version__}, indent=2, sort_keys=True)
-    # Both files are complete before either replaces an existing one.
-    with whole_file(folder / CONFIG_FILE) as described, whole_file(folder / WEIGHTS_FILE) as file:
-        described.write(text.encode() + b"\n")
-        save_file(tensors, file.name, metadata={"format": "pt"})
-        # safetensors makes the file readable only by its owner; both should have the same mode.
-        shutil.copymode(described.name, file.name)
 
 
 def load_model(

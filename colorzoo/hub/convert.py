@@ -20,7 +20,6 @@ from colorzoo.hub.checkpoint import (
     MAX_NUMBERS,
     WEIGHTS_FILE,
     read_config,
-    save_files,
 )
 from colorzoo.hub.foreign import (
     SAFETENSORS,
@@ -31,6 +30,7 @@ from colorzoo.hub.foreign import (
 )
 from colorzoo.hub.hashes import sha256_of
 from colorzoo.hub.published import SOURCE_FILE
+from colorzoo.hub.saving import save_files
 from colorzoo.registry import ModelInfo, build_model, describe, list_models, model_info
 from colorzoo.torch_state import building
 

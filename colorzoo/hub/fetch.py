@@ -17,6 +17,7 @@ from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntr
 from colorzoo._version import __version__
 from colorzoo.errors import HubError
 from colorzoo.hub.messages import HTTPError, hub_errors
+from colorzoo.hub.saving import current
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
@@ -52,7 +53,7 @@ class Folder:
 
     def fetch(self, file: str) -> "tuple[Path, Folder]":
         """Return the path of a file, whether or not it exists."""
-        return self.path / file, self
+        return current(self.path, file), self
 
     def check_pickles(self) -> None:
         """Do nothing: the search for the weights checks for pickles."""

@@ -9,11 +9,13 @@ import torch
 from huggingface_hub import CommitInfo, ModelCard, ModelHubMixin
 from typing_extensions import Self
 
+from colorzoo.atomic import write_whole
 from colorzoo.errors import ConfigError
-from colorzoo.hub.checkpoint import Config, load_model, save_files
+from colorzoo.hub.checkpoint import Config, load_model
 from colorzoo.hub.fetch import Folder, HubRepo
 from colorzoo.hub.keywords import recorded_keywords
 from colorzoo.hub.push import CARD_FILE, PushOptions, push_files
+from colorzoo.hub.saving import save_error, save_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,13 +140,19 @@ class HubMixin(
 
         Raises:
             ConfigError: If ``config`` is not the model's own.
+            WeightsError: If the files cannot be written; the model that was there is then kept.
             HubError: If pushing fails.
         """
         self._check_config(config)
         folder = Path(save_directory)
         save_weights(self, folder)
-        if not (folder / CARD_FILE).exists():
-            self.generate_model_card(**(model_card_kwargs or {})).save(folder / CARD_FILE)
+        card = folder / CARD_FILE
+        if not card.exists():
+            content = str(self.generate_model_card(**(model_card_kwargs or {})))
+            try:
+                write_whole(card, content.encode())
+            except OSError as error:
+                raise save_error("The model is saved, but its card", card, error) from error
         if not push_to_hub:
             return None
         return self.push_to_hub(
@@ -293,5 +301,8 @@ def save_weights(model: HubMixin, folder: str | Path, *, dtype: torch.dtype | No
         model: The model to save.
         folder: The folder to write to; it is created if missing.
         dtype: Floating-point type of the saved tensors; the model's own if None.
+
+    Raises:
+        WeightsError: If they cannot be written. The model that was there can still be loaded.
     """
     save_files(Path(folder), model.state_dict(), model.config, dtype=dtype)

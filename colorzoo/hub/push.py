@@ -1,6 +1,7 @@
 """Push files to the Hugging Face Hub in one commit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,8 +19,9 @@ from huggingface_hub.errors import RevisionNotFoundError
 from huggingface_hub.utils import filter_repo_objects
 
 from colorzoo._version import __version__
-from colorzoo.errors import ConfigError, HubError
+from colorzoo.errors import ColorzooError, ConfigError, HubError
 from colorzoo.hub.messages import hub_errors
+from colorzoo.hub.saving import save_error
 
 CARD_FILE = "README.md"
 
@@ -95,6 +97,7 @@ def push_files(
         the latest one is returned.
 
     Raises:
+        WeightsError: If ``write`` cannot write to a temporary folder.
         ConfigError: If both ``branch`` and ``create_pr`` are set.
         HubError: If pushing fails, if the Hub has a card that differs from ``card``, or if
             ``private`` is set and the repository is public.
@@ -127,9 +130,10 @@ def push_files(
         folder = Path(temporary)
         if kept_card and given is not None:
             _check_same_card(api, repo_id, found.sha, given, card)
-        write(folder, repo_id)
-        if given is not None:
-            (folder / CARD_FILE).write_bytes(given)
+        with _saving(folder):
+            write(folder, repo_id)
+            if given is not None:
+                (folder / CARD_FILE).write_bytes(given)
         kept = {CARD_FILE} if kept_card else set()
         paths = (path for path in folder.rglob("*") if path.is_file())
         files = sorted(path.relative_to(folder).as_posix() for path in paths)
@@ -164,6 +168,16 @@ def push_files(
                 ),
             )
     return Pushed(repo_id, commit, kept_card)
+
+
+@contextmanager
+def _saving(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except ColorzooError:
+        raise
+    except OSError as error:
+        raise save_error("A copy to push", folder, error) from error
 
 
 def _read_card(card: Path) -> bytes:

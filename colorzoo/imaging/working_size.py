@@ -13,21 +13,24 @@ from colorzoo.errors import ConfigError
 # colours are stretched back afterwards.
 _MAX_ASPECT = 4
 _LARGEST = 4096
+# Of a model by itself: a stranger's model must not decide how much memory a photo takes.
+LARGEST_DEFAULT = 512
 
 
-def check_work_size(work_size: int, stride: int) -> int:
+def check_work_size(work_size: int, stride: int, *, most: int = _LARGEST) -> int:
     """Return a working size as an int.
 
     Raises:
-        ConfigError: If it is not a whole number of pixels from ``stride`` to 4096.
+        ConfigError: If it is not a whole number of pixels from ``stride`` to ``most``.
     """
     try:
         pixels = operator.index(work_size)
     except TypeError:
         pixels = -1
-    if not stride <= pixels <= _LARGEST:
+    if not stride <= pixels <= most:
+        own = f" as a model's own; colorize() takes up to {_LARGEST}" if most < _LARGEST else ""
         raise ConfigError(
-            f"work_size must be a whole number of pixels from {stride} to {_LARGEST}, "
+            f"work_size must be a whole number of pixels from {stride} to {most}{own}, "
             f"got {work_size!r}"
         )
     return pixels

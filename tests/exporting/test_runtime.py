@@ -83,7 +83,7 @@ def test_a_file_reads_no_other_file(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     for location in ("secret.bin", str(tmp_path / "secret.bin")):
         add_weights(tmp_path / "a.onnx", location=location, metadata=OURS)
-        with pytest.raises(colorzoo.WeightsError, match="onnxruntime cannot run"):
+        with pytest.raises(colorzoo.WeightsError, match="a.onnx has weights in another file"):
             colorzoo.load("a.onnx")
     assert capfd.readouterr() == ("", "")  # it is told once
 
@@ -92,7 +92,7 @@ def test_missing_and_damaged_files_are_explained(tmp_path):
     with pytest.raises(colorzoo.WeightsError, match="There is no file"):
         colorzoo.load("nowhere.onnx")
     (tmp_path / "letter.onnx").write_text("Dear aunt,")
-    with pytest.raises(colorzoo.WeightsError, match="cannot run .*letter.onnx"):
+    with pytest.raises(colorzoo.WeightsError, match="letter.onnx is not an ONNX file"):
         colorzoo.load(tmp_path / "letter.onnx")
 
 

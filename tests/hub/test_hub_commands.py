@@ -1,5 +1,10 @@
 """The command line against the Hub."""
 
+import hashlib
+import os
+
+import pytest
+
 import colorzoo
 
 CARD = b"---\nlicense: mit\n---\n\n# Written by hand\n"
@@ -75,3 +80,68 @@ def test_errors_of_push_are_one_line(hub, cli, repo_id, tmp_path, files):
     (tmp_path / "model.safetensors").write_bytes(files["model.safetensors"][:-9])
     assert "not a complete safetensors file" in fails(tmp_path, repo_id)
     assert repo_id not in hub.repos
+
+
+@pytest.mark.skipif(os.name == "nt", reason="makes links")
+@pytest.mark.parametrize("name", ["README.md", "metrics.json", "config.json", "model.safetensors"])
+def test_links_out_of_the_folder_are_not_pushed(hub, cli, repo_id, tmp_path, files, name):
+    folder, secret = tmp_path / "model", tmp_path / "secret"
+    folder.mkdir()
+    for file, content in files.items():
+        (folder / file).write_bytes(content)
+    secret.write_bytes(files.get(name, b"{}") + b"\n" * (name == "README.md"))
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(secret)
+    code, _, err = cli(folder, repo_id)
+    assert code == 1 and f"{name} is a link to {secret}, outside the folder" in err.replace(
+        "\n", ""
+    )
+    assert repo_id not in hub.repos
+    (folder / name).unlink()
+    (folder / "inside").write_bytes(secret.read_bytes())
+    (folder / name).symlink_to("inside")
+    assert cli(folder, repo_id)[0] == 0
+    assert hub.repos[repo_id].files()[name] == secret.read_bytes()
+    assert "inside" not in hub.repos[repo_id].files()
+
+
+def test_a_snapshot_in_the_cache_is_pushed_although_it_consists_of_links(
+    hub, run, cli, repo_id, files
+):
+    hub.add(repo_id, files)
+    folder = run("""
+        from huggingface_hub import snapshot_download
+
+        result = snapshot_download(repo_id, cache_dir=cache)
+    """)
+    assert cli(folder, f"{repo_id}-copy")[0] == 0
+    pushed = hub.repos[f"{repo_id}-copy"].files()
+    assert pushed["model.safetensors"] == files["model.safetensors"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="makes pipes")
+def test_a_card_that_is_a_pipe_or_a_gigabyte_does_not_stop_a_push(
+    hub, cli, repo_id, tmp_path, files
+):
+    for file, content in files.items():
+        (tmp_path / file).write_bytes(content)
+    (tmp_path / "README.md").unlink()
+    os.mkfifo(tmp_path / "README.md")
+    assert cli(tmp_path, repo_id)[0] == 0
+    assert b"colorzoo.load(" in hub.repos[repo_id].files()["README.md"]
+    (tmp_path / "README.md").unlink()
+    with (tmp_path / "README.md").open("wb") as card:
+        card.truncate(1 << 30)
+    code, _, err = cli(tmp_path, f"{repo_id}-2")
+    assert code == 1 and "README.md is too large" in err
+
+
+def test_a_save_that_was_interrupted_is_pushed_as_it_loads(hub, cli, repo_id, tmp_path, files):
+    for file, content in files.items():
+        (tmp_path / file).write_bytes(content)
+    digest = hashlib.sha256(files["model.safetensors"]).hexdigest()
+    (tmp_path / "config.json").rename(tmp_path / f".colorzoo-{digest}.config.json")
+    assert cli(tmp_path, repo_id)[0] == 0
+    pushed = hub.repos[repo_id].files()
+    assert pushed["config.json"] == files["config.json"]
+    assert not any("colorzoo-" in name for name in pushed)

@@ -135,21 +135,40 @@ def failing(*_):
     raise RuntimeError("planned")
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "text", "other"])
-def test_a_checkpoint_that_cannot_be_resumed_is_one_sentence(shards, tmp_path, damage):
+def test_a_checkpoint_that_cannot_be_resumed_is_one_sentence(shards, tmp_path):
     assert fit("unet", shards, tmp_path, *QUICK).returncode == 0
-    last = tmp_path / "last.ckpt"
-    content = {"cut": last.read_bytes()[:-3000], "empty": b"", "text": b"not a checkpoint"}
-    if damage == "other":
-        torch.save({"epoch": 3}, last)
-    else:
-        last.write_bytes(content[damage])
-    before = state_of(tmp_path)
+    last, best = tmp_path / "last.ckpt", tmp_path / "best.ckpt"
+    whole = last.read_bytes()
+    loaded = torch.load(last, weights_only=True)
+    damages = {
+        "cut": whole[:-3000],
+        "half": whole[: len(whole) // 2],
+        "empty": b"",
+        "zeros": bytes(len(whole)),
+        "text": b"not a checkpoint",
+        "other": {"epoch": 3},
+        "weights": {key: loaded[key] for key in ("state_dict", "loops", "epoch", "global_step")},
+        "list": [1, 2],
+    }
+    for damage, content in damages.items():
+        if isinstance(content, bytes):
+            last.write_bytes(content)
+        else:
+            torch.save(content, last)
+        before = state_of(tmp_path)
+        refused = fit("unet", shards, tmp_path, *QUICK, "--resume", "--overwrite")
+        said = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
+        assert refused.returncode == 1 and len(said) == 1, damage
+        assert "last.ckpt is damaged" in said[0] and "copy best.ckpt over it" in said[0], damage
+        assert said[0].endswith("pass --overwrite instead of --resume to start again")
+        assert state_of(tmp_path) == before
+    best.write_bytes(b"")
     refused = fit("unet", shards, tmp_path, *QUICK, "--resume", "--overwrite")
-    said = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
-    assert refused.returncode == 1 and len(said) == 1
-    assert "last.ckpt is damaged" in said[0] and "copy best.ckpt over it" in said[0]
-    assert state_of(tmp_path) == before
+    assert "copy" not in refused.stderr and "run: pass --overwrite instead" in refused.stderr
+    best.write_bytes(whole)
+    last.write_bytes(best.read_bytes())
+    more = ("--epochs", 2, *QUICK[2:], "--resume", "--overwrite")
+    assert fit("unet", shards, tmp_path, *more).returncode == 0
 
 
 def test_a_checkpoint_of_another_model_is_one_sentence(shards, tmp_path):

@@ -9,8 +9,9 @@ from pathlib import Path
 from huggingface_hub import SpaceCard, constants, hf_hub_url
 
 from colorzoo.errors import ConfigError
-from colorzoo.hub.checkpoint import CONFIG_FILE, METRICS_FILE, WEIGHTS_FILE
+from colorzoo.hub.checkpoint import METRICS_FILE
 from colorzoo.hub.push import CARD_FILE, Pushed, PushOptions, push_files
+from colorzoo.hub.saving import CONFIG_FILE, WEIGHTS_FILE, current
 from colorzoo.registry import list_models, model_info
 from train.upkeep.cards import CARDS, CardError, render_card, write_card
 
@@ -52,7 +53,7 @@ def publish(
 
     def write(place: Path, full_id: str) -> None:
         for file in (CONFIG_FILE, WEIGHTS_FILE, METRICS_FILE):
-            shutil.copy(weights / file, place / file)
+            shutil.copy(current(weights, file), place / file)
         write_card(name, repo_id=full_id, folder=place, cards=cards)
 
     return push_files(repo_id, write, options, message=f"Publish {name}")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from colorzoo.atomic import write_whole
 from colorzoo.errors import WeightsError
-from colorzoo.hub.checkpoint import CONFIG_FILE, WEIGHTS_FILE
+from colorzoo.hub.saving import CONFIG_FILE, WEIGHTS_FILE, current
 from colorzoo.registry import ModelInfo
 
 EYE_FILE = "eye.json"
@@ -87,6 +87,6 @@ def _digest(model: ModelInfo) -> str:
     if model.weights is None:
         raise WeightsError(f"{model.name} has no bundled weights")
     digest = hashlib.sha256((model.weights / WEIGHTS_FILE).read_bytes())
-    digest.update((model.weights / CONFIG_FILE).read_bytes())
+    digest.update(current(model.weights, CONFIG_FILE).read_bytes())
     digest.update(json.dumps(dict(model.config), sort_keys=True).encode())
     return digest.hexdigest()
