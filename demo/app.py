@@ -13,11 +13,13 @@ import gradio as gr
 
 from webapp import api, fetching, tidying, uploads
 from webapp import models as zoo
+from webapp.guard.launch import launch
 from webapp.place import PLACE
+from webapp.session import SHELF
 from webapp.tabs import cards, compare, developers, leaderboard
 from webapp.theme import CSS, JS, THEME
 from webapp.turns import queue_fairly
-from webapp.uploads import MAX_FILE_SIZE, MAX_PIXELS
+from webapp.uploads import MAX_BYTES, MAX_FILE_SIZE, MAX_PIXELS
 
 INTRO = """# colorzoo
 Drop in a black-and-white photo and compare how different models colour it.
@@ -44,7 +46,7 @@ def build() -> gr.Blocks:
                 developers.build(max_file_size=MAX_FILE_SIZE, max_pixels=MAX_PIXELS)
         api.add(choose, adjust)
         gr.Markdown(PRIVACY, elem_classes="quiet")
-    return queue_fairly(app)
+    return queue_fairly(app, api_open=False)  # no direct POST past the queue
 
 
 def _is_free(host: str, port: int) -> bool:
@@ -71,17 +73,18 @@ def main() -> None:
     app = build()
     threading.Thread(target=tidying.run, args=(app,), daemon=True).start()
     try:
-        app.launch(
-            server_name=os.environ.get("HOST"),
+        launch(
+            app,
+            host=os.environ.get("HOST"),
+            max_upload=MAX_BYTES,
+            folders=[SHELF.folder],
+            handlers=uploads.HANDLERS,
             server_port=int(port) if port else None,
-            max_file_size=MAX_FILE_SIZE,
             state_session_capacity=tidying.MOST_VISITS,
-            app_kwargs={"exception_handlers": uploads.HANDLERS},
             theme=THEME,
             css=CSS,
             js=JS,
             ssr_mode=False,
-            prevent_thread_lock=True,
         )
         threading.Event().wait()
     except KeyboardInterrupt:

@@ -24,7 +24,7 @@ from colorzoo.imaging.write import to_pil
 from webapp.place import DISK_FULL, is_disk_full
 from webapp.theme import problem
 
-MAX_PIXELS, MAX_FILE_SIZE = 50_000_000, "40mb"
+MAX_PIXELS, MAX_FILE_SIZE, MAX_BYTES = 50_000_000, "40mb", 40 * 1024**2
 KEPT_BYTES = 1_000_000_000  # of uploads, for all visitors together
 FRESH_SECONDS = 60  # an upload that no job has named yet is kept for so long
 

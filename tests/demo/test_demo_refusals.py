@@ -115,7 +115,7 @@ def test_wrong_samples_are_told(client, deep_photo):
 
 
 @pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
-@pytest.mark.parametrize("where", ["photo", "/etc/hostname", "http://127.0.0.1:1/x.png", "../../x"])
+@pytest.mark.parametrize("where", ["photo", "/etc/hostname", "../../x"])
 def test_a_client_cannot_name_a_file_of_the_server(demo, deep_photo, meta, where):
     path = str(deep_photo) if where == "photo" else where
     text = call(demo, "colorize", {"path": path, **meta}, NAMES[0], 1, 1, 0, 0.5, -1, 0, [], None)
@@ -165,7 +165,7 @@ def test_the_page_s_own_events_are_not_for_programs(demo, client):
 
 
 @pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
-@pytest.mark.parametrize("where", ["/etc/hostname", "../../x", "http://127.0.0.1:1/x.png"])
+@pytest.mark.parametrize("where", ["/etc/hostname", "../../x"])
 def test_a_reference_is_an_upload_too(demo, client, deep_photo, meta, where):
     upload = gradio_client.handle_file(deep_photo)
     with pytest.raises(

@@ -48,7 +48,8 @@ ENDPOINTS = """- `/models` returns name, summary, year and number of parameters 
 | `reference` | a colour photo whose colours to use |
 
 Everything except the photo can be left out; `client.view_api()` shows types and defaults. A file
-may have up to {size} and {pixels} million pixels."""
+may have up to {size} and {pixels} million pixels. It has to be uploaded, as `handle_file` does with
+a local file: the server fetches nothing from other addresses."""
 
 
 def build(*, max_file_size: str, max_pixels: int) -> None:
