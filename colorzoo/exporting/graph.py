@@ -10,6 +10,7 @@ import contextlib
 import copy
 import hashlib
 import json
+import logging
 import sys
 import warnings
 from pathlib import Path
@@ -231,6 +232,7 @@ def _graph(model: Colorizer) -> bytes:
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # only useful to developers of exporters
+            logging.getLogger("onnxscript.optimizer").setLevel(logging.ERROR)  # the same
             program = torch.onnx.export(
                 _Network(model).eval(),
                 (cells,),

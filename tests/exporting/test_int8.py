@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from helpers.model_tester import create_small
 
 import colorzoo
 from colorzoo.exporting.graph import export
@@ -34,6 +36,18 @@ def test_a_small_model_in_int8(tmp_path, photos, coffee):
     exported_both_ways(model, tmp_path, photos, coffee)
     sizes = [(tmp_path / name).stat().st_size for name in ("int8.onnx", "float.onnx")]
     assert sizes[0] < 0.6 * sizes[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ddcolor-tiny", "eccv16"])
+def test_networks_of_others_in_int8(name, tmp_path, photos, coffee):
+    torch.manual_seed(0)
+    model = create_small(name)
+    with torch.no_grad():
+        for key, value in model.named_parameters():
+            if key.startswith(("refine.", "decoder.6.")):
+                value *= 20  # of some colour
+    exported_both_ways(model, tmp_path, photos, coffee)
 
 
 @pytest.mark.slow

@@ -26,6 +26,21 @@ ASKED: dict[str, Any] = {
 }
 
 
+# Keywords with which the models of others, which are large, are small enough for the suite.
+SMALL: dict[str, dict[str, Any]] = {
+    "ddcolor": {"encoder": "convnext_atto", "width": 32, "queries": 6, "layers": 3},
+    "ddcolor-tiny": {"encoder": "convnext_atto", "width": 16, "queries": 4, "layers": 3},
+    "eccv16": {"width": 4},
+    "siggraph17": {"width": 4},
+}
+
+
+def create_small(name: str, **config: Any) -> Colorizer:
+    """An untrained model; if its weights are published by others, a small variant of it."""
+    small = {"work_size": 64} if colorzoo.model_info(name).published else {}
+    return colorzoo.create_model(name, **SMALL.get(name, {}) | small | config)
+
+
 class ColorizerTester:
     """The contract of :class:`colorzoo.Colorizer`, checked on untrained models.
 

@@ -38,7 +38,27 @@ TRAINED = BUNDLED
 
 
 def test_models_with_weights_have_cards_and_no_others():
-    assert card_names() == TRAINED
+    infos = map(colorzoo.model_info, colorzoo.list_models())
+    assert card_names() == [info.name for info in infos if info.weights or info.published]
+
+
+@pytest.mark.parametrize("name", ["ddcolor", "ddcolor-tiny", "eccv16", "siggraph17"])
+def test_cards_of_the_models_of_others_keep_their_numbers_apart(name):
+    card, info = render_card(name), colorzoo.model_info(name)
+    assert info.published is not None
+    head, text = yaml.safe_load(card.content.split("---")[1]), card.text
+    assert (head["library_name"], head["pipeline_tag"]) == ("colorzoo", "image-to-image")
+    assert head["license"] == info.published.licence.lower() and head["datasets"]
+    assert "model-index" not in head
+    told = " ".join(text.split("## Results")[1].split())
+    assert "not measured here" in told and " ".join(info.published.numbers_source.split()) in told
+    for value in info.published.numbers.values():
+        assert f": {value}" in told
+    for part in (info.published.sha256, info.published.page, f'colorzoo.load("{name}")'):
+        assert part in text, part
+    for heading in re.findall(r"^## .*$", text, re.MULTILINE):
+        assert text.split(heading)[1].strip(), heading
+    assert "{{" not in text and "{%" not in text
 
 
 @pytest.mark.parametrize("name", TRAINED)

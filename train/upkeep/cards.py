@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from jinja2 import DictLoader, Environment, StrictUndefined, TemplateError
 from PIL import Image
@@ -24,7 +25,7 @@ from colorzoo.gallery import contact_sheet
 from colorzoo.hub.checkpoint import BUNDLED_CARD_FILE, WEIGHTS_FILE
 from colorzoo.imaging.write import save_image
 from colorzoo.loading import load
-from colorzoo.registry import ModelInfo, create_model, list_models, model_info
+from colorzoo.registry import ModelInfo, build_model, create_model, list_models, model_info
 from train.recipes import find_recipe
 from train.upkeep.ratings import counted
 from train.upkeep.readme import PHOTOS, by_set, escaped, table_of
@@ -49,7 +50,7 @@ def render_card(name: str, *, repo_id: str | None = None, folder: Path = CARDS) 
     """Fill in a model's card.
 
     Args:
-        name: Registered name of a model with bundled weights.
+        name: Registered name of a model with weights, bundled or published by others.
         repo_id: Repository in the loading example, "user/repo"; if None, the model's name.
         folder: Folder of the cards and their template.
 
@@ -61,7 +62,8 @@ def render_card(name: str, *, repo_id: str | None = None, folder: Path = CARDS) 
     """
     info = model_info(name)
     report = info.metrics
-    if info.weights is None or report is None:
+    is_of_others = info.published is not None and info.weights is None
+    if not is_of_others and (info.weights is None or report is None):
         raise CardError(
             f"{name} has no bundled weights with a metrics.json: train it with `python -m train "
             f"fit {info.weights_of or name}`, then measure it with `python -m train evaluate "
@@ -78,13 +80,29 @@ def render_card(name: str, *, repo_id: str | None = None, folder: Path = CARDS) 
         keep_trailing_newline=True,
         autoescape=False,  # Markdown, not HTML
     )
-    fields = {
-        "name": name,
-        "summary": info.summary,
+    fields = {"name": name, "summary": info.summary, "usage": usage(repo_id or name)}
+    fields |= _of_others(info) if is_of_others else _measured(info, report or {})
+    given = {key: value for data, _ in sources.values() for key, value in data.items()}
+    if untold := {"license", "datasets"} - given.keys():
+        raise CardError(
+            f"the front matter of {folder / name}.md lacks {' and '.join(sorted(untold))}: the "
+            "training data decides who may use the weights"
+        )
+    try:
+        text = environment.get_template(f"{name}.md").render(fields)
+        about = _metadata(info, {} if is_of_others else report or {}, given)
+        return ModelCard(f"---\n{about.to_yaml()}\n---\n{text}")
+    except TemplateError as error:
+        raise CardError(f"{folder / name}.md cannot be filled in: {error}") from error
+
+
+def _measured(info: ModelInfo, report: dict[str, Any]) -> dict[str, Any]:
+    """Return what a card says of a model that was trained and measured here."""
+    assert info.weights is not None
+    return {
         "samples": SAMPLES,
         "failures": FAILURES,
-        "usage": usage(repo_id or name),
-        "config": create_model(name).config,
+        "config": create_model(info.name).config,
         "work_size": report["work_size"],
         "megabytes": f"{(info.weights / WEIGHTS_FILE).stat().st_size / 1e6:.2g}",
         "parameters": f"{report['parameters']:,}",
@@ -96,19 +114,28 @@ def render_card(name: str, *, repo_id: str | None = None, folder: Path = CARDS) 
         "results": "\n\n".join(_table(each) for each in by_set(report)),
         "by_eye": counted(info),
         "protocol": escaped(report["protocol"]),
-        **_training(name),
+        **_training(info.name),
     }
-    given = {key: value for data, _ in sources.values() for key, value in data.items()}
-    if untold := {"license", "datasets"} - given.keys():
-        raise CardError(
-            f"the front matter of {folder / name}.md lacks {' and '.join(sorted(untold))}: the "
-            "training data decides who may use the weights"
-        )
-    try:
-        text = environment.get_template(f"{name}.md").render(fields)
-        return ModelCard(f"---\n{_metadata(info, report, given).to_yaml()}\n---\n{text}")
-    except TemplateError as error:
-        raise CardError(f"{folder / name}.md cannot be filled in: {error}") from error
+
+
+def _of_others(info: ModelInfo) -> dict[str, Any]:
+    """Return what a card says of a model with weights that others published."""
+    theirs = info.published
+    assert theirs is not None
+    with torch.device("meta"):
+        model = build_model(info, {})
+    return {
+        "page": theirs.page,
+        "licence": theirs.licence,
+        "source": theirs.url or f"`{theirs.file}` of `{theirs.repo_id}` on the Hub",
+        "sha256": theirs.sha256,
+        "megabytes": f"{theirs.size / 1e6:.0f}",
+        "parameters": f"{model.parameter_count:,}",
+        "work_size": model.work_size,
+        # With the digits that the authors gave.
+        "numbers": [f"{COLUMNS[key].name}: {value}" for key, value in theirs.numbers.items()],
+        "numbers_source": theirs.numbers_source,
+    }
 
 
 def usage(name: str) -> str:
@@ -196,11 +223,11 @@ def _metadata(info: ModelInfo, report: dict[str, Any], given: dict[str, Any]) ->
             metric_name=column.name,
             metric_value=each["scores"][key],
         )
-        for each in by_set(report)
+        for each in (by_set(report) if report else ())
         for key, column in COLUMNS.items()
         if key in each["scores"]
     ]
-    return ModelCardData(model_name=info.name, eval_results=results, **given)
+    return ModelCardData(model_name=info.name, eval_results=results or None, **given)
 
 
 def renew_cards(cards: Path = CARDS) -> list[str]:
