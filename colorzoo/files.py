@@ -216,7 +216,7 @@ def regular_only(path: str | os.PathLike[str], flags: int) -> int:
         found = os.fstat(descriptor)
         kind = kind_of(found)
         if kind and not (is_inherited and stat.S_ISFIFO(found.st_mode)):
-            raise ImageError(f"{path.name}: is {kind}, expected a picture or film; give a file")
+            raise ImageError(f"{path.name}: is {kind}, expected a regular file; give another")
     except BaseException:
         os.close(descriptor)
         raise

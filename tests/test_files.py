@@ -93,7 +93,7 @@ def test_a_link_in_the_place_of_a_file_is_never_opened(out, tmp_path, name, mode
 
 @pytest.mark.parametrize("name", ["pipe.png", "folder.png", "/dev/zero"])
 def test_inputs_that_are_no_files_are_refused_at_once(out, name):
-    with pytest.raises(ImageError, match="expected a picture or film"):
+    with pytest.raises(ImageError, match="expected a regular file"):
         open(out / name, "rb", opener=regular_only)
 
 

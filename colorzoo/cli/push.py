@@ -1,5 +1,6 @@
 """``colorzoo push``: push weights to the Hugging Face Hub."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import typer
 
 from colorzoo.cli._arguments import Branch, CreatePr, Message, OverwriteCard, Private
 from colorzoo.cli._console import OUT, errors, note
+from colorzoo.files import regular_only
 
 
 def push(
@@ -29,6 +31,9 @@ def push(
     from colorzoo.hub.push import PushOptions
 
     with errors():
+        if card is not None:  # a pipe would be waited for
+            with suppress(OSError), open(card, "rb", opener=regular_only):
+                pass
         options = PushOptions(message, overwrite_card, branch, create_pr, private or None)
         pushed = publish.push(model, repo, options, card=card)
     commit = pushed.commit

@@ -18,10 +18,11 @@ from colorzoo.colorizer import Colorizer
 from colorzoo.defaults import MAX_PIXELS
 from colorzoo.errors import ImageError
 from colorzoo.evaluation import metrics
+from colorzoo.files import regular_only
 from colorzoo.gallery import contact_sheet
 from colorzoo.imaging.formats import SUFFIXES, is_photo_name, photos_below
 from colorzoo.imaging.kind import kind_of
-from colorzoo.imaging.read import read_photo
+from colorzoo.imaging.read import read_file, read_photo
 
 SHEET_PHOTOS = 24
 
@@ -178,7 +179,10 @@ def read_photos(
         sources = _tar_members(data)
     for source in sources:
         try:
-            photo = read_photo(source, max_pixels=max_pixels)
+            if isinstance(source, Path):
+                photo = read_file(source, max_pixels=max_pixels)
+            else:
+                photo = read_photo(source, max_pixels=max_pixels)
         except ImageError as error:
             unreadable.append(" ".join(str(error).split()))
             continue
@@ -267,7 +271,10 @@ class _Member(io.BytesIO):
 
 def _tar_members(path: Path) -> Iterator[_Member]:
     try:
-        with tarfile.open(path) as archive:
+        with (
+            open(path, "rb", opener=regular_only) as stream,
+            tarfile.open(fileobj=stream) as archive,
+        ):
             for member in archive:
                 file = archive.extractfile(member) if member.isfile() else None
                 if file and is_photo_name(PurePath(member.name)):

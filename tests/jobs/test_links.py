@@ -170,13 +170,24 @@ def test_an_output_that_can_be_no_folder_is_told(photos, model, tmp_path, output
     assert not (tmp_path / "missing").exists()
 
 
-@pytest.mark.parametrize("name", ["pipe.png", "zero.png"])
-def test_inputs_that_would_never_end_cost_a_line(model, tmp_path, name):
+@pytest.mark.parametrize("name", ["pipe.png", "zero.png", "pipe.mp4"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("colorize", "{}", "-o", "o.png", "--model", "./model"),
+        ("compare", "{}", "-o", "o.png", "--model", "./model"),
+        ("evaluate", "./model", "{}"),
+        ("push", "./model", "ann/model", "--card", "{}"),
+    ],
+)
+def test_inputs_that_would_never_end_cost_a_line(model, tmp_path, words, name):
     os.mkfifo(tmp_path / "pipe.png")
+    os.mkfifo(tmp_path / "pipe.mp4")
     (tmp_path / "zero.png").symlink_to("/dev/zero")
-    for command in (("colorize",), ("compare",)):
-        done = run_colorzoo(*command, tmp_path / name, "-o", tmp_path / "o.png", "--model", model)
-        assert done.returncode == 1 and "expected a picture or film" in done.stderr
+    output = "o.mp4" if name.endswith(".mp4") else "o.png"
+    words = [word.replace("o.png", output).format(name) for word in words]
+    done = run_colorzoo(*words, cwd=tmp_path)
+    assert done.returncode == 1 and "expected a regular file" in done.stderr
 
 
 def test_a_pipe_that_takes_the_place_of_a_photo_holds_nobody_up(photos, tmp_path):
