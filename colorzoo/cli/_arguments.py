@@ -79,7 +79,14 @@ ReportFile = Annotated[
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
-MaxPixels = Annotated[int, typer.Option(min=1, help="Refuse photos with more pixels than this.")]
+MaxPixels = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        help="Refuse photos with more pixels than this, and films if it is given; else 4K is the "
+        "limit of films.",
+    ),
+]
 Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit to load from the Hub.")]
 NoDownload = Annotated[
     bool,

@@ -14,6 +14,7 @@ from typing_extensions import Unpack
 
 from colorzoo.atomic import check_target, whole_file
 from colorzoo.colorizer import Colorizer
+from colorzoo.defaults import MAX_FRAME_PIXELS
 from colorzoo.errors import ConfigError, FilmError
 from colorzoo.files import open_folder, regular_only
 from colorzoo.film.container import check_pyav, container_of
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
 Watch = Callable[[int, int | None], None]
 
 
-# Frames and packets of sound queued for writing: enough to keep both threads busy.
-_IN_FLIGHT = 8
+# Frames and packets of sound queued for writing: enough to keep both threads busy. Of large
+# frames, fewer: as many as have this many pixels.
+_IN_FLIGHT, _PIXELS_IN_FLIGHT = 8, 16_000_000
 
 # Errors of a disk that is full, or that cannot hold a file of that size
 _NO_SPACE = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
@@ -63,6 +65,7 @@ def colorize_film(
     saturation: float = 1.0,
     work_size: int | None = None,
     stabilize: bool = True,
+    max_pixels: int = MAX_FRAME_PIXELS,
     overwrite: bool = False,
     watch: Watch | None = None,
     within: str | Path | None = None,
@@ -83,11 +86,13 @@ def colorize_film(
 
     Args:
         colorizer: The model.
-        source: The film, in any container and codec that FFmpeg reads.
+        source: The film, in any codec that FFmpeg decodes; the containers are those of
+            files that have everything in them, not playlists.
         target: The file to write, .mp4, .m4v, .mov or .mkv; folders are created.
         saturation: Factor on ab: 0 is gray, 1 is what the network predicts.
         work_size: Short side of the network's input, pixels; the model's default if None.
         stabilize: Whether to keep colours stable over time; see :mod:`colorzoo.film.stabilize`.
+        max_pixels: Largest width * height of a frame to accept.
         overwrite: Replace a target that exists.
         watch: Called after each frame with the number of finished frames and the total, or None if
             the file does not declare it. If it raises, no file is written.
@@ -117,7 +122,7 @@ def colorize_film(
     check_target(source, target, overwrite=overwrite, within=root)
     with suppress(OSError), open(source, "rb", opener=regular_only):
         pass
-    with open_film(source) as film:
+    with open_film(source, max_pixels=max_pixels) as film:
         work = _Frames(
             colorizer, saturation, work_size, options, Stabilizer() if stabilize else None
         )
@@ -168,6 +173,7 @@ class _Frames:
 
     def run(self, film: FilmReader, writer: FilmWriter, watch: Watch | None) -> None:
         waiting: deque[Future[None]] = deque()
+        most = _IN_FLIGHT
         pool = ThreadPoolExecutor(1, thread_name_prefix="colorzoo")
         try:
             for item in film.read():
@@ -177,7 +183,10 @@ class _Frames:
                     self.frames += 1
                 else:
                     waiting.append(pool.submit(writer.copy, item))
-                while len(waiting) > _IN_FLIGHT:
+                if isinstance(item, Frame):
+                    pixels = item.rgb.shape[0] * item.rgb.shape[1]
+                    most = min(_IN_FLIGHT, _PIXELS_IN_FLIGHT // pixels)
+                while len(waiting) > most:
                     waiting.popleft().result()
                 if watch is not None and isinstance(item, Frame):
                     watch(self.frames, film.frames)
@@ -187,8 +196,9 @@ class _Frames:
             pool.shutdown(cancel_futures=True)
         if not self.frames:
             raise FilmError(
-                f"{film.name}: none of its frames can be decoded: it is damaged or cut short. "
-                "Copy it again, or convert it first."
+                f"{film.name}: none of its frames can be decoded: it is damaged, cut short or has "
+                f"more pixels than the limit of {film.max_pixels:,}. Copy it again, convert it, or "
+                "raise the limit with max_pixels (on the command line, --max-pixels)."
             )
 
     def _predict(self, frame: Frame) -> tuple[Tensor, Tensor]:

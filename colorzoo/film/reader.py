@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from colorzoo.defaults import MAX_FRAME_PIXELS
 from colorzoo.errors import FilmError
-from colorzoo.film.container import check_pyav
+from colorzoo.film.container import check_pyav, open_container
 from colorzoo.film.pixels import PixelReader, upright
 from colorzoo.film.timeline import Timeline
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 # A film may be this much shorter than its file declares, in seconds, before a note says so.
 _SLACK = 0.5
-# Read no new tracks after the first recording of a joined broadcast: continue those of the first.
-_OPTIONS = {"merge_pmt_versions": "1"}
+# Pixels of a frame from which decoders work on one frame at a time.
+_LARGE = 4_000_000
 # What may follow the last packet in a file whose clock may jump, bytes, before a note says so
 _TAIL = 1 << 20
 
@@ -54,16 +55,18 @@ class FilmReader:
         pixel_aspect: Width of an upright pixel divided by its height; None if unknown. Like
             ``notes``, final only after frames have been read.
         damaged: Number of frames that could not be decoded.
+        max_pixels: Largest width * height of a frame; decoders refuse larger ones.
         kept: The tracks whose packets ``read`` yields: sound and subtitles.
         metadata: Title, date and so on.
         chapters: The chapters, as returned by PyAV.
     """
 
-    def __init__(self, container: "InputContainer", path: Path) -> None:
+    def __init__(self, container: "InputContainer", path: Path, max_pixels: int) -> None:
         """Choose the tracks.
 
         Raises:
-            FilmError: If there is no video track, or its codec is unknown.
+            FilmError: If there is no video track, its codec is unknown, or its pictures are too
+                large.
         """
         from av.format import Flags
         from av.stream import Disposition
@@ -83,7 +86,11 @@ class FilmReader:
             raise FilmError(
                 f"{self.name}: its video codec is unknown to FFmpeg. Convert the film first."
             )
-        self._video.thread_type = "AUTO"
+        self.max_pixels = max_pixels
+        self._check_size(self._video.width, self._video.height)
+        self._video.codec_context.options = {"max_pixels": str(max_pixels)}
+        is_large = self._video.width * self._video.height > _LARGE
+        self._video.thread_type = "SLICE" if is_large else "AUTO"
         self.kept: list[Stream] = [*container.streams.audio, *container.streams.subtitles]
         self.metadata, self.chapters = dict(container.metadata), container.chapters()
         self.time_base = self._video.time_base or Fraction(1, 90_000)
@@ -174,6 +181,7 @@ class FilmReader:
             yield self._upright(frame)
 
     def _upright(self, frame: "VideoFrame") -> Frame:
+        self._check_size(frame.width, frame.height)
         width, height = self._size or (frame.width, frame.height)  # broadcasts may change it midway
         rgb, is_across = upright(frame, self._pixels.rgb(frame, width, height))
         if self._size is None and self.pixel_aspect and is_across:
@@ -187,6 +195,15 @@ class FilmReader:
             time = max(time, self._last + 1)  # encoders need increasing time stamps
         self._last, self._read = time, self._read + 1
         return Frame(rgb, time, duration)
+
+    def _check_size(self, width: int, height: int) -> None:
+        if width * height > self.max_pixels:
+            raise FilmError(
+                f"{self.name}: its pictures have {width} x {height} pixels, more than the limit of "
+                f"{self.max_pixels:,}. Make it smaller or, if you trust it, raise the limit with "
+                f"max_pixels={width * height} (on the command line, --max-pixels "
+                f"{width * height})."
+            )
 
     def _start(self) -> float:
         return (self._container.start_time or 0) / 1e6
@@ -207,15 +224,19 @@ class FilmReader:
 
 
 @contextmanager
-def open_film(source: Path) -> Iterator[FilmReader]:
+def open_film(source: Path, *, max_pixels: int = MAX_FRAME_PIXELS) -> Iterator[FilmReader]:
     """Open a film for reading.
 
+    Args:
+        source: The file.
+        max_pixels: Largest width * height of its pictures to accept.
+
     Raises:
-        FilmError: If the file is missing, cannot be read, or is not a film.
+        FilmError: If the file is missing, cannot be read, is not a film, or its pictures are too
+            large.
         ConfigError: If PyAV is missing.
     """
     check_pyav()
-    import av
     from av.error import FFmpegError
 
     if not source.is_file():
@@ -223,8 +244,7 @@ def open_film(source: Path) -> Iterator[FilmReader]:
     if source.stat().st_size == 0:
         raise FilmError(f"{source.name}: is empty. Copy the film again.")
     try:
-        # In tags with a wrong encoding, replace only the letters that cannot be decoded.
-        container = av.open(source, metadata_errors="replace", container_options=_OPTIONS)
+        container = open_container(source, max_pixels=max_pixels)
     except FFmpegError as error:
         reason = error.strerror or str(error)
         raise FilmError(
@@ -232,7 +252,7 @@ def open_film(source: Path) -> Iterator[FilmReader]:
             "short. Copy it again, or convert it first."
         ) from error
     with container:
-        yield FilmReader(container, source)
+        yield FilmReader(container, source, max_pixels)
 
 
 def _times(count: int) -> str:

@@ -7,6 +7,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from colorzoo.defaults import MAX_FRAME_PIXELS
+from colorzoo.film.container import open_container
+
 if TYPE_CHECKING:
     from av import AudioFrame, Packet
     from av.container import OutputContainer
@@ -221,12 +224,11 @@ def _first_packets(
     source: Path, indices: Sequence[int], stack: ExitStack
 ) -> "dict[int, tuple[Stream, list[Packet[Stream]]]]":
     """Open a film once more, and return its tracks by index with their first packets."""
-    import av
     from av.error import FFmpegError
 
     if not indices:
         return {}
-    container = stack.enter_context(av.open(source, metadata_errors="replace"))
+    container = stack.enter_context(open_container(source, max_pixels=MAX_FRAME_PIXELS))
     found = {i: (container.streams[i], []) for i in indices}
     with suppress(FFmpegError):
         for packet in islice(container.demux(*(track for track, _ in found.values())), _LOOKED_AT):

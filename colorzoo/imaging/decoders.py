@@ -9,7 +9,6 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from PIL import (
     AvifImagePlugin,
-    GifImagePlugin,
     Image,
     ImageFile,
     JpegImagePlugin,
@@ -18,10 +17,12 @@ from PIL import (
 )
 
 from colorzoo.errors import ImageError
-from colorzoo.imaging import jpeg, png
+from colorzoo.imaging import jpeg, jpegxl, png
 from colorzoo.imaging.bmp import open_bmp
+from colorzoo.imaging.boxes import without_unsafe_exif
+from colorzoo.imaging.claims import is_safe_for_pillow
 from colorzoo.imaging.deep import Box, deep_reader
-from colorzoo.imaging.exif import is_safe_for_pillow
+from colorzoo.imaging.gif import open_gif
 from colorzoo.imaging.jpeg2000 import SIGNATURES as JPEG_2000
 from colorzoo.imaging.jpeg2000 import open_jpeg2000
 from colorzoo.imaging.pixels import tiles
@@ -32,10 +33,13 @@ from colorzoo.imaging.tiff import DecodedPage, PillowTiff, decoded_by_tifffile, 
 _NOT_TEXT = ("transparency", "interlace", "icc_profile", "exif", "gamma", "dpi", "xmp")
 CheckSize = Callable[[int, int], None]
 
-_JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
+_JPEG_XL = (jpegxl.CODESTREAM, jpegxl.CONTAINER)
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
+
+
+_MOST_JXL_CHANNELS = 5  # CMYK and alpha
 
 
 @dataclass(eq=False)
@@ -135,9 +139,9 @@ def open_picture(stream: BinaryIO, name: str, check_size: CheckSize, notes: list
     if not head:
         raise ImageError(f"{name}: is empty (0 bytes), expected a picture; copy the file again")
     if head.startswith(b"\xff\xd8\xff"):
-        return _open_jpeg(stream, notes)
+        return _open_jpeg(stream, name, notes)
     if head.startswith(png.SIGNATURE):
-        return _open_png(stream, notes)
+        return _open_png(stream, name, notes)
     if head.startswith(_TIFF):
         return _open_tiff(stream, name, check_size, notes)
     if head.startswith(b"BM"):
@@ -145,13 +149,13 @@ def open_picture(stream: BinaryIO, name: str, check_size: CheckSize, notes: list
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return Opened(_WebP(stream))
     if head.startswith((b"GIF87a", b"GIF89a")):
-        return Opened(_with_scaled_transparency(GifImagePlugin.GifImageFile(stream)))
+        return Opened(_with_scaled_transparency(open_gif(stream, name)))
     if head.startswith(JPEG_2000):
         image, deep, alpha = open_jpeg2000(stream, name, check_size)
         return Opened(image, codes=deep, planes=alpha)
     if head.startswith(_JPEG_XL):
-        return _open_jpeg_xl(stream, name)
-    if head[4:8] == b"ftyp" and (opened := _open_boxed(stream, head, name)) is not None:
+        return _open_jpeg_xl(stream, name, check_size)
+    if head[4:8] == b"ftyp" and (opened := _open_boxed(stream, head, name, notes)) is not None:
         return opened
     raise ImageError(
         f"{name}: is not a JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC, AVIF or JPEG 2000 file; convert "
@@ -181,7 +185,9 @@ class _Jpeg(JpegImagePlugin.JpegImageFile):
             super()._read_dpi_from_exif()
 
 
-def _open_jpeg(stream: BinaryIO, notes: list[str]) -> Opened:
+def _open_jpeg(stream: BinaryIO, name: str, notes: list[str]) -> Opened:
+    jpeg.check(stream.read(), name)
+    stream.seek(0)
     # The reader returns the first picture of an MPO and ignores the rest.
     image = _Jpeg(stream)
 
@@ -198,8 +204,9 @@ def _open_jpeg(stream: BinaryIO, notes: list[str]) -> Opened:
     return Opened(image, prepare=complete)
 
 
-def _open_png(stream: BinaryIO, notes: list[str]) -> Opened:
+def _open_png(stream: BinaryIO, name: str, notes: list[str]) -> Opened:
     data = stream.read()
+    png.check(data, name)
     stream.seek(0)
     dropped: list[str] = []
 
@@ -250,8 +257,18 @@ class _WebP(WebPImagePlugin.WebPImageFile):
         return frame
 
 
-def _open_jpeg_xl(stream: BinaryIO, name: str) -> Opened:
-    image = _optional("pillow_jxl.JpegXLImagePlugin", "JXLImageFile", stream, name)
+def _open_jpeg_xl(stream: BinaryIO, name: str, check_size: CheckSize) -> Opened:
+    data = stream.read()
+    size = jpegxl.size_of(data)
+    if size is None or size[2] > _MOST_JXL_CHANNELS:
+        kind = "without a size" if size is None else f"with {size[2]:,} channels"
+        raise ImageError(
+            f"{name}: is a JPEG XL {kind}, which colorzoo cannot read; save it as TIFF or PNG"
+        )
+    check_size(*size[:2])
+    # The plugin decodes at once.
+    whole = io.BytesIO(jpegxl.without_parts(data))
+    image = _optional("pillow_jxl.JpegXLImagePlugin", "JXLImageFile", whole, name)
     # The plugin states 8 bits for gray with alpha, also where it has decoded 16.
     stored = {"LA": 2, "RGB": 3, "RGBA": 4}.get(image.mode, 0) * image.width * image.height
     if stored and len(getattr(image, "_data", b"")) != stored:
@@ -262,14 +279,18 @@ def _open_jpeg_xl(stream: BinaryIO, name: str) -> Opened:
     return Opened(image)
 
 
-def _open_boxed(stream: BinaryIO, head: bytes, name: str) -> Opened | None:
+def _open_boxed(stream: BinaryIO, head: bytes, name: str, notes: list[str]) -> Opened | None:
     """Open HEIC or AVIF, by the brands in the first box; None for films and others."""
     size = int.from_bytes(head[:4], "big")
     box = stream.read(min(max(size, 16), 1024))
     stream.seek(0)
     brands = {box[8:12], *(box[i : i + 4] for i in range(16, len(box) - 3, 4))}
     if brands & _AVIF_BRANDS:
-        return Opened(AvifImagePlugin.AvifImageFile(stream))
+        data = stream.read()
+        safe = without_unsafe_exif(data)
+        if safe is not data:
+            notes.append("its EXIF is damaged, and was left out")
+        return Opened(AvifImagePlugin.AvifImageFile(io.BytesIO(safe)))
     if brands & _HEIF_BRANDS:
         return Opened(_optional("pi_heif", "HeifImageFile", stream, name))
     return None

@@ -7,9 +7,11 @@ from typing import Any, BinaryIO
 
 from PIL import Image, TiffImagePlugin
 
+from colorzoo.imaging.claims import is_safe_for_pillow
 from colorzoo.imaging.ifd import Directory, Entry, TiffReader, number, to_block
 
 EXIF_LIMIT = 65_533  # bytes; what fits in a JPEG segment
+_ENTRY_BYTES = 12  # in a directory, besides the value
 
 
 IPTC, RESOURCES = 0x83BB, 0x8649  # tags of a TIFF
@@ -35,7 +37,8 @@ _STALE_DETAILS = (_ORIENTATION, 0xA005, 0xA500, 0x9102, 0xEA1C)
 _COLOUR_SPACE, _WIDTH, _HEIGHT = 0xA001, 0xA002, 0xA003
 
 
-_MAKER = b"colorzoo "
+_PROFILE = "Raw profile type exif"
+_MAKER, _HEAD = b"colorzoo ", b"Exif\0\0"
 
 
 _FILE_LIMIT = 1 << 22  # bytes; most that is read from a TIFF
@@ -50,7 +53,6 @@ class Source:
         main: The tags of the first directory.
         details: The EXIF directory.
         place: The GPS directory.
-        claimed: Number of bytes that the values of the first directory claim to have.
         is_damaged: Whether some values could not be read.
     """
 
@@ -58,7 +60,6 @@ class Source:
     main: Directory
     details: Directory
     place: Directory
-    claimed: int = 0
     is_damaged: bool = False
 
 
@@ -87,9 +88,8 @@ def read_tags_of(stream: BinaryIO, page: int) -> Source | None:
 def _source(reader: TiffReader, page: int = 0) -> Source:
     wanted = {*_KEPT, _ORIENTATION, _EXIF_IFD, _GPS_IFD, IPTC, RESOURCES}
     main = reader.directory(reader.page(page), wanted)
-    claimed = reader.claimed
     details, place = reader.child(main, _EXIF_IFD), reader.child(main, _GPS_IFD)
-    return Source(reader.order, main, details, place, claimed, reader.is_damaged)
+    return Source(reader.order, main, details, place, reader.is_damaged)
 
 
 def parse_exif(block: bytes) -> Source | None:
@@ -100,18 +100,11 @@ def parse_exif(block: bytes) -> Source | None:
     Raises:
         ValueError: If it has no directory.
     """
-    while block.startswith(b"Exif\0\0"):
-        block = block[6:]
+    start = 0
+    while block.startswith(_HEAD, start):
+        start += len(_HEAD)
+    block = block[start:]
     return _source(TiffReader(io.BytesIO(block), len(block))) if block else None
-
-
-def is_safe_for_pillow(block: object) -> bool:
-    """Tell whether Pillow reads an EXIF block without taking more memory than the block does."""
-    try:
-        source = parse_exif(block) if isinstance(block, bytes) else None
-    except ValueError:
-        return False
-    return source is None or not isinstance(block, bytes) or source.claimed <= len(block)
 
 
 def read_exif(
@@ -142,7 +135,7 @@ def _source_of(image: Image.Image) -> Source | None:
     block = image.info.get("exif")
     if isinstance(block, bytes):
         return parse_exif(block)
-    profile = image.info.get("Raw profile type exif")
+    profile = image.info.get(_PROFILE)
     if isinstance(profile, str):
         return parse_exif(raw_profile(profile))
     # A TIFF that Pillow has closed, or EXIF that was set in memory.
@@ -157,7 +150,8 @@ def raw_profile(text: str) -> bytes:
     Raises:
         ValueError: If it is something else.
     """
-    return bytes.fromhex("".join(text.split("\n")[3:]))
+    lines = text.split("\n", 3)
+    return bytes.fromhex(lines[3] if len(lines) == 4 else "")  # which skips spaces
 
 
 def _from_pillow(exif: Image.Exif) -> Source | None:
@@ -192,7 +186,9 @@ def _orientation(image: Image.Image, source: Source | None) -> int:
     if source is not None and _ORIENTATION in source.main:
         with suppress(ValueError):
             stored = number(source.main[_ORIENTATION], source.order)
-    if is_safe_for_pillow(image.info.get("exif")):
+    # Pillow also unpacks EXIF that is stored as text.
+    is_text = "exif" not in image.info and _PROFILE in image.info
+    if not is_text and is_safe_for_pillow(image.info.get("exif")):
         # Pillow knows whether it has applied the orientation itself, and also looks in the XMP.
         with suppress(Exception):
             stored = image.getexif().get(_ORIENTATION, 1)
@@ -243,16 +239,18 @@ def _written(source: Source, notes: list[str]) -> bytes | None:
     if source.is_damaged:
         notes.append("part of its EXIF is damaged, and was left out")
     dropped, block = 0, None
-    while main or details or place:
-        block = to_block(main, {_EXIF_IFD: details, _GPS_IFD: place}, source.order)
-        if len(block) <= EXIF_LIMIT:
-            break
-        lengths = [
-            (len(each[tag].data), tag, each) for each in (main, details, place) for tag in each
-        ]
-        length, tag, directory = max(lengths, key=lambda item: item[:2])
+    lengths = [(len(each[tag].data), tag, each) for each in (main, details, place) for tag in each]
+    lengths.sort(key=lambda item: item[:2])
+    least = sum(_ENTRY_BYTES + (length if length > 4 else 0) for length, *_ in lengths)
+    while lengths:
+        if least <= EXIF_LIMIT:
+            block = to_block(main, {_EXIF_IFD: details, _GPS_IFD: place}, source.order)
+            if len(block) <= EXIF_LIMIT:
+                break
+        length, tag, directory = lengths.pop()
         del directory[tag]
         dropped, block = dropped + length, None
+        least -= _ENTRY_BYTES + (length if length > 4 else 0)
     if dropped:
         notes.append(f"{dropped:,} bytes of its EXIF are too long, and were left out")
     return block

@@ -8,7 +8,7 @@ _UNITS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12
 _UNITS |= {16: 8, 17: 8, 18: 8, 129: 1}  # those of BigTIFF, and UTF-8
 
 
-_MOST_ENTRIES = 4096  # in one directory; real ones have fewer than 100
+MOST_ENTRIES = 4096  # in one directory; real ones have fewer than 100
 
 
 _USER_COMMENT = 0x9286
@@ -31,6 +31,24 @@ class Entry(NamedTuple):
 Directory = dict[int, Entry]
 
 
+class Claim(NamedTuple):
+    """What an entry of a directory claims to hold; nothing of it was read.
+
+    Attributes:
+        tag: The tag.
+        kind: The TIFF type.
+        amount: Number of values.
+        length: Their bytes.
+        at: Where the bytes are.
+    """
+
+    tag: int
+    kind: int
+    amount: int
+    length: int
+    at: int
+
+
 class TiffReader:
     """Read the directories of a TIFF file or EXIF block, within a memory limit.
 
@@ -41,7 +59,6 @@ class TiffReader:
         is_big: Whether it is a BigTIFF.
         first: Where the first directory is.
         is_damaged: Whether a value was skipped.
-        claimed: Number of bytes that all values claim to have, including those not asked for.
     """
 
     def __init__(self, stream: BinaryIO, limit: int) -> None:
@@ -55,7 +72,7 @@ class TiffReader:
             ValueError: If it is not a TIFF.
         """
         self._stream, self._left = stream, limit
-        self.is_damaged, self.claimed = False, 0
+        self.is_damaged = False
         head = self._read(0, 16)
         order = {b"II": "<", b"MM": ">"}.get(head[:2])
         kind = struct.unpack(f"{order}H", head[2:4])[0] if order and len(head) >= 8 else None
@@ -68,34 +85,58 @@ class TiffReader:
             f"{order}Q" if self.is_big else f"{order}I", head[8:16] if self.is_big else head[4:8]
         )[0]
 
-    def directory(self, offset: int, wanted: Container[int] | None = None) -> Directory:
-        """Read the directory at an offset, or only its wanted tags.
+    def claims(self, offset: int) -> list[Claim]:
+        """Return what the entries of the directory at an offset claim to hold.
 
         Raises:
             ValueError: If there is no directory.
         """
         head, size = ("Q", 20) if self.is_big else ("H", 12)
         count = self._number(offset, head)
-        if count is None or count > _MOST_ENTRIES:
+        if count is None or count > MOST_ENTRIES:
             raise ValueError("no directory")
         start = offset + struct.calcsize(f"<{head}")
         table = self._read(start, count * size)
         self.is_damaged |= len(table) < count * size
         layout = f"{self.order}HHQ8s" if self.is_big else f"{self.order}HHI4s"
-        found: Directory = {}
+        claims: list[Claim] = []
         for i in range(len(table) // size):
             tag, kind, number, inline = struct.unpack_from(layout, table, i * size)
             length = number * _UNITS.get(kind, 0)
-            self.claimed += length
-            if length == 0 or tag in found or (wanted is not None and tag not in wanted):
-                continue
             at = start + i * size + size - len(inline)
             if length > len(inline):
                 (at,) = struct.unpack(f"{self.order}{'Q' if self.is_big else 'I'}", inline)
-            data = self._read(at, length) if length <= self._left else b""
+            claims.append(Claim(tag, kind, number, length, at))
+        return claims
+
+    def value(self, claim: Claim) -> bytes:
+        """Read what an entry claims; fewer bytes if the file ends before."""
+        return self._read(claim.at, claim.length)
+
+    def after(self, offset: int) -> int:
+        """Return where the directory after that at an offset is; 0 if there is none."""
+        head, size = ("Q", 20) if self.is_big else ("H", 12)
+        count = self._number(offset, head)
+        if count is None:
+            return 0
+        end = offset + struct.calcsize(f"<{head}") + count * size
+        return self._number(end, "Q" if self.is_big else "I") or 0
+
+    def directory(self, offset: int, wanted: Container[int] | None = None) -> Directory:
+        """Read the directory at an offset, or only its wanted tags.
+
+        Raises:
+            ValueError: If there is no directory.
+        """
+        found: Directory = {}
+        for claim in self.claims(offset):
+            tag, length = claim.tag, claim.length
+            if length == 0 or tag in found or (wanted is not None and tag not in wanted):
+                continue
+            data = self.value(claim) if length <= self._left else b""
             if len(data) == length:
                 self._left -= length
-                found[tag] = Entry(kind, data, at)
+                found[tag] = Entry(claim.kind, data, claim.at)
             else:
                 self.is_damaged = True
         return found
@@ -117,13 +158,11 @@ class TiffReader:
         Raises:
             ValueError: If there are fewer pages.
         """
-        offset, head, size = self.first, *(("Q", 20) if self.is_big else ("H", 12))
+        offset = self.first
         for _ in range(index):
-            count = self._number(offset, head)
-            if count is None:
+            offset = self.after(offset)
+            if not offset:
                 raise ValueError("no such page")
-            end = offset + struct.calcsize(f"<{head}") + count * size
-            offset = self._number(end, "Q" if self.is_big else "I") or -1
         return offset
 
     def _number(self, offset: int, kind: str) -> int | None:

@@ -13,8 +13,10 @@ import numpy as np
 from PIL import Image, Jpeg2KImagePlugin
 
 from colorzoo.errors import ImageError
+from colorzoo.imaging.boxes import boxes_of
 from colorzoo.imaging.pixels import to_uint8
 
+_MOST_COMPONENTS, _MOST_TILES = 5, 4096  # CMYK and alpha; tiles of 128 pixels
 SIGNATURES = (b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  \r\n\x87\n")
 
 
@@ -36,6 +38,7 @@ def open_jpeg2000(
         ImageError: If it has more than 8 bits, and imagecodecs is not installed.
     """
     data = stream.read()
+    _check(data, name, check_size)
     image = Jpeg2KImagePlugin.Jpeg2KImageFile(io.BytesIO(data))
     deep = alpha = None
     if len(depths := _depths(data)) > 1 and max(depths) > 8:
@@ -51,10 +54,62 @@ def open_jpeg2000(
     return image, deep, alpha
 
 
+def size_of(data: bytes) -> tuple[int, int, int] | None:
+    """Return width, height and number of channels from the SIZ marker; None if there is none."""
+    siz = _siz(data)
+    if siz is None:
+        return None
+    right, bottom, left, top, *_ = siz
+    return right - left, bottom - top, siz[-1]
+
+
+def _codestream(data: bytes) -> int | None:
+    """Return where the codestream with a whole SIZ marker is; None if there is none.
+
+    Raises:
+        ValueError: If it is in too many boxes.
+    """
+    place = 0
+    if not data.startswith(SIGNATURES[0]):
+        place = next((box.start for box in boxes_of(data) if box.kind == b"jp2c"), -1)
+    is_whole = data.startswith(SIGNATURES[0], place) and len(data) >= place + 42
+    return place if place >= 0 and is_whole else None
+
+
+def _siz(data: bytes) -> tuple[int, ...] | None:
+    """Return right, bottom, left and top, the same of the first tile, and the components."""
+    place = _codestream(data)
+    if place is None:
+        return None
+    return struct.unpack_from(">8IH", data, place + 8)
+
+
+def _check(data: bytes, name: str, check_size: Callable[[int, int], None]) -> None:
+    """Refuse what takes much more memory or time than its pixels.
+
+    Raises:
+        ImageError: If it is too large, or has too many components or tiles.
+    """
+    siz = _siz(data)
+    for box in boxes_of(data) if siz is not None and data[4:8] == b"jP  " else ():
+        if box.kind == b"jp2h":
+            boxes_of(data, box.start, box.end)  # Pillow reads all of them
+    if siz is None:
+        raise ImageError(f"{name}: is a JPEG 2000 without a size; it is damaged: copy it again")
+    right, bottom, left, top, across, down, first, second, components = siz
+    check_size(max(right - left, 0), max(bottom - top, 0))
+    tiles = -(-(right - first) // max(across, 1)) * -(-(bottom - second) // max(down, 1))
+    if components > _MOST_COMPONENTS or tiles > _MOST_TILES:
+        raise ImageError(
+            f"{name}: is a JPEG 2000 with {components:,} channels in {tiles:,} tiles, which "
+            "colorzoo does not read; save it as TIFF or PNG"
+        )
+
+
 def _depths(data: bytes) -> list[int]:
     """Return the bits of every component from the SIZ marker; empty if there is none."""
-    place = data.find(SIGNATURES[0])
-    if place < 0 or len(data) < place + 42:
+    place = _codestream(data)
+    if place is None:
         return []
     (count,) = struct.unpack_from(">H", data, place + 40)
     return [(each & 127) + 1 for each in data[place + 42 : place + 42 + 3 * count : 3]]
@@ -81,16 +136,10 @@ def _decode(data: bytes, name: str, bits: int) -> np.ndarray:
 
 def _profile(data: bytes) -> bytes | None:
     """Return the ICC profile of a file in boxes (colr in jp2h), or None."""
-    place, end = 0, len(data)
-    while place + 8 <= end:
-        size, kind = struct.unpack_from(">I4s", data, place)
-        if kind == b"jp2h":
-            end = min(end, place + size) if size else end
-            place += 8
+    for head in boxes_of(data) if data.startswith(SIGNATURES[1]) else ():
+        if head.kind != b"jp2h":
             continue
-        if kind == b"colr" and size > 11 and data[place + 8] in (2, 3):
-            return data[place + 11 : place + size]
-        if size < 8 or kind == b"jp2c":
-            return None
-        place += size
+        for box in boxes_of(data, head.start, head.end):
+            if box.kind == b"colr" and data[box.start : box.start + 1] in (b"\2", b"\3"):
+                return data[box.start + 3 : box.end] or None
     return None

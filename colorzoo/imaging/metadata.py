@@ -24,6 +24,7 @@ MADE_BY = "colorzoo.made_by"  # the key in the info of a result
 
 
 _SEGMENT = 65_533  # bytes; what fits in a segment of a JPEG
+_IPTC_LIMIT = 1 << 22  # bytes
 _XMP, _IPTC_RESOURCE = 700, 0x0404
 _XMP_KEYWORD = "XML:com.adobe.xmp"  # of a PNG text
 
@@ -167,6 +168,7 @@ def _iptc_of(resources: bytes) -> bytes | None:
 def _cleaned_iptc(data: bytes, notes: list[str]) -> bytes | None:
     """Return the data sets that are whole, without thumbnails, orientation and kind of pixels."""
     kept, at = bytearray(), 0
+    data = data[:_IPTC_LIMIT]
     while data[at : at + 1] == b"\x1c" and at + 5 <= len(data):
         record, number, length = struct.unpack_from(">BBH", data, at + 1)
         start = at + 5

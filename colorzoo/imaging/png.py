@@ -7,6 +7,7 @@ import struct
 import zlib
 from typing import Any
 
+from colorzoo.errors import ImageError
 from colorzoo.imaging.space import SRGB_PLACES, Space, with_gamma
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -26,6 +27,32 @@ _ANIMATION = frozenset({b"acTL", b"fcTL", b"fdAT"})
 
 # Type, content and whether it is undamaged, for each chunk.
 Chunks = list[tuple[bytes, bytes, bool]]
+
+
+# Chunks besides those of pixels, and all; encoders write pixels in chunks of 8 kB and more.
+_MOST_CHUNKS, _MOST_OF_ALL = 4096, 1 << 17
+
+
+def check(data: bytes, name: str) -> None:
+    """Refuse a file with so many chunks that reading them takes much longer than the pixels.
+
+    Raises:
+        ImageError: If so.
+    """
+    count = pixels = 0
+    place = len(SIGNATURE)
+    while place + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, place)
+        count += 1
+        pixels += kind in (b"IDAT", b"fdAT", b"fcTL")
+        if count - pixels > _MOST_CHUNKS or count > _MOST_OF_ALL:
+            raise ImageError(
+                f"{name}: is a PNG with more than {_MOST_CHUNKS:,} chunks of metadata or "
+                f"{_MOST_OF_ALL:,} of all kinds; save it anew in an image editor"
+            )
+        if kind == b"IEND":
+            break
+        place += 12 + size
 
 
 def space_of(before: Chunks, notes: list[str]) -> Space | None:
@@ -79,8 +106,8 @@ def add_raw_profiles(info: dict[Any, Any]) -> None:
         if not isinstance(text, str):
             continue
         try:
-            data = bytes.fromhex("".join(text.split()[2:]))
-        except ValueError:
+            data = bytes.fromhex(text.split(None, 2)[2])  # which skips spaces
+        except (ValueError, IndexError):
             continue
         if data.startswith(b"Exif\0\0"):
             info.setdefault("exif", data)

@@ -21,6 +21,7 @@ _BRADFORD = np.array(
 )
 _D50 = np.array((0.9642, 1.0, 0.8249))  # white of the profile connection space
 _TOP = 65535
+_TAG_BYTES = 12 + 2 * 65536  # of a profile: the longest curve
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +131,9 @@ def of_profile(icc: bytes) -> Space | None:
 def _of_profile(icc: bytes) -> Space | None:
     (count,) = struct.unpack_from(">I", icc, 128)
     entries = [struct.unpack_from(">4sII", icc, 132 + 12 * i) for i in range(min(count, 100))]
-    tags = {name: icc[start : start + size] for name, start, size in entries}
+    tags = {  # only some bytes of each: they may share them
+        name: icc[start : start + min(size, _TAG_BYTES)] for name, start, size in entries
+    }
     if b"A2B0" in tags or icc[20:24] != b"XYZ ":  # colour management prefers the table
         return None
     if icc[16:20] == b"GRAY":

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
+from itertools import islice
 from typing import Any, BinaryIO, cast
 
 import numpy as np
@@ -16,13 +17,13 @@ import tifffile
 from PIL import Image, ImagePalette, TiffImagePlugin
 
 from colorzoo.errors import ImageError
+from colorzoo.imaging.claims import MOST_PAGES, check_tiff
+from colorzoo.imaging.packed import check_parts
 from colorzoo.imaging.pixels import to_uint8
 
 # Colour channels by photometric interpretation.
 _CHANNELS = {0: 1, 1: 1, 2: 3, 5: 4, 6: 3, 8: 3, 9: 3}
 _MOST_CHANNELS = 16
-# Pages that are looked at to find the largest.
-_PAGES = 64
 _COLOR_MAP, _SAMPLE_BITS = 320, 258
 _NAMES = {
     0: "gray", 1: "gray", 2: "colour", 3: "palette", 4: "mask", 5: "CMYK", 6: "YCbCr",
@@ -89,9 +90,10 @@ def open_tiff(
         ImageError: If it is a camera raw file, or of a kind that cannot be read.
     """
     _be_quiet()
-    with tifffile.TiffFile(stream) as file:
+    check_tiff(stream, name)
+    with _opened(stream) as file:
         pages = []
-        for index in range(_PAGES):
+        for index in range(MOST_PAGES):
             try:
                 pages.append(cast(tifffile.TiffPage, file.pages[index]))
             except Exception:  # the end, or a damaged page: a first one that is gives the reason
@@ -104,7 +106,7 @@ def open_tiff(
         whole = [page for page in candidates if not (page.is_reduced or page.is_mask)] or pages[:1]
         page = max(whole, key=lambda page: page.imagelength * page.imagewidth)
         if len(whole) > 1:
-            count = f"at least {_PAGES}" if len(pages) == _PAGES else len(whole)
+            count = "several" if len(whole) >= MOST_PAGES else len(whole)
             is_first = page is whole[0]
             which = "the first one" if is_first else f"page {_number(page)}, the largest,"
             notes.append(f"it has {count} pages: only {which} is used")
@@ -130,10 +132,15 @@ def decoded_by_tifffile(
     """
     stream.seek(0)
     try:
-        with tifffile.TiffFile(stream) as file:
+        with _opened(stream) as file:
             return _decoded(cast(tifffile.TiffPage, file.pages[index]), name, notes)
     except Exception:
         return None
+
+
+def _opened(stream: BinaryIO) -> tifffile.TiffFile:
+    # Microscopes' files of these kinds would be read as a whole to find their pages.
+    return tifffile.TiffFile(stream, is_lsm=False, is_ndpi=False, is_scanimage=False)
 
 
 def _decoded(page: tifffile.TiffPage, name: str, notes: list[str]) -> DecodedPage:
@@ -158,7 +165,7 @@ def _number(page: tifffile.TiffPage) -> int:
 def _sub_pages(page: tifffile.TiffPage) -> list[tifffile.TiffPage]:
     """Return the pages below a page, for example the picture that belongs to a thumbnail."""
     with suppress(Exception):
-        return [cast(tifffile.TiffPage, each) for each in (page.pages or ())][:_PAGES]
+        return [cast(tifffile.TiffPage, each) for each in islice(page.pages or (), MOST_PAGES)]
     return []
 
 
@@ -227,18 +234,12 @@ def _check_layout(page: tifffile.TiffPage) -> None:
     """Refuse what would take much more memory than its pixels.
 
     Raises:
-        ValueError: If there are too many channels, tiles are larger than the picture, or strips
-            larger than the file.
+        ValueError: If there are too many channels or layers, or a part would unpack to more than
+            its share of the picture.
     """
-    size = page.parent.filehandle.size
-    if page.databytecounts and max(page.databytecounts) > size:
-        raise ValueError(f"a part of {max(page.databytecounts):,} bytes in a file of {size:,}")
     if page.samplesperpixel > _MOST_CHANNELS or page.imagedepth > 1:
         raise ValueError(f"{page.samplesperpixel} channels, {page.imagedepth} layers")
-    if page.is_tiled:
-        most = 4 * max(page.imagewidth, 256) * max(page.imagelength, 256)
-        if page.tilewidth * page.tilelength * max(page.tiledepth, 1) > most:
-            raise ValueError(f"tiles of {page.tilewidth} x {page.tilelength} pixels")
+    check_parts(page)
 
 
 def _as_image(

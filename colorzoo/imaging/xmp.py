@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
-_LIMIT = 1 << 22  # bytes
+_LIMIT = 1 << 21  # bytes
+# Letters of a namespace: the parser repeats it for every name that is in it.
+_LONGEST_SPACE = 1024
 
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -103,6 +105,7 @@ class _Scan:
         parser.namespace_prefixes = True
         parser.ordered_attributes = True
         parser.StartDoctypeDeclHandler = self._refuse
+        parser.StartNamespaceDeclHandler = self._check_space
         parser.StartElementHandler = lambda name, attributes: self._start(
             name, list(attributes), parser.CurrentByteIndex
         )
@@ -117,6 +120,10 @@ class _Scan:
 
     def _refuse(self, *_: object) -> None:
         raise ValueError("XMP has no document type")
+
+    def _check_space(self, _: str | None, space: str | None) -> None:
+        if space and len(space) > _LONGEST_SPACE:
+            raise ValueError("a namespace is too long")
 
     def _start(self, name: str, attributes: list[str], start: int) -> None:
         tag = _TAG.match(self.packet, start)

@@ -6,6 +6,7 @@ from time import perf_counter
 
 from colorzoo.atomic import remove_leftovers
 from colorzoo.colorizer import Colorizer
+from colorzoo.defaults import MAX_FRAME_PIXELS, MAX_PIXELS
 from colorzoo.errors import FAILURES, FilmError, ImageError, one_line
 from colorzoo.film.colorize import Film, Watch, colorize_film
 from colorzoo.film.container import is_film_name
@@ -40,7 +41,7 @@ def colorize_film_job(
     Args:
         colorizer: The model.
         job: The film, as returned by ``plan``.
-        how: Options; ``max_pixels`` is only for photos.
+        how: Options; if ``max_pixels`` was changed, it also limits the frames of films.
         records: The records of the output folders, to compare existing targets with.
         is_stopped: Called at each frame; once it returns True, the film ends and no file appears.
         watch: See ``colorize_film``.
@@ -76,6 +77,7 @@ def colorize_film_job(
             job.target,
             saturation=how.saturation,
             work_size=how.work_size,
+            max_pixels=MAX_FRAME_PIXELS if how.max_pixels == MAX_PIXELS else how.max_pixels,
             overwrite=how.overwrite or is_there,
             watch=go_on,
             within=job.root,
