@@ -23,13 +23,7 @@ from colorzoo.hub.mixin import HubMixin
 from colorzoo.imaging.border import WHOLE, content_box, pixels_of
 from colorzoo.imaging.read import ImageSource, Photo
 from colorzoo.imaging.recombine import lightness_of, merge_in_box
-from colorzoo.imaging.working_size import (
-    LARGEST_DEFAULT,
-    check_work_size,
-    pad,
-    shrink,
-    unpad,
-)
+from colorzoo.imaging.working_size import check_work_size, own_work_size, pad, shrink, unpad
 from colorzoo.imaging.write import to_pil
 from colorzoo.options import Options, check_saturation, given, not_supported
 from colorzoo.prediction import Output, Prediction, check_colours, each_part
@@ -69,7 +63,7 @@ class Colorizer(nn.Module, HubMixin):
     def __init__(self, *, work_size: int) -> None:
         """Check and store the working size."""
         super().__init__()
-        self.work_size = check_work_size(work_size, self.stride, most=LARGEST_DEFAULT)
+        self.work_size = own_work_size(work_size, self.stride)
 
     # What subclasses implement --------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ BUNDLED_CARD_FILE = "card.md"
 # The zoo's own models have up to 4 million numbers, the largest published colorizers 0.2 billion.
 MAX_NUMBERS = 1_000_000_000
 _MAX_CONFIG_BYTES = 1_000_000
+_MAX_HEADER_BYTES = 2_000_000  # of a safetensors file: over 15,000 tensors
 
 # Types that PyTorch can convert to the model's own. It cannot read others, such as F4 and F6.
 _FLOATS = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"})
@@ -176,6 +177,13 @@ def _check_header(shell: "Loadable", path: Path) -> None:
             + (f": it {refusal}" if refusal else "; save_pretrained() writes it.")
         )
     try:
+        with path.open("rb") as stream:
+            size = int.from_bytes(stream.read(8), "little")
+        if _MAX_HEADER_BYTES < size < path.stat().st_size:
+            raise WeightsError(
+                f"{path} has a header of {size:,} bytes; colorzoo reads up to "
+                f"{_MAX_HEADER_BYTES:,}. It is damaged, or not a model of colorzoo."
+            )
         with safe_open(path, framework="pt") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
             header = {

@@ -13,24 +13,37 @@ from colorzoo.errors import ConfigError
 # colours are stretched back afterwards.
 _MAX_ASPECT = 4
 _LARGEST = 4096
-# Of a model by itself: a stranger's model must not decide how much memory a photo takes.
-LARGEST_DEFAULT = 512
+# A stranger's model must not decide how much memory and time a photo takes.
+_LARGEST_OWN = 512
 
 
-def check_work_size(work_size: int, stride: int, *, most: int = _LARGEST) -> int:
+def check_work_size(work_size: int, stride: int) -> int:
     """Return a working size as an int.
 
     Raises:
-        ConfigError: If it is not a whole number of pixels from ``stride`` to ``most``.
+        ConfigError: If it is not a whole number of pixels from ``stride`` to 4096.
     """
+    return _check(work_size, stride, _LARGEST, "")
+
+
+def own_work_size(work_size: int, stride: int) -> int:
+    """Return the working size that a model has by itself, as an int.
+
+    Raises:
+        ConfigError: If it is not a whole number of pixels from ``stride`` to 512.
+    """
+    more = f" for a model; callers of colorize() can choose up to {_LARGEST}"
+    return _check(work_size, stride, _LARGEST_OWN, more)
+
+
+def _check(work_size: int, stride: int, most: int, more: str) -> int:
     try:
         pixels = operator.index(work_size)
     except TypeError:
         pixels = -1
     if not stride <= pixels <= most:
-        own = f" as a model's own; colorize() takes up to {_LARGEST}" if most < _LARGEST else ""
         raise ConfigError(
-            f"work_size must be a whole number of pixels from {stride} to {most}{own}, "
+            f"work_size must be a whole number of pixels from {stride} to {most}{more}, "
             f"got {work_size!r}"
         )
     return pixels

@@ -32,10 +32,12 @@ def build_encoder(
     timm = _import("timm")
     conv2d_same = _import("timm.layers.conv2d_same").Conv2dSame
 
-    if name not in timm.list_models():
-        close = timm.list_models(f"*{name}*")[:3]
+    names = timm.list_models()
+    if name not in names:
+        # Not timm's own search, which takes seconds for some patterns from a stranger's config.
+        close = [each for each in names if str(name) in each][:3]
         hint = f"Did you mean {' or '.join(close)}?" if close else "See timm.list_models()."
-        raise ConfigError(f"timm has no model called {name!r}. {hint}")
+        raise ConfigError(f"timm has no model called {str(name)[:100]!r}. {hint}")
     padding: dict[str, Any] = {"pad_type": "same"} if same_padding else {}
     try:
         with torch.device("meta"):

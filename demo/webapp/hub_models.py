@@ -21,7 +21,7 @@ from webapp.place import DISK_FULL, PLACE, is_disk_full
 
 MAX_BYTES = 100_000_000  # of a model.safetensors
 MAX_CONFIG_BYTES = 1_000_000
-MAX_WORK_SIZE = 256  # px; a config may declare 4096, which takes gigabytes
+MAX_WORK_SIZE = 256  # px; a config may declare 512, which is slow for many visitors
 MAX_KEPT = 4  # models in memory and on disk, for all visitors together
 MAX_BROUGHT = 3  # models that one visitor can add
 

@@ -124,7 +124,7 @@ def test_brought_models_are_limited_in_number(monkeypatch):
 
 
 def test_a_brought_model_cannot_ask_for_a_huge_working_size(coffee, monkeypatch):
-    model, seen = colorzoo.create_model("unet", width=2, work_size=4096), []
+    model, seen = colorzoo.create_model("unet", width=2, work_size=512), []
     monkeypatch.setattr(hub_models, "get", lambda key: model)
     monkeypatch.setattr(zoo, "PREDICTIONS", zoo._Kept())
 
