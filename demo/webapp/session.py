@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -81,6 +82,7 @@ class Visit:
 
     wish: Wish | None = None
     kind: Kind = "gray"
+    due: list[Wish] = field(default_factory=list)  # requests whose run is still to come
     tiles: dict[str, Tile] = field(default_factory=dict)
     views: dict[str, str] = field(default_factory=dict)
     guests: dict[str, str] = field(default_factory=dict)  # added models: "user/repo" -> key
@@ -113,6 +115,24 @@ class Visit:
 
     def begin(self, wish: Wish) -> None:
         """Store a new request, which ends the previous run; a new photo clears all results."""
+        self.due.append(wish)
+        self._change(wish)
+
+    def take_up(self, wish: Wish) -> bool:
+        """Tell whether a run has to do its request, and not leave it to a newer one.
+
+        The requests of one page may overtake one another, so the one that was stored last may not
+        be the newest. That is what the last run asks for.
+        """
+        with suppress(IndexError):
+            self.due.pop()
+        if wish != self.wish:
+            if self.due:
+                return False
+            self._change(wish)
+        return True
+
+    def _change(self, wish: Wish) -> None:
         if self.wish is None or wish.photo != self.wish.photo:
             self.tiles = {}
         self.views = {}

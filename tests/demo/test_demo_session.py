@@ -204,3 +204,16 @@ def test_a_new_wish_ends_the_run_before(upload):
     next(steps)
     visit.begin(wish._replace(models=("unet",)))
     assert list(steps) == []
+
+
+def test_requests_that_overtake_one_another_end_with_the_newest():
+    old, new = (sessions.Wish("a.png", ("unet",), zoo.Settings(each)) for each in (0.5, 1.0))
+    visit = sessions.Visit()
+    for wish in (old, new):
+        visit.begin(wish)
+    assert [visit.take_up(wish) for wish in (old, new)] == [False, True] and visit.wish == new
+    for wish in (new, old):  # the older one comes late
+        visit.begin(wish)
+    # By then, the page asks for its newest settings in every run.
+    assert [visit.take_up(new) for _ in range(2)] == [False, True] and visit.wish == new
+    assert visit.take_up(new) and not visit.due

@@ -111,7 +111,7 @@ class _Desk:
     ) -> Iterator[Updates]:  # fmt: skip
         """Run the models and show each result as soon as it is ready."""
         wish = _wish(upload, models, saturation, strength, work_size, vividness, samples, visit)
-        if upload is None or visit.wish != wish:
+        if not visit.take_up(wish) or upload is None:
             yield self._nothing()
             return
         try:
