@@ -24,11 +24,7 @@ def launch(
     host: str | None,
     max_upload: int,
     folders: Sequence[Path],
-<<<<<<< ours
     handlers: Mapping[type[Exception], Any],
-=======
-    app_kwargs: dict[str, Any] | None = None,
->>>>>>> theirs
     **options: Any,
 ) -> None:
     """Start to serve, and return.
@@ -38,11 +34,7 @@ def launch(
         host: The address to listen at; None means the default of Gradio.
         max_upload: Bytes of a file.
         folders: Folders besides Gradio's own whose files are served.
-<<<<<<< ours
         handlers: What answers a request that ended in an exception, by its type.
-=======
-        app_kwargs: Of FastAPI, besides the guard.
->>>>>>> theirs
         options: Of ``Blocks.launch``.
     """
     os.environ["GRADIO_RUN_HISTORY"] = "False"  # Gradio 6.0 has no run_history=
@@ -61,14 +53,10 @@ def launch(
     app.launch(
         server_name=host,
         max_file_size=max_upload,
-<<<<<<< ours
         app_kwargs={
             "middleware": [Middleware(Guard, policy=policy)],
             "exception_handlers": handlers,
         },
-=======
-        app_kwargs={**(app_kwargs or {}), "middleware": [Middleware(Guard, policy=policy)]},
->>>>>>> theirs
         enable_monitoring=False,
         mcp_server=False,
         prevent_thread_lock=True,
