@@ -22,7 +22,11 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 
 from colorzoo.colorizer import Colorizer
+<<<<<<< ours
 from colorzoo.errors import ConfigError, printable
+=======
+from colorzoo.errors import ConfigError, WeightsError
+>>>>>>> theirs
 from colorzoo.hub.checkpoint import BUNDLED_CARD_FILE, METRICS_FILE
 from colorzoo.hub.mixin import save_weights
 from train.checkpoints import RunCheckpoints, check_resumable, checkpoints_in, state_of
@@ -124,8 +128,13 @@ def _export(model: Colorizer, run: Run, validation: Tensor) -> None:
     for file in (METRICS_FILE, BUNDLED_CARD_FILE, EYE_FILE):  # about older weights
         (run.export / file).unlink(missing_ok=True)
     draw_curves(run.folder)
-    sheet = draw_sheet(model.cpu().eval(), validation.cpu())
-    sheet.save(run.folder / "sheet.png")
+    try:
+        sheet = draw_sheet(model.cpu().eval(), validation.cpu())
+    except WeightsError as error:  # the numbers of a run that diverged are still useful
+        (run.folder / "sheet.png").unlink(missing_ok=True)
+        print(f"no sheet was drawn: {error} Try a lower --learning-rate.")
+    else:
+        sheet.save(run.folder / "sheet.png")
 
 
 def _nothing_saved(last: Path) -> str:

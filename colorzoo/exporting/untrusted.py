@@ -241,6 +241,7 @@ class BoundedSession:
         seconds = _FIXED_SECONDS + _SECONDS_PER_PIXEL * pixels
         session = self._for(pixels)
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+<<<<<<< ours
         with stopping(options, seconds) as is_late:
             try:
                 return session.run(outputs, inputs, options)
@@ -255,6 +256,25 @@ class BoundedSession:
                     f"{self._name} cannot be run on a picture of {pixels:,} pixels: {reason}. "
                     "Choose a smaller work_size, or load the model from its weights."
                 ) from error
+=======
+        with _stopping(options, seconds) as is_late:
+            try:
+                return session.run(outputs, inputs, options)
+            except Exception as error:  # onnxruntime's exceptions have no common base class
+                cause = error
+        raise self._explain(cause, pixels, seconds if is_late() else None) from cause
+
+    def _explain(self, error: Exception, pixels: int, seconds: float | None) -> WeightsError:
+        reason = str(error).strip().partition("\n")[0]
+        if seconds is not None:
+            reason = f"it took more than {seconds:.0f} s"
+        elif "Available memory of" in str(error):
+            reason = f"it needs more than {self._memory(self._pixels) / 1e6:,.0f} MB of memory"
+        return WeightsError(
+            f"{self._name} cannot be run on a picture of {pixels:,} pixels: {reason}. Choose a "
+            "smaller work_size, or load the model from its weights."
+        )
+>>>>>>> theirs
 
     def _memory(self, pixels: int) -> int:
         return _FIXED_BYTES + 2 * self._size + _BYTES_PER_PIXEL * pixels
@@ -271,7 +291,7 @@ class BoundedSession:
 
 
 @contextmanager
-def stopping(options: Any, seconds: float) -> Iterator[Callable[[], bool]]:
+def _stopping(options: Any, seconds: float) -> Iterator[Callable[[], bool]]:
     """Stop a run of onnxruntime that takes too long; yields a function that tells if it did.
 
     Args:

@@ -143,7 +143,8 @@ def load_model(
             model, or contain NaN or infinity; the message names the first few of them.
         HubError: If the download from the Hub fails.
     """
-    path, source = source.fetch(CONFIG_FILE)  # this source takes the weights from the same commit
+    # The source that is returned takes the weights from the same commit.
+    path, source = source.fetch(CONFIG_FILE, most=_MAX_CONFIG_BYTES)
     try:
         config = read_config(path)
         build = builder(config)
@@ -158,7 +159,7 @@ def load_model(
             f"{config.path} describes a network with {numbers:,} parameters; colorzoo loads up to "
             f"{MAX_NUMBERS:,}. Check its keywords: {str(config.keywords)[:200]}."
         )
-    weights, _ = source.fetch(WEIGHTS_FILE)
+    weights, _ = source.fetch(WEIGHTS_FILE, most=8 * numbers + 2 * _MAX_HEADER_BYTES)
     _check_header(shell, weights)
     with building():
         model = build()

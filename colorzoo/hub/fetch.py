@@ -32,8 +32,11 @@ _PICKLES_REFUSED = (
 class Source(Protocol):
     """Where a model's files are."""
 
-    def fetch(self, file: str) -> "tuple[Path, Source]":
-        """Return the path of a file, and a source for further files of the same version."""
+    def fetch(self, file: str, *, most: int | None = None) -> "tuple[Path, Source]":
+        """Return the path of a file, and a source for further files of the same version.
+
+        Larger files than ``most`` bytes are not downloaded.
+        """
         ...
 
     def check_pickles(self) -> None:
@@ -51,7 +54,7 @@ class Folder:
 
     path: Path
 
-    def fetch(self, file: str) -> "tuple[Path, Folder]":
+    def fetch(self, file: str, *, most: int | None = None) -> "tuple[Path, Folder]":
         """Return the path of a file, whether or not it exists."""
         return current(self.path, file), self
 
@@ -79,11 +82,12 @@ class HubRepo:
     local_files_only: bool = False
     force_download: bool = False
 
-    def fetch(self, file: str) -> tuple[Path, "HubRepo"]:
+    def fetch(self, file: str, *, most: int | None = None) -> tuple[Path, "HubRepo"]:
         """Fetch a file, or find it in the cache.
 
         Args:
             file: Its name in the repository.
+            most: Bytes that it may have to be downloaded; any number if None.
 
         Returns:
             The file, and this repository pinned to the commit of the file, so that further files
@@ -94,7 +98,7 @@ class HubRepo:
         """
         with hub_errors(self.repo_id, revision=self.revision):
             try:
-                self._check_connection(file)
+                self._check_connection(file, most)
                 path = Path(
                     hf_hub_download(
                         self.repo_id,
@@ -136,8 +140,11 @@ class HubRepo:
         if refusal:
             raise HubError(f"{self.repo_id} {refusal}")
 
-    def _check_connection(self, file: str) -> None:
-        """Fail at once if there is no network: hf_hub_download would retry for 23 s first."""
+    def _check_connection(self, file: str, most: int | None) -> None:
+        """Fail at once if there is no network, or the file is too large.
+
+        Without a network, hf_hub_download would retry for 23 s first.
+        """
         if self.local_files_only or isinstance(
             try_to_load_from_cache(
                 self.repo_id, file, cache_dir=self.cache_dir, revision=self.revision
@@ -146,7 +153,7 @@ class HubRepo:
         ):
             return
         try:
-            get_hf_file_metadata(
+            found = get_hf_file_metadata(
                 hf_hub_url(self.repo_id, file, revision=self.revision),
                 token=self.token,
                 library_name="colorzoo",
@@ -156,6 +163,12 @@ class HubRepo:
             # If the Hub is overloaded or restarting, leave the retries to hf_hub_download.
             if error.response.status_code < 500 and error.response.status_code != 429:
                 raise
+            return
+        if most is not None and found.size is not None and found.size > most:
+            raise HubError(
+                f"The {file} of {self.repo_id} has {found.size:,} bytes, more than the {most:,} "
+                "that it can have, so it was not downloaded. It is damaged, or not of colorzoo."
+            )
 
 
 def pickles_only(names: list[str]) -> str | None:

@@ -337,7 +337,7 @@ def test_other_outputs_are_told(tmp_path, nodes, message):
 def test_larger_pictures_get_more_memory(tmp_path, monkeypatch):
     """The bound grows with the picture, and small ones run again after it has been reached."""
     monkeypatch.setattr(untrusted, "_FIXED_BYTES", 200_000)
-    monkeypatch.setattr(untrusted, "_BYTES_PER_PIXEL", 30)
+    monkeypatch.setattr(untrusted, "_BYTES_PER_PIXEL", 120)
     monkeypatch.setattr(untrusted, "_LEAST_PIXELS", 64 * 64)
     grown = [node("Concat", ["lightness"] * 20, ["much"], axis=1)]
     model = colorzoo.load(writes(tmp_path / "a.onnx", added(*grown)))

@@ -49,6 +49,11 @@ def test_what_is_cached_loads_while_the_hub_is_down(hub, load, repo_id, files):
             Fault("model.safetensors", claimed=7),
             r"could not be downloaded from the Hub .*should be of size.*\)\. Try again\.$",
         ),
+        # More comes than was announced.
+        (
+            Fault("model.safetensors", claimed=-7),
+            r"could not be downloaded from the Hub .*should be of size.*\)\. Try again\.$",
+        ),
         (Fault("GET /ann", body=0), "connection to http.* failed .*try again"),
     ],
     ids=lambda value: (
@@ -131,6 +136,39 @@ def test_an_absurd_size_is_refused_before_its_weights_are_fetched(hub, load, rep
     with pytest.raises(Raised, match=r"ConfigError: .*7,574,000,394,000,020 parameters"):
         load(repo_id)
     assert not any("model.safetensors" in line for line in hub.requests)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_file_that_is_absurdly_large_is_not_fetched(hub, load, repo_id, files, name):
+    repo = hub.add(repo_id, files)
+    hub.faults.append(Fault(f"main/{name}" if name == "config.json" else name, claimed=10**11))
+    with pytest.raises(Raised, match=rf"HubError: The {name} of {repo_id} has 100,00.*not downlo"):
+        load(repo_id)
+    asked = [line for line in hub.requests if line.startswith("GET") and "/api/" not in line]
+    assert not any(name in line or "storage" in line for line in asked)
+    hub.faults.clear()
+    assert load(repo_id, revision=repo.refs["main"])["width"] == 2
+
+
+def test_what_else_a_repository_holds_is_never_fetched(hub, load, repo_id, files, tmp_path):
+    """Names that lead out of the cache, code, and pickles beside the weights."""
+    hostile = ["../../escaped.txt", "/etc/escaped.txt", "modeling.py", "pytorch_model.bin"]
+    hub.add(repo_id, {**files, **dict.fromkeys(hostile, b"import os"), "config.json.lock": b""})
+    load(repo_id)
+    fetched = {line.rpartition("/")[2] for line in hub.requests if "/resolve/" in line}
+    assert fetched == {"config.json", "model.safetensors"}
+    assert not list(tmp_path.rglob("*escaped*")) and not list(tmp_path.rglob("*.py"))
+
+
+@pytest.mark.parametrize(
+    "revision",
+    ["../../../main", "refs/pr/../../x", "main?x=1", "main#x", "a\r\nX: y", "%2e%2e"],
+)
+def test_revisions_are_names_and_nothing_else(hub, load, repo_id, files, revision):
+    hub.add(repo_id, files)
+    with pytest.raises(Raised, match="^HubError: "):
+        load(repo_id, revision=revision)
+    assert all(f"/{repo_id}/" in line for line in hub.requests)
 
 
 def test_a_file_that_was_damaged_in_the_cache_can_be_fetched_again(hub, run, repo_id, files):

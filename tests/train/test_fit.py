@@ -79,6 +79,9 @@ def test_plateau_patience_split_and_loss_can_be_chosen(tmp_path):
     )  # fmt: skip
     assert len([row for row in read_log(tmp_path) if row["val_loss"]]) < 30
     assert "test_psnr" in run.stdout and "test_ssim" in run.stdout
+    # With this learning rate, it diverges.
+    drawn = (tmp_path / "sheet.png").exists()
+    assert drawn == ("no sheet was drawn: unet predicts NaN" not in run.stdout)
     refused = fit("unet", tmp_path / "photos", tmp_path / "r", "--split", "50/25")
     assert refused.returncode == 1 and "a split looks like" in refused.stderr
 
