@@ -22,11 +22,7 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 
 from colorzoo.colorizer import Colorizer
-<<<<<<< ours
-from colorzoo.errors import ConfigError, printable
-=======
-from colorzoo.errors import ConfigError, WeightsError
->>>>>>> theirs
+from colorzoo.errors import ConfigError, WeightsError, printable
 from colorzoo.hub.checkpoint import BUNDLED_CARD_FILE, METRICS_FILE
 from colorzoo.hub.mixin import save_weights
 from train.checkpoints import RunCheckpoints, check_resumable, checkpoints_in, state_of

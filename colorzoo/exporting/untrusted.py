@@ -241,22 +241,6 @@ class BoundedSession:
         seconds = _FIXED_SECONDS + _SECONDS_PER_PIXEL * pixels
         session = self._for(pixels)
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-<<<<<<< ours
-        with stopping(options, seconds) as is_late:
-            try:
-                return session.run(outputs, inputs, options)
-            except Exception as error:  # onnxruntime's exceptions have no common base class
-                reason = str(error).strip().partition("\n")[0]
-                if is_late():
-                    reason = f"it took more than {seconds:.0f} s"
-                elif "Available memory of" in str(error):
-                    most = self._memory(self._pixels) / 1e6
-                    reason = f"it needs more than {most:,.0f} MB of memory"
-                raise WeightsError(
-                    f"{self._name} cannot be run on a picture of {pixels:,} pixels: {reason}. "
-                    "Choose a smaller work_size, or load the model from its weights."
-                ) from error
-=======
         with _stopping(options, seconds) as is_late:
             try:
                 return session.run(outputs, inputs, options)
@@ -274,7 +258,6 @@ class BoundedSession:
             f"{self._name} cannot be run on a picture of {pixels:,} pixels: {reason}. Choose a "
             "smaller work_size, or load the model from its weights."
         )
->>>>>>> theirs
 
     def _memory(self, pixels: int) -> int:
         return _FIXED_BYTES + 2 * self._size + _BYTES_PER_PIXEL * pixels
