@@ -83,7 +83,7 @@ def check_tiff(stream: BinaryIO, name: str) -> None:
                     "again, or save it anew in an image editor"
                 ) from error
             break
-        _check_page(reader, claims, size, name)
+        _check_page(reader, offset, claims, size, name)
         total += sum(claim.length for claim in claims if claim.at + claim.length <= size)
         if total > size + _SHARED:
             raise ImageError(
@@ -105,11 +105,12 @@ def _check_sub_pages(reader: TiffReader, claims: list[Claim], size: int, name: s
                 below = _with_children(reader, offset)
             except ValueError:  # it is not read either
                 continue
-            _check_page(reader, below, size, name)
+            _check_page(reader, offset, below, size, name)
 
 
-def _check_page(reader: TiffReader, claims: list[Claim], size: int, name: str) -> None:
-    reason = _excess(claims, size) or _layout_excess(reader, claims, size)
+def _check_page(reader: TiffReader, offset: int, claims: list[Claim], size: int, name: str) -> None:
+    # The EXIF directories may have any tags, and damage to them costs only the EXIF.
+    reason = _excess(claims, size) or _layout_excess(reader, reader.claims(offset), size)
     if reason is not None:
         raise ImageError(
             f"{name}: is a TIFF that {reason}; it is damaged or malicious: copy it again, or save "

@@ -29,7 +29,7 @@ def test_the_command(tmp_path):
 
 
 def test_what_is_measured_is_printed_written_and_drawn(tmp_path, monkeypatch):
-    def measured(names, sizes, *, device):
+    def measured(names, sizes, *, device, **_):
         for name, ms in ((FLOOR, 4.0), *((name, 10.0) for name in names)):
             yield Timing(name, sizes[0], 258, 194, ms, 4.0, ms / 4, 1000 / ms, 300.0)
 

@@ -39,7 +39,7 @@ def told():
 
 
 def test_there_is_a_command_for_everything():
-    expected = "colorize compare batch evaluate benchmark export push list info"
+    expected = "colorize compare batch evaluate benchmark export convert push list info"
     assert COMMANDS == expected.split()
 
 

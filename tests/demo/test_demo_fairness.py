@@ -174,7 +174,7 @@ def guests(monkeypatch):
 def test_a_model_that_is_being_loaded_does_not_hold_up_others(guests, monkeypatch, kind):
     keys = ("ann/slow@c", "ann/quick@c") if kind == "added" else ("unet", "unet-bins")
     monkeypatch.setattr(zoo, "_loaded", {})
-    monkeypatch.setattr(zoo.colorzoo, "load", lambda name: hub_models._load(name))
+    monkeypatch.setattr(zoo.colorzoo, "load", lambda name, **_: hub_models._load(name))
     guests.held[keys[0]] = threading.Event()
     slow = [threading.Thread(target=zoo.get_model, args=keys[:1]) for _ in range(2)]
     for thread in slow:

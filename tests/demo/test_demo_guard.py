@@ -30,6 +30,11 @@ def events(http) -> dict[str, int]:
     return {each["api_name"]: each["id"] for each in config["dependencies"]}
 
 
+def uploads_of(demo) -> Path:
+    (folder,) = demo.temporary.glob("colorzoo-demo-*/uploads")
+    return folder
+
+
 def uploaded(http: httpx.Client, name: str = "a.png", content: bytes = b"a") -> httpx.Response:
     return http.post("gradio_api/upload", files={"files": (name, content)})
 
@@ -106,7 +111,7 @@ def test_an_upload_stays_in_its_folder_whatever_it_is_called(demo, http, name):
     assert told.status_code in (200, 400)
     if told.status_code == 200:
         (path,) = map(Path, told.json())
-        assert path.resolve().parent.parent == (demo.temporary / "gradio").resolve()
+        assert path.resolve().parent.parent == uploads_of(demo).resolve()
         assert path.read_bytes() == b"forged"
 
 
@@ -132,7 +137,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(demo, http):
     )
 
     def unfinished() -> list[Path]:
-        return [path for path in (demo.temporary / "gradio").glob("tmp*") if path.is_file()]
+        return [path for path in uploads_of(demo).glob("tmp*") if path.is_file()]
 
     with socket.create_connection(address(demo)) as connection:
         connection.sendall(head + part + bytes(300_000))

@@ -103,7 +103,7 @@ def test_wrong_settings_are_told(client, demo, deep_photo, settings):
 def test_wrong_samples_are_told(client, deep_photo):
     file = gradio_client.handle_file(deep_photo)
     with pytest.raises(
-        Exception, match="unet does not support seed; efficientnet-bins, unet-bins do"
+        Exception, match="unet does not support seed; eccv16, efficientnet-bins, unet-bins do"
     ):
         client.predict(file, "unet", seed=3, api_name="/colorize")
     with pytest.raises(
@@ -185,7 +185,7 @@ def test_options_go_to_the_models_that_take_them(client, deep_photo):
         api_name="/compare",
     )  # fmt: skip
     assert [each["caption"] for each in pictures] == list(report) == ["unet", "unet-bins"]
-    with pytest.raises(Exception, match="unet does not support hints; no registered model does"):
+    with pytest.raises(Exception, match="unet does not support hints; siggraph17 does"):
         client.predict(
             gradio_client.handle_file(deep_photo), "unet", hints=hints, api_name="/colorize"
         )

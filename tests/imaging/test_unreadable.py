@@ -42,7 +42,7 @@ def test_permission_denied(photo_path, monkeypatch):
     def refuse(*_args, **_options):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr("builtins.open", refuse)
     with pytest.raises(ImageError, match=r"^cat\.png: permission denied; change"):
         read_photo(photo_path)
 
