@@ -8,7 +8,7 @@ BIN := .venv/bin
 # uv fetches PyTorch's many packages side by side: a third of the time that pip takes.
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --editable
 
-.PHONY: demo test test-slow lint docs fuzz screenshots clean
+.PHONY: demo test test-slow test-release lint docs fuzz screenshots clean
 .DELETE_ON_ERROR:
 
 demo: .venv/.demo
@@ -20,8 +20,12 @@ test: .venv/.test lint
 
 # What takes minutes: 20,000 damaged files, load tests, several processes, installs from scratch.
 test-slow: .venv/.test
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "slow and not timing"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "slow and not timing and not release"
 	$(BIN)/python -m pytest -m "slow and timing"
+
+# What rarely breaks and takes minutes more: other Pythons, further moments of Ctrl-C.
+test-release: .venv/.test
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m release
 
 lint: .venv/.test docs
 	$(BIN)/ruff check

@@ -97,6 +97,7 @@ def test_the_lowest_declared_versions(tmp_path, root, photo):
     check(tmp_path / "venv", tmp_path / "folder", photo)
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("version", ["3.13"])
 def test_newer_pythons(version, tmp_path, root, photo):
     python = find_python(version)

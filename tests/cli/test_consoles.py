@@ -269,6 +269,7 @@ def test_ctrl_c_while_importing_is_one_line():
 
 
 @pytest.mark.slow
+@pytest.mark.release
 @pytest.mark.parametrize("after", [0.5, 1, 2, 4])
 @pytest.mark.parametrize("words", [["colorzoo", "list"], ["train", "look", "{}", "-o", "x.jpg"]])
 def test_ctrl_c_at_any_time_is_one_line(words, after, folder, root):
@@ -282,7 +283,7 @@ def test_ctrl_c_at_any_time_is_one_line(words, after, folder, root):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("after", [6, 20])
+@pytest.mark.parametrize("after", [6, pytest.param(20, marks=pytest.mark.release)])
 def test_ctrl_c_in_a_batch_is_one_line(after, tmp_path, coffee):
     pytest.importorskip("ray", reason="needs colorzoo[distributed]")
     (tmp_path / "in").mkdir()

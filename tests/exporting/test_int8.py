@@ -39,6 +39,7 @@ def test_a_small_model_in_int8(tmp_path, photos, coffee):
 
 
 @pytest.mark.slow
+@pytest.mark.release
 @pytest.mark.parametrize("name", ["ddcolor-tiny", "eccv16"])
 def test_networks_of_others_in_int8(name, tmp_path, photos, coffee):
     torch.manual_seed(0)
