@@ -1,6 +1,5 @@
 """One visitor cannot starve the others of turns in the queue."""
 
-import asyncio
 import time
 from types import SimpleNamespace
 
@@ -9,6 +8,7 @@ import gradio_client
 import httpx
 import pytest
 from gradio.data_classes import PredictBodyInternal
+from helpers.guards import alone
 
 from webapp import jobs, turns
 from webapp import models as zoo
@@ -62,7 +62,7 @@ def queue():
 
     def join(session, host="127.0.0.1"):
         body = PredictBodyInternal(data=[], fn_index=0, session_hash=session)
-        return asyncio.run(queue.push(body, peer(host), None))
+        return alone(queue.push(body, peer(host), None))
 
     def start():
         events = queue.get_events()
@@ -146,7 +146,7 @@ def test_who_does_not_listen_comes_last_and_makes_room(queue):
 def test_messages_that_nobody_fetches_are_forgotten(queue, monkeypatch):
     queue.join("gone")
     queue.join("waiting")
-    asyncio.run(queue.clean_events(session_hash="gone"))
+    alone(queue.clean_events(session_hash="gone"))
     now = time.monotonic()
     monkeypatch.setattr(turns.time, "monotonic", lambda: now + 2 * turns.FORGET_SECONDS)
     queue.join("ann")
