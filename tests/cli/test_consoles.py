@@ -21,7 +21,7 @@ from train.commands import app as train_app
 
 COMMANDS = [command.name for command in app.registered_commands]
 TRAIN_COMMANDS = [command.name for command in train_app.registered_commands]
-ENCODINGS = ["ascii", "cp1252"]
+ENCODINGS = ["ascii", pytest.param("cp1252", marks=[pytest.mark.slow, pytest.mark.release])]
 PHOTO = "é Δ.png"  # both letters are missing in ASCII, one in Windows' encodings
 
 # Commands one after the other, because to import PyTorch takes seconds.

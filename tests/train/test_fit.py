@@ -18,10 +18,14 @@ NAMES = [info.name for info in INFOS if not info.weights_of and not info.publish
 
 
 # The others take longer; a GAN's own test is below.
+SLOW = [pytest.mark.slow]
+MARKS = {"unet": [], "unet-bins": [], colorzoo.DEFAULT_MODEL: SLOW}
+
+
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[] if name in ("unet", "unet-bins") else [pytest.mark.slow])
+        pytest.param(name, marks=MARKS.get(name, [*SLOW, pytest.mark.release]))
         for name in NAMES
         if name != "unet-gan"
     ],

@@ -61,7 +61,7 @@ def test_a_killed_run_ends_with_the_same_number_of_steps(shards, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["unet", "unet-gan"])
+@pytest.mark.parametrize("name", [pytest.param("unet", marks=pytest.mark.release), "unet-gan"])
 def test_two_processes_train_together(name, shards, tmp_path):
     """Each has half of the photos, both make the same steps, and one of them exports."""
     run = start(
