@@ -51,7 +51,8 @@ class FairQueue(Queue):
             await self._drop_unread()
         accepted = await super().push(body, request, username)
         self._joined[body.session_hash or ""] = time.monotonic()
-        uploads.claim(body.data, client.owner)
+        if accepted[0]:
+            uploads.claim(body.data, client.owner)
         return accepted
 
     def get_events(self) -> tuple[list[Event], bool, str] | None:

@@ -26,7 +26,7 @@ from webapp.theme import problem
 
 MAX_PIXELS, MAX_FILE_SIZE, MAX_BYTES = 50_000_000, "40mb", 40 * 1024**2
 KEPT_BYTES = 1_000_000_000  # of uploads, for all visitors together
-FRESH_SECONDS = 60  # an upload that no job has named yet is kept for so long
+FRESH_SECONDS = 60  # what was uploaded or named by a job only just now is kept if possible
 
 Upload = dict[str, Any] | None  # the value of gr.Image: {"path": ..., ...}
 
@@ -102,7 +102,8 @@ def tidy(keep: Collection[str] = (), *, max_bytes: int = KEPT_BYTES) -> None:
     """If there are too many bytes of uploads, delete those of the visitor with the most first.
 
     What no job has named belongs to nobody and counts as one visitor's, so that uploads for the
-    sake of uploading go first.
+    sake of uploading go first. What a job has named only just now is likely to be named again, so
+    it goes last.
 
     Args:
         keep: Files to keep; they do not count.
@@ -121,12 +122,26 @@ def tidy(keep: Collection[str] = (), *, max_bytes: int = KEPT_BYTES) -> None:
         used |= {path: last for path, (_, last) in _claims.items()}
     shares: Counter[str | None] = Counter()
     loose: dict[str | None, list[str]] = {}  # by owner, the oldest last
+    fresh: dict[str | None, list[str]] = {}
     for path in sorted(sizes, key=lambda path: -used[path]):
         owner = owners[path]
         shares[owner] += sizes[path]
-        if owner is not None or now - used[path] > FRESH_SECONDS:
+        if now - used[path] > FRESH_SECONDS:
             loose.setdefault(owner, []).append(path)
+        elif owner is not None:
+            fresh.setdefault(owner, []).append(path)
     excess = sum(sizes.values()) - max_bytes
+    excess = _delete(loose, shares, sizes, excess)
+    _delete(fresh, shares, sizes, excess)
+
+
+def _delete(
+    loose: dict[str | None, list[str]],
+    shares: Counter[str | None],
+    sizes: dict[str, int],
+    excess: int,
+) -> int:
+    """Delete files of those with the largest shares; return how many bytes are still too many."""
     while excess > 0 and loose:
         owner = max(loose, key=lambda owner: shares[owner])
         path = loose[owner].pop()
@@ -135,6 +150,7 @@ def tidy(keep: Collection[str] = (), *, max_bytes: int = KEPT_BYTES) -> None:
         shares[owner] -= sizes[path]
         excess -= sizes[path]
         Path(path).unlink(missing_ok=True)
+    return excess
 
 
 def _tell_full_disk(_: Request, error: Exception) -> Response:

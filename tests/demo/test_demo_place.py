@@ -135,12 +135,24 @@ def test_uploads_are_limited_in_bytes_and_those_of_the_heaviest_go_first(
     example = write(upload_folder / "e" / "example.png", age=9000, size=500)
     uploads.tidy({str(example)}, max_bytes=200)
     assert left(upload_folder) == [
-        "bob3.png", "bob4.png", "example.png", "fresh.png", "mine.png", "nobody8.png"
+        "bob2.png", "bob3.png", "bob4.png", "example.png", "fresh.png", "mine.png"
     ]  # fmt: skip
     uploads.tidy({str(example)}, max_bytes=50)
     assert left(upload_folder) == ["example.png", "fresh.png"]
     uploads.tidy()
     assert uploads._claims == {}
+
+
+def test_uploads_that_a_job_has_only_just_named_go_last(upload_folder, monkeypatch):
+    monkeypatch.setattr(uploads, "_claims", {})
+    heavy = write(upload_folder / "1" / "heavy.png", size=90)
+    old = write(upload_folder / "2" / "old.png", age=900, size=40)
+    uploads.claim([{"path": str(heavy)}], "ann")
+    uploads._claims[str(old)] = "bob", time.time() - 2 * uploads.FRESH_SECONDS
+    uploads.tidy(max_bytes=100)
+    assert left(upload_folder) == ["heavy.png"]
+    uploads.tidy(max_bytes=50)
+    assert left(upload_folder) == []
 
 
 def test_a_photo_that_was_deleted_meanwhile_is_told(upload_folder):
