@@ -81,13 +81,17 @@ def read_config(path: Path) -> Config:
     Raises:
         ConfigError: If it is missing, damaged or not a JSON object.
     """
-    if not path.is_file():
-        raise ConfigError(f"There is no {path.name} in {path.parent}; save_pretrained() writes it.")
     try:
-        size = path.stat().st_size
-        if size > _MAX_CONFIG_BYTES:
-            raise ConfigError(f"{path} is too large for a model's config.json: {size:,} bytes.")
-        values = parse_config(path.read_text(encoding="utf-8"))
+        try:
+            text = _text_of(path)
+        except FileNotFoundError:  # a save that was going on has ended: it has its place now
+            path = path.with_name(CONFIG_FILE)
+            text = _text_of(path)
+        values = parse_config(text)
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"There is no {path.name} in {path.parent}; save_pretrained() writes it."
+        ) from error
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, ConfigError):
             raise
@@ -97,6 +101,21 @@ def read_config(path: Path) -> Config:
     architecture = values.pop("architecture", None)
     version = values.pop("colorzoo_version", None)
     return Config(path, architecture, values, None if version is None else str(version)[:20])
+
+
+def _text_of(path: Path) -> str:
+    """Return the text of a config.json.
+
+    Raises:
+        FileNotFoundError: If it is missing, or not a regular file.
+        ConfigError: If it is too large.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    size = path.stat().st_size
+    if size > _MAX_CONFIG_BYTES:
+        raise ConfigError(f"{path} is too large for a model's config.json: {size:,} bytes.")
+    return path.read_text(encoding="utf-8")
 
 
 def parse_config(text: str) -> Any:
