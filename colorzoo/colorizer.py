@@ -353,7 +353,7 @@ class Colorizer(nn.Module, HubMixin):
         """
         check_saturation(saturation)
         ab = self.ab_of(prediction, **options) * saturation
-        rgb = merge_in_box(photo.rgb, prediction.lightness, ab, prediction.box)
+        rgb = self._merge(photo.rgb, prediction, ab)
         return to_pil(rgb, photo, model=self.architecture or type(self).__name__)
 
     @on_cpu()
@@ -381,6 +381,10 @@ class Colorizer(nn.Module, HubMixin):
         return check_colours(
             self.to_ab(output, **options), self.architecture or type(self).__name__
         )
+
+    def _merge(self, rgb: np.ndarray, prediction: Prediction, ab: Tensor) -> np.ndarray:
+        """Give an (H, W, 3) uint8 photo the (1, 2, h, w) ab of a prediction."""
+        return merge_in_box(rgb, prediction.lightness, ab, prediction.box)
 
     def _shrink(self, rgb: np.ndarray, work_size: int | None) -> Tensor:
         """Resize a photo to the working size: (H, W, 3) uint8 to (1, 1, h, w) lightness."""

@@ -1,6 +1,10 @@
 """The errors that colorzoo raises on purpose: one base class, one subclass per kind of cause."""
 
+import errno
 import re
+
+# A full disk or quota: it meets all other files there, too.
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 _LONGEST = 1_500  # characters
 # Control characters could control a terminal, and those for the direction of text show a name as

@@ -19,7 +19,7 @@ from webapp.session import SHELF
 from webapp.tabs import cards, compare, developers, leaderboard
 from webapp.theme import CSS, JS, THEME
 from webapp.turns import queue_fairly
-from webapp.uploads import MAX_BYTES, MAX_FILE_SIZE, MAX_PIXELS
+from webapp.uploads import MAX_BYTES, MAX_PIXELS
 
 INTRO = """# colorzoo
 Drop in a black-and-white photo and compare how different models colour it.
@@ -43,7 +43,7 @@ def build() -> gr.Blocks:
             with gr.Tab("Models"):
                 cards.build()
             with gr.Tab("Developers"):
-                developers.build(max_file_size=MAX_FILE_SIZE, max_pixels=MAX_PIXELS)
+                developers.build(max_bytes=MAX_BYTES, max_pixels=MAX_PIXELS)
         api.add(choose, adjust)
         gr.Markdown(PRIVACY, elem_classes="quiet")
     return queue_fairly(app, api_open=False)  # no direct POST past the queue

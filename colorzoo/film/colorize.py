@@ -15,7 +15,7 @@ from typing_extensions import Unpack
 from colorzoo.atomic import check_target, whole_file
 from colorzoo.colorizer import Colorizer
 from colorzoo.defaults import MAX_FRAME_PIXELS
-from colorzoo.errors import ConfigError, FilmError
+from colorzoo.errors import NO_SPACE, ConfigError, FilmError
 from colorzoo.files import open_folder, regular_only
 from colorzoo.film.container import check_pyav, container_of
 from colorzoo.film.reader import FilmReader, Frame, open_film
@@ -37,7 +37,7 @@ Watch = Callable[[int, int | None], None]
 _IN_FLIGHT, _PIXELS_IN_FLIGHT = 8, 16_000_000
 
 # Errors of a disk that is full, or that cannot hold a file of that size
-_NO_SPACE = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+_NO_SPACE = {*NO_SPACE, errno.EFBIG}
 
 
 @dataclass(frozen=True)

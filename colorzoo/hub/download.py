@@ -4,7 +4,6 @@ Files on the Hub come this way, too: ``hf_hub_download`` starts from the beginni
 was killed, and trusts the server about the size.
 """
 
-import errno
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -23,7 +22,7 @@ from huggingface_hub.utils import (
 )
 
 from colorzoo._version import __version__
-from colorzoo.errors import HubError, one_line
+from colorzoo.errors import NO_SPACE, HubError, one_line
 from colorzoo.hub.hashes import sha256_of
 from colorzoo.hub.messages import HTTPError, hub_errors
 from colorzoo.hub.published import PublishedWeights
@@ -224,7 +223,7 @@ def _told(name: str, published: PublishedWeights, part: Path) -> Iterator[None]:
     except HubError:
         raise
     except (HTTPError, OSError, RuntimeError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, OSError) and error.errno in NO_SPACE:
             part.unlink(missing_ok=True)
             raise HubError(
                 f"There is no space left in {part.parent.parent} for {name} "

@@ -1,6 +1,5 @@
 """Get the weights that a method's authors published: once, checked, as safetensors in the cache."""
 
-import errno
 import shutil
 import sys
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from filelock import FileLock, Timeout
 from huggingface_hub import constants, try_to_load_from_cache
 
-from colorzoo.errors import HubError, WeightsError
+from colorzoo.errors import NO_SPACE, HubError, WeightsError
 from colorzoo.hub.convert import Converted, convert, write
 from colorzoo.hub.download import download
 from colorzoo.hub.foreign import read_checkpoint
@@ -182,7 +181,7 @@ def _disk_errors(name: str, published: PublishedWeights, folder: Path) -> Iterat
     except HubError:
         raise
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = error.errno in NO_SPACE
         reason = "there is no space left" if full else error.strerror or str(error)
         raise HubError(
             f"{name} ({published.megabytes}) cannot be kept in {folder.parent}: {reason}. Pass "

@@ -23,6 +23,7 @@ from torch import Tensor
 from colorzoo._version import __version__
 from colorzoo.atomic import alone_in, remove_leftovers, write_whole
 from colorzoo.errors import WeightsError
+from colorzoo.hub.hashes import sha256_of
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -120,11 +121,7 @@ def _waiting(folder: Path) -> list[Path]:
 
 def _waiting_for(weights: Path) -> Path:
     """Return where the config of these weights waits, if it does."""
-    digest = hashlib.sha256()
-    with weights.open("rb") as stream:
-        while piece := stream.read(1 << 20):
-            digest.update(piece)
-    return weights.with_name(f"{_PREFIX}{digest.hexdigest()}{_SUFFIX}")
+    return weights.with_name(f"{_PREFIX}{sha256_of(weights)}{_SUFFIX}")
 
 
 def _sync(folder: Path) -> None:

@@ -22,7 +22,7 @@ from PIL import Image
 from colorzoo.atomic import remove_leftovers
 from colorzoo.colorizer import Colorizer
 from colorzoo.deep import render_deep
-from colorzoo.errors import FAILURES, ImageError, one_line
+from colorzoo.errors import FAILURES, NO_SPACE, ImageError, one_line
 from colorzoo.files import open_folder
 from colorzoo.imaging.read import Photo, read_file, stored_size
 from colorzoo.imaging.write import write_deep, write_image
@@ -36,10 +36,7 @@ from colorzoo.prediction import Prediction
 _PIXELS_IN_FLIGHT = 120_000_000
 
 
-# Write errors that also affect all other files in the folder or on the disk.
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-
-
+# Write errors that, like a full disk, also affect all other files in the folder.
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -300,7 +297,7 @@ class _Pipeline:
                 cause = error.__cause__
                 # An error with two names is from renaming the result, and affects only that name.
                 if isinstance(cause, OSError) and cause.filename2 is None:
-                    if cause.errno in (*_FULL, *_REFUSED):
+                    if cause.errno in (*NO_SPACE, *_REFUSED):
                         raise self._folder_error(cause, target.parent) from error
                 raise
             try:
@@ -321,7 +318,7 @@ class _Pipeline:
 
     def _folder_error(self, error: OSError, folder: Path) -> _FolderError:
         again = "run this again" if self._how.resume else "run this again with --resume"
-        if error.errno in _FULL:
+        if error.errno in NO_SPACE:
             return _FolderError(
                 None,
                 f"there is no space left to write to {folder} ({error.strerror}). Free some, then "

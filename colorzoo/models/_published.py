@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from typing_extensions import Unpack
 
@@ -14,10 +13,8 @@ from colorzoo.colorizer import Colorizer
 from colorzoo.imaging.read import Photo
 from colorzoo.imaging.squash import Enlarging, Shrinking, merge_squashed, squashed_lightness
 from colorzoo.imaging.working_size import check_work_size
-from colorzoo.imaging.write import to_pil
-from colorzoo.options import Options, check_saturation
+from colorzoo.options import Options
 from colorzoo.prediction import Prediction
-from colorzoo.torch_state import on_cpu
 
 
 class PublishedColorizer(Colorizer):
@@ -82,22 +79,10 @@ class PublishedColorizer(Colorizer):
             photos, work_size=work_size, find_border=find_border, **options
         )
 
-    @on_cpu()
-    def render(
-        self,
-        photo: Photo,
-        prediction: Prediction,
-        *,
-        saturation: float = 1.0,
-        **options: Unpack[Options],
-    ) -> Image.Image:
-        """Colour a photo with the output of ``predict``; see :meth:`Colorizer.render`."""
+    def _merge(self, rgb: np.ndarray, prediction: Prediction, ab: Tensor) -> np.ndarray:
         if not self.exact:
-            return super().render(photo, prediction, saturation=saturation, **options)
-        check_saturation(saturation)
-        ab = self.ab_of(prediction, **options) * saturation
-        rgb = merge_squashed(photo.rgb, ab, self.enlarging)
-        return to_pil(rgb, photo, model=self.architecture)
+            return super()._merge(rgb, prediction, ab)
+        return merge_squashed(rgb, ab, self.enlarging)
 
     def _shrink(self, rgb: np.ndarray, work_size: int | None) -> Tensor:
         if not self.exact:

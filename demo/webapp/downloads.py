@@ -13,6 +13,7 @@ from pathlib import Path
 import gradio as gr
 
 from webapp import jobs
+from webapp.eviction import heaviest_first
 from webapp.place import DISK_FULL, PLACE, is_disk_full
 from webapp.theme import problem
 
@@ -121,14 +122,8 @@ class Shelf:
         for path, file in reversed(older):
             if not file.is_pinned:
                 loose.setdefault(file.owner, []).append(path)
-        while excess > 0 and loose:
-            owner = max(loose, key=lambda owner: shares[owner])
-            path = loose[owner].pop()
-            if not loose[owner]:
-                del loose[owner]
-            size = self._files[path].size
-            shares[owner] -= size
-            excess -= size
+        sizes = {path: file.size for path, file in self._files.items()}
+        for path in heaviest_first(loose, shares, sizes, excess):
             self._delete(path)
 
     def _delete(self, path: Path) -> None:

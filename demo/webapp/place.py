@@ -1,7 +1,6 @@
 """The folder for all temporary files of the app, and how long they stay there."""
 
 import atexit
-import errno
 import logging
 import os
 import shutil
@@ -12,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from colorzoo.errors import NO_SPACE
 
 PREFIX = "colorzoo-demo-"
 EARLIER = "colorzoo-guests-"  # of earlier versions, like folders without a lock
@@ -129,7 +130,7 @@ def _is_own(path: Path) -> bool:
 def is_disk_full(error: BaseException | None) -> bool:
     """Tell whether an error, or what caused it, is a full disk or quota."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, OSError) and error.errno in NO_SPACE:
             return True
         error = error.__cause__ or error.__context__
     return False

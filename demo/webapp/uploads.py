@@ -21,10 +21,11 @@ from colorzoo.imaging.kind import Kind
 from colorzoo.imaging.read import Photo
 from colorzoo.imaging.recombine import without_colour
 from colorzoo.imaging.write import to_pil
+from webapp.eviction import heaviest_first
 from webapp.place import DISK_FULL, is_disk_full
 from webapp.theme import problem
 
-MAX_PIXELS, MAX_FILE_SIZE, MAX_BYTES = 50_000_000, "40mb", 40 * 1024**2
+MAX_PIXELS, MAX_BYTES = 50_000_000, 40 * 1024**2  # of one photo
 KEPT_BYTES = 1_000_000_000  # of uploads, for all visitors together
 FRESH_SECONDS = 60  # what was uploaded or named by a job only just now is kept if possible
 
@@ -131,26 +132,10 @@ def tidy(keep: Collection[str] = (), *, max_bytes: int = KEPT_BYTES) -> None:
         elif owner is not None:
             fresh.setdefault(owner, []).append(path)
     excess = sum(sizes.values()) - max_bytes
-    excess = _delete(loose, shares, sizes, excess)
-    _delete(fresh, shares, sizes, excess)
-
-
-def _delete(
-    loose: dict[str | None, list[str]],
-    shares: Counter[str | None],
-    sizes: dict[str, int],
-    excess: int,
-) -> int:
-    """Delete files of those with the largest shares; return how many bytes are still too many."""
-    while excess > 0 and loose:
-        owner = max(loose, key=lambda owner: shares[owner])
-        path = loose[owner].pop()
-        if not loose[owner]:
-            del loose[owner]
-        shares[owner] -= sizes[path]
-        excess -= sizes[path]
-        Path(path).unlink(missing_ok=True)
-    return excess
+    for goes in (loose, fresh):
+        for path in heaviest_first(goes, shares, sizes, excess):
+            excess -= sizes[path]
+            Path(path).unlink(missing_ok=True)
 
 
 def _tell_full_disk(_: Request, error: Exception) -> Response:

@@ -43,7 +43,7 @@ class Behind:
 def make(tmp_path: Path, behind: Behind | None = None, **options: Any) -> tuple[Guard, Behind]:
     behind = behind or Behind()
     policy = {
-        "folders": lambda: [tmp_path], "uploads": tmp_path, "limits": LIMITS,
+        "folders": [tmp_path], "uploads": tmp_path, "limits": LIMITS,
         "events": frozenset({1, 2}), "endpoints": frozenset({"colorize"}), "is_starting": False,
     }  # fmt: skip
     return Guard(behind, Policy(**policy | options)), behind

@@ -41,7 +41,7 @@ def launch(
     uploads = Path(get_upload_folder())
     served = [place for folder in (uploads, *folders) for place in {folder, folder.resolve()}]
     policy = Policy(
-        folders=lambda: served,
+        folders=served,
         uploads=uploads,
         limits=UploadLimits(one=max_upload + _FORM),
         events=frozenset(number for number, event in app.fns.items() if event.fn is not None),

@@ -5,7 +5,7 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +40,7 @@ class Policy:
     """The limits, and what is counted against them.
 
     Attributes:
-        folders: Returns the folders whose files are served.
+        folders: Those whose files are served.
         uploads: The folder of uploads.
         limits: The limits on uploads.
         events: Numbers of the events that run something on the server.
@@ -54,7 +54,7 @@ class Policy:
         is_starting: Whether Gradio may still run its own startup events.
     """
 
-    folders: Callable[[], Sequence[Path]]
+    folders: Sequence[Path]
     uploads: Path
     limits: UploadLimits
     events: frozenset[int]
@@ -169,7 +169,7 @@ class Guard:
         file = Path(path)
         is_plain = file.is_absolute() and file.as_posix() == path.replace(os.sep, "/")
         if is_plain and ".." not in file.parts and "\0" not in path:
-            if any(folder in file.parents for folder in self._policy.folders()):
+            if any(folder in file.parents for folder in self._policy.folders):
                 return
         raise Refusal(404, "There is no such file, or not any more: photos are deleted in time.")
 

@@ -52,11 +52,11 @@ may have up to {size} and {pixels} million pixels. It has to be uploaded, as `ha
 a local file: the server fetches nothing from other addresses."""
 
 
-def build(*, max_file_size: str, max_pixels: int) -> None:
+def build(*, max_bytes: int, max_pixels: int) -> None:
     """Build the tab."""
     gr.Markdown(f"## Python\n\n`pip install .` in a checkout of colorzoo\n\n```python\n{PYTHON}```")
     gr.Markdown(f"## Command line\n\n```shell\n{SHELL}```")
-    limits = {"size": max_file_size.upper().replace("MB", " MB"), "pixels": max_pixels // 10**6}
+    limits = {"size": f"{max_bytes >> 20} MB", "pixels": max_pixels // 10**6}
     gr.Markdown(
         f"## API\n\n`pip install gradio_client`\n\n```python\n{CLIENT}```\n\n"
         + ENDPOINTS.format(**limits)
