@@ -12,13 +12,14 @@ from .errors import WeightsError as WeightsError
 from .film.colorize import colorize_film as colorize_film
 from .gallery import compare as compare
 from .gallery import contact_sheet as contact_sheet
+from .guided.hints import Area as Area
+from .guided.hints import Hint as Hint
 from .imaging.read import Photo as Photo
 from .imaging.read import read_photo as read_photo
 from .imaging.write import save_deep as save_deep
 from .imaging.write import save_image as save_image
 from .loading import colorize as colorize
 from .loading import load as load
-from .options import Hint as Hint
 from .options import Options as Options
 from .prediction import Prediction as Prediction
 from .registry import ModelInfo as ModelInfo

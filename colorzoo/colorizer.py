@@ -1,16 +1,15 @@
 """Colorizer: the base class of every model, with all the steps from a photo to its result."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from typing_extensions import Unpack
 
 from colorzoo.conditions import (
-    Region,
     draw_hints,
     draw_reference,
     read_and_warn,
@@ -18,19 +17,20 @@ from colorzoo.conditions import (
     region_of,
 )
 from colorzoo.defaults import MAX_PIXELS
-from colorzoo.errors import ConfigError
+from colorzoo.guided.apply import Region, guide, keep_gray
 from colorzoo.hub.mixin import HubMixin
 from colorzoo.imaging.border import WHOLE, content_box, pixels_of
 from colorzoo.imaging.read import ImageSource, Photo
 from colorzoo.imaging.recombine import lightness_of, merge_in_box
-from colorzoo.imaging.working_size import check_work_size, own_work_size, pad, shrink, unpad
+from colorzoo.imaging.working_size import check_work_size, pad, shrink, unpad
 from colorzoo.imaging.write import to_pil
-from colorzoo.options import Options, check_saturation, given, not_supported
+from colorzoo.network import Network
+from colorzoo.options import Options, check_saturation, given
 from colorzoo.prediction import Output, Prediction, check_colours, each_part
 from colorzoo.torch_state import in_eval_mode, on_cpu
 
 
-class Colorizer(nn.Module, HubMixin):
+class Colorizer(Network, HubMixin):
     """A network that predicts colour from lightness, and everything that all models share.
 
     A model is a subclass that sets ``stride`` and implements ``forward``. The keywords of its
@@ -41,7 +41,7 @@ class Colorizer(nn.Module, HubMixin):
     Examples:
         >>> model = colorzoo.load("unet-bins")
         >>> sorted(model.options)
-        ['seed', 'temperature', 'vividness']
+        ['hints', 'seed', 'temperature', 'vividness']
         >>> model.colorize("photo.jpg", seed=3, vividness=0.8).size
         (600, 400)
 
@@ -54,132 +54,6 @@ class Colorizer(nn.Module, HubMixin):
         architecture: The name under which the model is registered.
         work_size: Short side of the network's input, pixels.
     """
-
-    stride: ClassVar[int] = 1
-    network_options: ClassVar[frozenset[str]] = frozenset()
-    render_options: ClassVar[frozenset[str]] = frozenset()
-    architecture: str = ""
-
-    def __init__(self, *, work_size: int) -> None:
-        """Check and store the working size."""
-        super().__init__()
-        self.work_size = own_work_size(work_size, self.stride)
-
-    # What subclasses implement --------------------------------------------------------------------
-
-    def forward(self, lightness: Tensor) -> Output:
-        """Run the network. Training calls this method.
-
-        Args:
-            lightness: (N, 1, H, W), L in [0, 100], H and W multiples of ``stride``.
-
-        Returns:
-            The input of the training loss: (N, 2, h, w) ab in L*a*b* units for regression, or any
-            tensor or flat dict of tensors that ``to_ab`` accepts.
-        """
-        raise TypeError(f"{type(self).__name__} must implement forward()")
-
-    def infer(self, lightness: Tensor, **conditions: Any) -> Output:
-        """Run the network on a photo. Calls ``forward``; samplers override it with their loop.
-
-        Args:
-            lightness: See ``forward``.
-            conditions: The ``network_options`` that the caller passed, converted for the network:
-                seed and steps as whole numbers; hints as (N, 3, H, W): a, b and a mask that is 1
-                where there is a hint, padded like ``lightness``; reference as (N, 3, H', W')
-                L*a*b*, with sides that are multiples of ``stride``.
-
-        Returns:
-            The input of ``to_ab``.
-        """
-        return self(lightness, **conditions)
-
-    def to_ab(self, output: Output, **options: Unpack[Options]) -> Tensor:
-        """Convert the network's output to colour. By default, as for regression, unchanged.
-
-        Args:
-            output: The return value of ``forward`` or ``infer``.
-            options: The ``render_options`` that the caller passed.
-
-        Returns:
-            (N, 2, h, w), ab in L*a*b* units. The caller enlarges it to the size of the lightness.
-        """
-        if isinstance(output, dict):
-            raise TypeError(f"{type(self).__name__} returns a dict, so it must implement to_ab()")
-        return output
-
-    def check(self, **options: Unpack[Options]) -> None:
-        """Check that this model supports all options, and that their values are in range.
-
-        Raises:
-            ConfigError: If an option is not supported (the message names models that support it),
-                or its value is out of range.
-            TypeError: If no such option exists.
-        """
-        for name in given(options):
-            if name not in self.options:
-                raise ConfigError(
-                    not_supported(Colorizer, self.architecture or type(self).__name__, name)
-                )
-
-    @property
-    def options(self) -> frozenset[str]:
-        """All options that the model supports."""
-        return self.network_options | self.render_options
-
-    def taken(self, **options: Unpack[Options]) -> Options:
-        """Return only the options that this model supports, for callers with several models."""
-        taken: Any = {name: value for name, value in options.items() if name in self.options}
-        return taken
-
-    @classmethod
-    def convert_state(cls, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the tensors of a checkpoint from other code. By default, return them unchanged.
-
-        When a model is loaded, the first call gets tensors on PyTorch's meta device, which have no
-        values to read. Tensors that are named as the model's already are returned unchanged.
-
-        Args:
-            state: The tensors of the checkpoint by name.
-
-        Returns:
-            The tensors as ``load_state_dict`` expects them.
-        """
-        return state
-
-    @classmethod
-    def recognize(cls, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any] | None:
-        """Return the constructor keywords for a checkpoint from other code of this network.
-
-        Args:
-            shapes: The shapes of its tensors by name.
-
-        Returns:
-            The keywords, or None if the checkpoint is of another network.
-        """
-        return None
-
-    # From a photo to colour -----------------------------------------------------------------------
-
-    @property
-    def device(self) -> torch.device:
-        """The device on which the model runs."""
-        return self._any_tensor().device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Floating-point type of the model's parameters."""
-        return self._any_tensor().dtype
-
-    def _any_tensor(self) -> Tensor:
-        numbers = (each for each in (*self.parameters(), *self.buffers()))
-        none = torch.empty(0, dtype=torch.float32, device="cpu")
-        return next((each for each in numbers if each.is_floating_point()), none)
-
-    @property
-    def parameter_count(self) -> int:
-        """Number of trainable parameters."""
-        return sum(parameter.numel() for parameter in self.parameters())
 
     @on_cpu()
     def predict_ab(self, lightness: Tensor, **options: Unpack[Options]) -> Tensor:
@@ -195,8 +69,10 @@ class Colorizer(nn.Module, HubMixin):
         self.check(**options)
         height, width = lightness.shape[-2:]
         region = Region(width, height, 0, 0, width, height)
-        output = self._infer(lightness, region, given(options))
-        return unpad(self._render(output, given(options)), lightness, self.stride)
+        asked = given(options)
+        output = self._infer(lightness, region, asked)
+        ab = unpad(self._render(output, asked), lightness, self.stride)
+        return self._guided(ab, output, lightness, region, asked)
 
     def colorize(
         self,
@@ -308,7 +184,8 @@ class Colorizer(nn.Module, HubMixin):
         self.check(**options)
         asked = given(options)
         boxes = [content_box(photo.rgb) if find_border else WHOLE for photo in photos]
-        regions = [region_of(photo.rgb, box) for photo, box in zip(photos, boxes, strict=True)]
+        sizes = [(photo.rgb.shape[1], photo.rgb.shape[0]) for photo in photos]
+        regions = [region_of(*size, box) for size, box in zip(sizes, boxes, strict=True)]
         small = [
             self._shrink(photo.rgb[pixels_of(box, photo.rgb.shape)], work_size)
             for photo, box in zip(photos, boxes, strict=True)
@@ -316,7 +193,8 @@ class Colorizer(nn.Module, HubMixin):
         alike: dict[tuple[Any, ...], list[int]] = {}
         for i, (region, lightness) in enumerate(zip(regions, small, strict=True)):
             # Hints are in pixels of the photo, so they differ for photos of other sizes.
-            alike.setdefault((lightness.shape, region if "hints" in asked else None), []).append(i)
+            place = region if "hints" in asked.keys() & self.network_options else None
+            alike.setdefault((lightness.shape, place), []).append(i)
         outputs: dict[int, Output] = {}
         model = in_eval_mode(self)
         with torch.inference_mode():
@@ -325,7 +203,7 @@ class Colorizer(nn.Module, HubMixin):
                 output = model._infer(together, regions[group[0]], asked)
                 for place, i in enumerate(group):
                     outputs[i] = each_part(lambda part, n=place: part[n : n + 1], output)
-        return [Prediction(small[i], outputs[i], box) for i, box in enumerate(boxes)]
+        return [Prediction(small[i], outputs[i], box, sizes[i]) for i, box in enumerate(boxes)]
 
     @on_cpu()
     def render(
@@ -352,17 +230,30 @@ class Colorizer(nn.Module, HubMixin):
             ValueError: If saturation or an option is out of range.
         """
         check_saturation(saturation)
-        ab = self.ab_of(prediction, **options) * saturation
+        ab = self.ab_of(prediction, saturation=saturation, **options)
         rgb = self._merge(photo.rgb, prediction, ab)
+        rgb = keep_gray(rgb, photo.rgb, options.get("hints") or ())
         return to_pil(rgb, photo, model=self.architecture or type(self).__name__)
 
     @on_cpu()
-    def ab_of(self, prediction: Prediction, **options: Unpack[Options]) -> Tensor:
-        """Convert the output of ``predict`` to (1, 2, h, w) float32 ab at the working size."""
+    def ab_of(
+        self, prediction: Prediction, *, saturation: float = 1.0, **options: Unpack[Options]
+    ) -> Tensor:
+        """Convert the output of ``predict`` to (1, 2, h, w) float32 ab at the working size.
+
+        Args:
+            prediction: The prediction of this model for a photo.
+            saturation: Factor on ab; hints get the colours that they ask for all the same.
+            options: See ``render``.
+        """
         self.check(**options)
+        asked, lightness = given(options), prediction.lightness
         with torch.inference_mode():
-            ab = in_eval_mode(self)._render(prediction.output, given(options))
-            return unpad(ab, prediction.lightness, self.stride).float()
+            ab = in_eval_mode(self)._render(prediction.output, asked)
+            ab = unpad(ab, lightness, self.stride).float() * saturation
+            size = prediction.size or (lightness.shape[-1], lightness.shape[-2])
+            region = region_of(*size, prediction.box)
+            return self._guided(ab, prediction.output, lightness, region, asked)
 
     def _infer(self, lightness: Tensor, region: Region, asked: dict[str, Any]) -> Output:
         """Run the network on (N, 1, h, w) lightness of one region of the photos."""
@@ -381,6 +272,17 @@ class Colorizer(nn.Module, HubMixin):
         return check_colours(
             self.to_ab(output, **options), self.architecture or type(self).__name__
         )
+
+    def _guided(
+        self, ab: Tensor, output: Output, lightness: Tensor, region: Region, asked: dict[str, Any]
+    ) -> Tensor:
+        """Make (N, 2, h, w) colours of one region of the photos follow the hints."""
+        if not asked.get("hints"):
+            return ab
+        spread = self.uncertainty(output)
+        if spread is not None:
+            spread = unpad(spread, lightness, self.stride)
+        return guide(ab, lightness, asked["hints"], region, spread)
 
     def _merge(self, rgb: np.ndarray, prediction: Prediction, ab: Tensor) -> np.ndarray:
         """Give an (H, W, 3) uint8 photo the (1, 2, h, w) ab of a prediction."""

@@ -2,37 +2,26 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.defaults import MAX_PIXELS
-from colorzoo.errors import ConfigError, printable
+from colorzoo.errors import printable
+from colorzoo.guided.apply import Region, draw_points
+from colorzoo.guided.hints import Area, Hint
 from colorzoo.imaging.border import Box, pixels_of
 from colorzoo.imaging.read import ImageSource, Photo, read_photo
 from colorzoo.imaging.working_size import shrink
-from colorzoo.options import Hint
 
 
-class Region(NamedTuple):
-    """A part of a photo, pixels."""
-
-    photo_width: int
-    photo_height: int
-    left: int
-    top: int
-    width: int
-    height: int
-
-
-def draw_hints(hints: Sequence[Hint], region: Region, lightness: Tensor) -> Tensor:
-    """Draw hints at the working size.
+def draw_hints(hints: Sequence[Hint | Area], region: Region, lightness: Tensor) -> Tensor:
+    """Draw hints for a network that was trained with them.
 
     Args:
-        hints: Points of the photo.
+        hints: Points of the photo. Areas are left out: they are applied to the result.
         region: The part of the photo that the network gets.
         lightness: (N, 1, h, w), that part at the working size.
 
@@ -44,25 +33,9 @@ def draw_hints(hints: Sequence[Hint], region: Region, lightness: Tensor) -> Tens
         ConfigError: If a hint lies outside the photo.
     """
     rows, columns = lightness.shape[-2:]
-    drawn = torch.zeros(1, 3, rows, columns, dtype=torch.float32)
-    for number, hint in enumerate(hints, start=1):
-        if hint.x >= region.photo_width or hint.y >= region.photo_height:
-            raise ConfigError(
-                f"hint {number} is at ({hint.x:g}, {hint.y:g}), outside the photo of "
-                f"{region.photo_width} x {region.photo_height} pixels"
-            )
-        x, y = hint.x - region.left, hint.y - region.top
-        if not (0 <= x < region.width and 0 <= y < region.height):
-            continue
-        scale_x, scale_y = columns / region.width, rows / region.height
-        across = _span(x * scale_x, hint.radius * scale_x, columns)
-        down = _span(y * scale_y, hint.radius * scale_y, rows)
-        ab = torch.zeros(2, 1, 1, dtype=torch.float32)
-        if hint.rgb is not None:
-            ab = rgb_to_lab(torch.tensor(hint.rgb).reshape(1, 3, 1, 1).float() / 255)[0, 1:]
-        drawn[0, :2, down, across] = ab
-        drawn[0, 2, down, across] = 1
-    return drawn.to(lightness)
+    points = [hint for hint in hints if isinstance(hint, Hint)]
+    drawn = draw_points(points, region, columns, rows)
+    return torch.from_numpy(drawn[None, :3]).to(lightness)
 
 
 def draw_reference(photo: Photo, work_size: int) -> Tensor:
@@ -71,17 +44,9 @@ def draw_reference(photo: Photo, work_size: int) -> Tensor:
     return rgb_to_lab(small[None].float() / 255)
 
 
-def _span(centre: float, radius: float, side: int) -> slice:
-    """Return the range of pixels within a radius, at least the one that contains the centre."""
-    pixel = min(side - 1, int(centre))
-    first, last = round(centre - radius), round(centre + radius)
-    return slice(max(0, min(first, pixel)), min(side, max(last, pixel + 1)))
-
-
-def region_of(rgb: np.ndarray, box: Box) -> Region:
-    """Return a box of an (H, W, 3) photo in pixels."""
-    rows, columns = pixels_of(box, rgb.shape)
-    height, width = rgb.shape[:2]
+def region_of(width: int, height: int, box: Box) -> Region:
+    """Return a box of a photo in pixels."""
+    rows, columns = pixels_of(box, (height, width))
     size = (columns.stop - columns.start, rows.stop - rows.start)
     return Region(width, height, columns.start, rows.start, *size)
 

@@ -6,75 +6,13 @@ Every method that colours takes them as keywords. A model declares which of them
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from PIL import ImageColor
-
 from colorzoo.errors import ConfigError
+from colorzoo.guided.hints import Area, Hint, check_hints, is_number
 from colorzoo.imaging.read import ImageSource
 
 MAX_SEED, MAX_STEPS = 2**63 - 1, 1000
-
-
-@dataclass(frozen=True)
-class Hint:
-    """A point of a photo and the colour it should get.
-
-    Examples:
-        >>> colorzoo.Hint(120, 80, "#b03020").rgb
-        (176, 48, 32)
-        >>> colorzoo.Hint(120, 80, "tomato", radius=4).rgb
-        (255, 99, 71)
-        >>> colorzoo.Hint(10, 10, None).rgb is None  # this point stays gray
-        True
-
-    Attributes:
-        x: Column, in pixels from the left of the upright photo (EXIF orientation applied).
-        y: Row, in pixels from the top.
-        color: "#rrggbb", a CSS name, (red, green, blue) from 0 to 255, or None for gray.
-        radius: Half the side of the square around the point that gets the colour, in pixels of the
-            photo. At the network's working size it covers at least one pixel.
-
-    Raises:
-        ConfigError: If the colour is invalid or a number is out of range.
-    """
-
-    x: float
-    y: float
-    color: str | tuple[int, int, int] | None
-    radius: float = 1.0
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        for name, value, low in (("x", self.x, 0), ("y", self.y, 0), ("radius", self.radius, 0)):
-            if not is_number(value) or value < low:
-                raise ConfigError(
-                    f"a hint's {name} must be a number of pixels from {low}, got {value!r}"
-                )
-        _ = self.rgb
-
-    @property
-    def rgb(self) -> tuple[int, int, int] | None:
-        """The colour as (red, green, blue) from 0 to 255; None for gray."""
-        color = self.color
-        if color is None:
-            return None
-        if isinstance(color, str):
-            try:
-                red, green, blue = ImageColor.getrgb(color)[:3]
-            except ValueError:
-                raise ConfigError(
-                    f"{color!r} is not a colour; give '#rrggbb', a CSS name such as 'tomato', "
-                    "(red, green, blue), or None for gray"
-                ) from None
-            return red, green, blue
-        levels = tuple(color) if isinstance(color, Sequence) else ()
-        if len(levels) != 3 or any(type(x) is not int or not 0 <= x <= 255 for x in levels):
-            raise ConfigError(
-                f"a hint's colour must be three whole numbers from 0 to 255, got {color!r}"
-            )
-        return levels[0], levels[1], levels[2]
 
 
 class Options(TypedDict, total=False):
@@ -92,7 +30,8 @@ class Options(TypedDict, total=False):
         temperature: T of the annealed mean over colour bins, above 0: low is vivid but blotchy, 1
             is smooth but muted.
         steps: Number of sampling steps, 1 to 1000; more take longer.
-        hints: Points of the photo and their colours.
+        hints: Points and areas of the photo, and the colours that they should get. Every model
+            follows them.
         reference: A colour photo whose colours to use: a path, bytes, a binary file object, a PIL
             image or a NumPy array.
     """
@@ -101,7 +40,7 @@ class Options(TypedDict, total=False):
     vividness: float | None
     temperature: float | None
     steps: int | None
-    hints: Sequence[Hint] | None
+    hints: Sequence[Hint | Area] | None
     reference: ImageSource | None
 
 
@@ -137,7 +76,7 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
             case "temperature":
                 check_temperature(value)
             case "hints":
-                _check_hints(value)
+                check_hints(value)
     return asked
 
 
@@ -163,23 +102,10 @@ def check_vividness(vividness: float) -> float:
     return float(vividness)
 
 
-def is_number(value: Any) -> bool:
-    """Tell whether a value is a finite number that fits a float; True and "1" are not."""
-    try:
-        return not isinstance(value, bool | str | bytes) and math.isfinite(value)
-    except (TypeError, OverflowError):  # a whole number can be too large for a float
-        return False
-
-
 def _check_whole(name: str, value: Any, low: int, high: int) -> None:
     if type(value) is not int or not low <= value <= high:
         last = "2**63 - 1" if high == MAX_SEED else high
         raise ConfigError(f"{name} must be a whole number from {low} to {last}, got {value!r}")
-
-
-def _check_hints(hints: Any) -> None:
-    if not isinstance(hints, Sequence) or not all(isinstance(each, Hint) for each in hints):
-        raise ConfigError(f"hints must be a list of colorzoo.Hint(x, y, color), got {hints!r:.100}")
 
 
 def check_saturation(saturation: float) -> None:

@@ -30,16 +30,19 @@ class Prediction:
             tensor or a flat dict of tensors, each with a batch dimension of 1.
         box: The part of the photo that the network got: left, top, right and bottom as fractions of
             width and height. A flat border outside it stays gray.
+        size: Width and height of the photo, pixels, which the coordinates of hints refer to; those
+            of ``lightness`` if None.
     """
 
     lightness: Tensor
     output: Output
     box: Box = WHOLE
+    size: tuple[int, int] | None = None
 
     def to(self, device: str | torch.device) -> "Prediction":
         """Copy the tensors to a device."""
         output = each_part(lambda part: part.to(device), self.output)
-        return Prediction(self.lightness.to(device), output, self.box)
+        return Prediction(self.lightness.to(device), output, self.box, self.size)
 
     @property
     def nbytes(self) -> int:

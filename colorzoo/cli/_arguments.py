@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from colorzoo.options import Hint, Options
+    from colorzoo.guided.hints import Hint
+    from colorzoo.options import Options
 
 Model = Annotated[str, typer.Option(help="A registered model, a folder or a Hub id.")]
 OneModel = Annotated[str, typer.Argument(help="A registered model, a folder or a Hub id.")]
@@ -142,7 +143,7 @@ def gather_options(
 
 def _read_hint(text: str) -> "Hint":
     from colorzoo.errors import ConfigError
-    from colorzoo.options import Hint
+    from colorzoo.guided.hints import Hint
 
     parts = [part.strip() for part in text.split(",")]
     try:

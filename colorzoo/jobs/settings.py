@@ -9,9 +9,10 @@ from typing import Any
 
 from colorzoo.colorizer import Colorizer
 from colorzoo.conditions import read_reference
+from colorzoo.guided.hints import Area, Hint
 from colorzoo.hub.checkpoint import weights_digest
 from colorzoo.jobs.plan import How
-from colorzoo.options import OPTIONS, Hint
+from colorzoo.options import OPTIONS
 
 # Part of a model's config, but not of what distinguishes two models with the same weights.
 _NOT_COMPARED = ("architecture", "work_size")
@@ -80,7 +81,9 @@ def _differences(made: Mapping[str, Any], now: Mapping[str, Any], keys: Any) -> 
     ]
 
 
-def _as_json(hint: Hint) -> list[Any]:
+def _as_json(hint: Hint | Area) -> list[Any] | str:
+    if isinstance(hint, Area):
+        return repr(hint)
     color = hint.color if hint.color is None or isinstance(hint.color, str) else list(hint.color)
     return [hint.x, hint.y, color, hint.radius]
 

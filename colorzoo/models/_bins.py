@@ -112,6 +112,16 @@ class BinsColorizer(Colorizer):
         shares = (logits / t).softmax(dim=1)
         return point.gain * torch.einsum("nqhw,qc->nchw", shares, self.centres.float())
 
+    def uncertainty(self, output: Output) -> Tensor:
+        """Compute the standard deviation of ab under the distribution: (N, 1, h, w)."""
+        assert isinstance(output, Tensor)
+        shares = output.float().softmax(dim=1)
+        centres = self.centres.float()
+        mean = torch.einsum("nqhw,qc->nchw", shares, centres)
+        square = torch.einsum("nqhw,q->nhw", shares, centres.square().sum(dim=1))
+        variance = square[:, None] - mean.square().sum(dim=1, keepdim=True)
+        return variance.clamp(min=0).sqrt()
+
 
 def check_point(point: Any) -> DialPoint:
     """Return a point of a dial as floats.

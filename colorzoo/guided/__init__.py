@@ -1,0 +1,1 @@
+"""Guided colour: hints, areas and references that say what colours should be."""

@@ -1,0 +1,237 @@
+"""Apply hints to the colours of any model, at the working size."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.color import lab_to_rgb
+from colorzoo.errors import ConfigError
+from colorzoo.guided.hints import UNCHANGED, Area, Hint
+from colorzoo.guided.propagate import Anchors, fill_regions, spread_widely
+from colorzoo.imaging.recombine import lightness_of, without_colour
+from colorzoo.imaging.upsample import GuidedUpsampler
+
+# Larger predictions are guided in a smaller copy, so that hints take milliseconds.
+_MOST_PIXELS = 32_768
+# Deviation from [0, 1] of a channel that is not rounding.
+_OUTSIDE = 0.02
+
+
+class Region(NamedTuple):
+    """A part of a photo, pixels."""
+
+    photo_width: int
+    photo_height: int
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def guide(
+    ab: Tensor,
+    lightness: Tensor,
+    hints: Sequence[Hint | Area],
+    region: Region,
+    spread: Tensor | None = None,
+) -> Tensor:
+    """Change a model's colours so that they follow hints.
+
+    Args:
+        ab: (N, 2, h, w), the colours of a region of each photo, in L*a*b* units.
+        lightness: (N, 1, h, w), its L in [0, 100].
+        hints: Points and areas of the photo. Those outside the region have no effect.
+        region: The part of the photo that ``ab`` covers.
+        spread: (N, 1, h, w), standard deviation of the colours, if the model knows it.
+
+    Returns:
+        (N, 2, h, w) float32, on the same device.
+
+    Raises:
+        ConfigError: If a hint lies outside the photo, or a mask has another aspect ratio.
+    """
+    height, width = lightness.shape[-2:]
+    masks = [
+        (area, torch.from_numpy(_inside(area, region, width, height)).to(ab.device))
+        for area in hints
+        if isinstance(area, Area)
+    ]
+    predicted = ab.float()
+    base = predicted
+    for area, mask in masks:
+        if area.ab is not None and not area.stays_gray:
+            base = torch.lerp(base, base.new_tensor(area.ab)[:, None, None].expand_as(base), mask)
+    points = [hint for hint in hints if isinstance(hint, Hint)]
+    drawn = draw_points(points, region, width, height)
+    guided = base
+    if drawn[2].any():
+        added = [
+            _residual(
+                base[n : n + 1],
+                lightness[n : n + 1].float(),
+                drawn,
+                None if spread is None else spread[n : n + 1].float(),
+            )
+            for n in range(len(base))
+        ]
+        guided = base + torch.cat(added)
+    for area, mask in masks:
+        if area.color == UNCHANGED:
+            guided = torch.lerp(guided, predicted, mask)
+        elif area.stays_gray:
+            guided = guided * (1 - mask)
+    return guided
+
+
+def draw_points(hints: Sequence[Hint], region: Region, width: int, height: int) -> np.ndarray:
+    """Draw points at the working size.
+
+    Args:
+        hints: Points of the photo.
+        region: The part of the photo that is drawn.
+        width: Of the drawing, pixels.
+        height: Of the drawing, pixels.
+
+    Returns:
+        (4, height, width) float32: a, b, a mask that is 1 where there is a hint, and the number of
+        the hint, from 1. Later hints cover earlier ones; those outside the region are left out.
+
+    Raises:
+        ConfigError: If a hint lies outside the photo.
+    """
+    drawn = np.zeros((4, height, width), np.float32)
+    for number, hint in enumerate(hints, start=1):
+        if hint.x >= region.photo_width or hint.y >= region.photo_height:
+            raise ConfigError(
+                f"hint {number} is at ({hint.x:g}, {hint.y:g}), outside the photo of "
+                f"{region.photo_width} x {region.photo_height} pixels"
+            )
+        x, y = hint.x - region.left, hint.y - region.top
+        if 0 <= x < region.width and 0 <= y < region.height:
+            scale_x, scale_y = width / region.width, height / region.height
+            across = _span(x * scale_x, hint.radius * scale_x, width)
+            down = _span(y * scale_y, hint.radius * scale_y, height)
+            drawn[:, down, across] = np.array((*hint.ab, 1, number))[:, None, None]
+    return drawn
+
+
+def keep_gray(rgb: np.ndarray, photo: np.ndarray, hints: Sequence[Hint | Area]) -> np.ndarray:
+    """Remove all colour, at full size, from the areas that stay gray.
+
+    Args:
+        rgb: (H, W, 3) uint8 or uint16, the result.
+        photo: (H, W, 3) uint8 the photo, or (H, W) uint16 its gray levels.
+        hints: What was asked.
+
+    Returns:
+        The result, or a copy of it: exactly gray where a mask is white.
+    """
+    areas = [area for area in hints if isinstance(area, Area) and area.stays_gray]
+    if not areas:
+        return rgb
+    height, width = rgb.shape[:2]
+    gray = without_colour(photo) if photo.ndim == 3 else photo[..., None].repeat(3, axis=2)
+    out = rgb.copy()
+    for area in areas:
+        shares = area.sized(width, height)
+        for row, share in enumerate(shares):  # floats of a whole photo would be large
+            (some,) = share.nonzero()
+            old, new = (each[row, some].astype(np.float32) for each in (out, gray))
+            mixed = old + (new - old) * (share[some, None] / np.float32(255))
+            out[row, some] = mixed.round().astype(out.dtype)
+    return out
+
+
+def check_gamut(hints: Sequence[Hint | Area], rgb: np.ndarray) -> tuple[str, ...]:
+    """Return a note for each hint whose colour sRGB can't show at the photo's lightness.
+
+    Args:
+        hints: Points of the photo.
+        rgb: (H, W, 3) uint8, the photo.
+    """
+    notes = []
+    for number, hint in enumerate(hints, start=1):
+        if isinstance(hint, Area) or hint.y >= len(rgb) or hint.x >= len(rgb[0]):
+            continue
+        row, column = int(hint.y), int(hint.x)
+        lightness = lightness_of(rgb[row : row + 1, column : column + 1], torch.device("cpu"))
+        ab = torch.tensor(hint.ab, dtype=torch.float32, device="cpu").reshape(1, 2, 1, 1)
+        exact = lab_to_rgb(torch.cat((lightness, ab), dim=1), gamut="none")
+        if exact.min() < -_OUTSIDE or exact.max() > 1 + _OUTSIDE:
+            notes.append(
+                f"hint {number}: sRGB has no {_name(hint)} that is as "
+                f"{'dark' if lightness < 50 else 'bright'} as the photo there, so a paler one is "
+                "used"
+            )
+    return tuple(notes)
+
+
+def _name(hint: Hint) -> str:
+    if isinstance(hint.color, str):
+        return hint.color
+    return "colour {}".format(", ".join(f"{value:g}" for value in hint.color or ()))
+
+
+def _residual(base: Tensor, lightness: Tensor, drawn: np.ndarray, spread: Tensor | None) -> Tensor:
+    """Return what to add to (1, 2, h, w) colours, so that they follow (4, h, w) drawn hints."""
+    height, width = lightness.shape[-2:]
+    shrink = (height * width / _MOST_PIXELS) ** 0.5
+    if shrink > 1:
+        size = (round(height / shrink), round(width / shrink))
+        small, ab = (F.interpolate(each, size, mode="area") for each in (lightness, base))
+        if spread is not None:
+            spread = F.interpolate(spread, size, mode="area")
+        drawn = _shrunk(drawn, size)
+        added = _residual(ab, small, drawn, spread)
+        return GuidedUpsampler(small, added, size=(height, width)).rows(0, lightness)
+    ab, level = (each.detach().double().cpu().numpy()[0] for each in (base, lightness))
+    firm, number = drawn[2].astype(np.float64), drawn[3].astype(int)
+    asked = np.where(firm > 0, drawn[:2] - ab, 0.0)
+    deviation = None if spread is None else spread.detach().double().cpu().numpy()[0, 0]
+    wide = spread_widely(level[0], ab, deviation, _anchors(asked, number))
+    added = wide + fill_regions(level[0], np.where(firm > 0, asked - wide, 0.0), firm)
+    return torch.from_numpy(added)[None].to(base)
+
+
+def _anchors(asked: np.ndarray, number: np.ndarray) -> Anchors:
+    """Return one anchor per hint: the middle of its visible pixels, and their mean residual."""
+    rows, columns = np.nonzero(number)
+    order = np.argsort(number[rows, columns], kind="stable")
+    rows, columns = rows[order], columns[order]
+    _, starts, counts = np.unique(number[rows, columns], return_index=True, return_counts=True)
+    middle = starts + counts // 2
+    means = np.add.reduceat(asked[:, rows, columns], starts, axis=1) / counts
+    return Anchors(rows[middle], columns[middle], means.T, np.ones(len(starts)))
+
+
+def _shrunk(drawn: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Shrink drawn hints so that none of them disappears."""
+    out = np.zeros((4, *size), np.float32)
+    rows, columns = np.nonzero(drawn[2])
+    down = rows * size[0] // drawn.shape[1]
+    across = columns * size[1] // drawn.shape[2]
+    out[:, down, across] = drawn[:, rows, columns]
+    return out
+
+
+def _inside(area: Area, region: Region, width: int, height: int) -> np.ndarray:
+    """Return how far each pixel at the working size is inside an area: (h, w) from 0 to 1."""
+    photo = (region.photo_width, region.photo_height)
+    box = (
+        region.left / photo[0],
+        region.top / photo[1],
+        (region.left + region.width) / photo[0],
+        (region.top + region.height) / photo[1],
+    )
+    return area.sized(width, height, photo=photo, box=box).astype(np.float32) / 255
+
+
+def _span(centre: float, radius: float, side: int) -> slice:
+    """Return the range of pixels within a radius, at least the one that contains the centre."""
+    pixel = min(side - 1, int(centre))
+    first, last = round(centre - radius), round(centre + radius)
+    return slice(max(0, min(first, pixel)), min(side, max(last, pixel + 1)))
