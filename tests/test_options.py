@@ -11,7 +11,8 @@ from PIL import Image
 import colorzoo
 from colorzoo import Hint
 from colorzoo.color import rgb_to_lab
-from colorzoo.conditions import Region, draw_hints, draw_reference
+from colorzoo.conditions import draw_hints, draw_reference
+from colorzoo.guided.apply import Region
 from colorzoo.options import given
 
 RED = (200, 40, 30)
@@ -245,7 +246,8 @@ def test_none_asks_for_nothing():
         ((0, 0, None, -2), "a hint's radius must be"),
         ((0, 0, "#12"), "'#12' is not a colour; give '#rrggbb'"),
         ((0, 0, "no colour"), "'no colour' is not a colour"),
-        ((0, 0, (1, 2)), "three whole numbers from 0 to 255"),
+        ((0, 0, (1, 200)), "a and b from -128 to 128"),
+        ((0, 0, None, 1, -1), "a hint's frame must be a whole number from 0, got -1"),
         ((0, 0, (1, 2, 256)), "three whole numbers from 0 to 255"),
         ((0, 0, (1.0, 2, 3)), "three whole numbers from 0 to 255"),
         ((0, 0, 7), "three whole numbers from 0 to 255"),

@@ -28,11 +28,12 @@ _LEAST_SPREAD = 1.0  # of the model's uncertainty, L*a*b* units
 _SURROUNDINGS = 0.02  # standard deviation of the blur, short sides
 # Residuals beyond this, L*a*b* units, say little about the rest of the picture; with more hints,
 # others contradict where that would be wrong.
-_LARGE, _LARGE_PER_DECADE = 20.0, 10.0
-_EDGE = 5.0  # difference in L that is an edge
-_LEAK = 1e-4  # of the flow between neighbours across an edge
+_LARGE, _LARGE_PER_DECADE = 20.0, 20.0
+_EDGE = 2.5  # difference in L that is an edge
+_LEAK = 1e-5  # of the flow between neighbours across an edge
 _SCREEN = 2e-4  # pull towards no change, so that a residual fades with distance
 _FIRM = 1e3  # pull of a hint towards its colour
+_HALF, _STEEPNESS = 0.3, 3.0  # influence at which a hint half holds, and how sharp that limit is
 
 
 class Anchors(NamedTuple):
@@ -94,6 +95,7 @@ def fill_regions(lightness: Array, residuals: Array, firm: Array) -> Array:
     from scipy import sparse
     from scipy.sparse.linalg import splu
 
+    lightness = lightness.astype(np.float64)
     height, width = lightness.shape
     index = np.arange(height * width).reshape(height, width)
     ends, flows = [], []
@@ -108,12 +110,14 @@ def fill_regions(lightness: Array, residuals: Array, firm: Array) -> Array:
     flow = np.concatenate(flows)
     both = (np.concatenate((first, second)), np.concatenate((second, first)))
     adjacency = sparse.coo_matrix((np.tile(flow, 2), both), shape=(index.size, index.size)).tocsc()
-    pull = _FIRM * firm.ravel()
+    pull = _FIRM * firm.ravel().astype(np.float64)
     diagonal = np.asarray(adjacency.sum(axis=1)).ravel() + _SCREEN + pull
     system = (sparse.diags(diagonal) - adjacency).tocsc()
-    wanted = pull[:, None] * residuals.reshape(2, -1).T
+    known = pull[:, None] * np.column_stack((residuals.reshape(2, -1).T, np.ones(index.size)))
     solver = splu(system, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
-    return solver.solve(wanted).T.reshape(2, height, width)
+    *reached, share = solver.solve(known).T.reshape(3, height, width)
+    blend = np.stack(reached) / share.clip(min=1e-12)
+    return blend * _trust(share)
 
 
 def _features(lightness: Array, ab: Array) -> Array:
@@ -135,3 +139,16 @@ def _kernel(ones: Array, others: Array, kernel: tuple[float, ...]) -> Array:
     ones, others = ones / scale, others / scale
     squared = (ones**2).sum(axis=1)[:, None] + (others**2).sum(axis=1) - 2 * ones @ others.T
     return weight * np.exp(-squared.clip(min=0) / 2)
+
+
+def _trust(share: Array) -> Array:
+    """Return how far a hint holds: 1 in its region, near 0 beyond an edge.
+
+    In the solution of the system, a hint's influence fades with the logarithm of the distance. This
+    makes it even within the region.
+
+    Args:
+        share: (h, w) the influence of all hints, from 0 to 1.
+    """
+    odds = (share.clip(0, 1) / _HALF) ** _STEEPNESS
+    return odds / (1 + odds) * (1 + _HALF**_STEEPNESS)

@@ -88,7 +88,7 @@ class ColorizerTester:
 
     def test_options_are_declared_once_and_known(self, model):
         assert not model.network_options & model.render_options
-        assert model.options == model.network_options | model.render_options <= OPTIONS
+        assert model.options == model.network_options | model.render_options | {"hints"} <= OPTIONS
 
     # The network ----------------------------------------------------------------------------------
 
