@@ -4,6 +4,7 @@ import numpy as np
 from typing_extensions import Unpack
 
 from colorzoo.colorizer import Colorizer
+from colorzoo.guided.apply import keep_gray
 from colorzoo.imaging.read import Photo
 from colorzoo.imaging.recombine import merge_deep
 from colorzoo.options import Options, check_saturation
@@ -49,5 +50,6 @@ def render_deep(
             f"{photo.name} has no gray16: read it with deep=True, or use model.render() if it has "
             "only 8 bits a channel"
         )
-    ab = model.ab_of(prediction, **options) * saturation
-    return merge_deep(photo.gray16, prediction.lightness, ab, prediction.box)
+    ab = model.ab_of(prediction, saturation=saturation, **options)
+    pixels = merge_deep(photo.gray16, prediction.lightness, ab, prediction.box)
+    return keep_gray(pixels, photo.gray16, options.get("hints") or ())

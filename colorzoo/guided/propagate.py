@@ -20,7 +20,7 @@ Array = np.ndarray
 # position (short sides), lightness, lightness of the surroundings, and predicted ab (all / 100).
 _KERNELS = (
     (0.18, 0.13, 0.30, 0.30, 0.11),
-    (0.82, 1.20, 0.53, 0.58, 0.20),
+    (0.82, 1.20, 0.20, 0.30, 0.20),
 )
 _NOISE = 0.2  # standard deviation of an asked colour, of the prior's standard deviation
 _POWER = 0.7  # how strongly the prior follows the model's own uncertainty
