@@ -86,6 +86,9 @@ def evaluate_command(
     device: Annotated[str, typer.Option(help="Where the models run: cpu, cuda, ...")] = "cpu",
     lpips: Annotated[bool, typer.Option("--lpips", help="Also measure LPIPS.")] = False,
     fid: Annotated[bool, typer.Option("--fid", help="Also measure FID.")] = False,
+    hints: Annotated[
+        bool, typer.Option("--hints", help="Also measure PSNR with up to 100 hints.")
+    ] = False,
 ) -> None:
     """Measure models and the gray baseline; update metrics.json, cards and the README's table."""
     names = measurable_models() if name == "all" else [name]
@@ -98,7 +101,7 @@ def evaluate_command(
         for each in names:
             sheet = Path("runs") / each / "evaluation.png"
             path, reports = evaluate_model(
-                each, data, sheet=sheet, measures=measures, device=device
+                each, data, sheet=sheet, measures=measures, device=device, hints=hints
             )
             measured.append((f"wrote {path} and {sheet}", reports))
         renewed = _renew_readme()  # all files are written before anything is printed

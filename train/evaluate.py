@@ -12,6 +12,7 @@ from rich.progress import track
 from colorzoo.atomic import write_whole
 from colorzoo.errors import printable
 from colorzoo.evaluation import report as evaluation
+from colorzoo.evaluation.guided import curve_rows, draw_curves, measure_hints
 from colorzoo.evaluation.metrics import Measure
 from colorzoo.evaluation.report import scores_table
 from colorzoo.hub.checkpoint import METRICS_FILE
@@ -37,6 +38,7 @@ def evaluate_model(
     sheet: Path,
     measures: Mapping[str, Measure] | None = None,
     device: str = "cpu",
+    hints: bool = False,
 ) -> tuple[Path, list[evaluation.Report]]:
     """Measure a registered model and the gray baseline on the same photos.
 
@@ -47,6 +49,8 @@ def evaluate_model(
         sheet: File for a sheet of the first photos: black and white, result, original.
         measures: LPIPS and FID from :func:`colorzoo.evaluation.perceptual.find_measures`.
         device: Device on which the model runs.
+        hints: Also measure PSNR against the number of hints on the first set; a plot of it is
+            written beside the sheet, as hints.png.
 
     Returns:
         The path of metrics.json, and the report on each set.
@@ -73,12 +77,22 @@ def evaluate_model(
             {key: value for key, value in other.as_json().items() if key in _OF_A_SET}
             for other in others
         ]
+    curve = None
+    if hints:
+        photos = evaluation.read_photos(data[0], [], coloured=True)
+        said = f"Measuring {name} with hints"
+        curve = measure_hints(model, track(photos, description=said, total=None))
+        found["hints"] = curve.as_json()
     assert info.folder is not None  # that of every registered model is known
     path = info.folder / METRICS_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, (json.dumps(found, indent=2) + "\n").encode())
     sheet.parent.mkdir(parents=True, exist_ok=True)
     save_image(report.sheet, sheet)
+    if curve is not None:
+        write_whole(sheet.with_name("hints.png"), draw_curves({info.name: curve.psnr}))
+        for row in curve_rows(info.name, curve):
+            _out.print("  ".join(row))
     return path, [report, *others]
 
 

@@ -15,9 +15,10 @@ from colorzoo.defaults import MAX_PIXELS
 from colorzoo.errors import ImageError
 
 if TYPE_CHECKING:
+    from colorzoo.evaluation.guided import HintCurve
     from colorzoo.evaluation.report import Report
 
-_REPORT_FILE, _SHEET_FILE = "metrics.json", "sheet.png"
+_REPORT_FILE, _SHEET_FILE, _CURVE_FILE = "metrics.json", "sheet.png", "hints.png"
 
 
 def evaluate(
@@ -31,19 +32,25 @@ def evaluate(
     no_download: NoDownload = False,
     lpips: Annotated[bool, typer.Option("--lpips", help="Also measure LPIPS.")] = False,
     fid: Annotated[bool, typer.Option("--fid", help="Also measure FID.")] = False,
+    hints: Annotated[
+        bool,
+        typer.Option("--hints", help="Also measure PSNR with up to 100 hints of the true colour."),
+    ] = False,
     device: Device = "auto",
     overwrite: Overwrite = False,
     max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
     """Measure a model on your own colour photos, compared with the photos without colour."""
+    from colorzoo.evaluation.guided import measure_hints
     from colorzoo.evaluation.perceptual import find_measures
-    from colorzoo.evaluation.report import evaluate_model
+    from colorzoo.evaluation.report import evaluate_model, read_photos
     from colorzoo.loading import load
 
     chosen = find_device(device)
     with errors():
         if output is not None:
-            _check_folder(output, data, overwrite=overwrite)
+            files = [_REPORT_FILE, _SHEET_FILE, *([_CURVE_FILE] if hints else [])]
+            _check_folder(output, data, files, overwrite=overwrite)
         colorizer = load(model, revision=revision, local_files_only=no_download, device=chosen)
         asked = [name for name, wanted in (("lpips", lpips), ("fid", fid)) if wanted]
         measures, notes = find_measures(asked, device=chosen)
@@ -58,22 +65,31 @@ def evaluate(
                 max_pixels=max_pixels,
                 track=partial(bar.track, description=f"Measuring {model}"),
             )
+        curve = None
+        if hints:
+            with progress() as bar:
+                photos = read_photos(data, [], skip=output, max_pixels=max_pixels, coloured=True)
+                curve = measure_hints(
+                    colorizer, bar.track(photos, description="With hints", total=None)
+                )
         if output is not None:
-            _write(report, output)  # first, in case that printing fails
+            note(_write(report, curve, output))  # first, in case that printing fails
         for line in report.unreadable:
             ERR.print(f"skipped: {line}", style="red", soft_wrap=True)
         _print(report)
+        if curve is not None:
+            _print_curve(model, curve)
         if output is not None:
-            files = f"{output / _REPORT_FILE} and {output / _SHEET_FILE}"
-            OUT.print(f"wrote {files}", soft_wrap=True)
+            wrote = " and ".join(str(output / name) for name in (_REPORT_FILE, _SHEET_FILE))
+            OUT.print(f"wrote {wrote}", soft_wrap=True)
 
 
-def _check_folder(output: Path, data: Path, *, overwrite: bool) -> None:
+def _check_folder(output: Path, data: Path, files: list[str], *, overwrite: bool) -> None:
     if os.path.realpath(output) == os.path.realpath(data):
         raise ImageError(
             f"{output} contains the photos, and the sheet would be read as one: choose another."
         )
-    for path in (output / _REPORT_FILE, output / _SHEET_FILE):
+    for path in (output / name for name in files):
         if os.path.lexists(path) and not overwrite:
             raise ImageError(f"{path} exists. Pass --overwrite to replace it.")
 
@@ -91,12 +107,37 @@ def _print(report: "Report") -> None:
     OUT.print(found["protocol"])
 
 
-def _write(report: "Report", folder: Path) -> None:
+def _print_curve(name: str, curve: "HintCurve") -> None:
+    from rich.table import Table
+
+    from colorzoo.evaluation.guided import PROTOCOL, curve_rows
+
+    heading, *rows = curve_rows(name, curve)
+    table = Table(heading[0], box=None)
+    for count in heading[1:]:
+        table.add_column(count, justify="right")
+    for row in rows:
+        table.add_row(*row)
+    OUT.print(table)
+    OUT.print(PROTOCOL)
+
+
+def _write(report: "Report", curve: "HintCurve | None", folder: Path) -> tuple[str, ...]:
+    """Write the files; return notes."""
     from colorzoo.atomic import remove_leftovers, write_whole
+    from colorzoo.evaluation.guided import draw_curves
     from colorzoo.imaging.write import write_image
 
     folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
     found = {**report.as_json(), "colorzoo": __version__}
+    if curve is not None:
+        found["hints"] = curve.as_json()
     write_whole(folder / _REPORT_FILE, (json.dumps(found, indent=2) + "\n").encode())
     write_image(report.sheet, folder / _SHEET_FILE, within=folder)
+    if curve is not None:
+        try:
+            write_whole(folder / _CURVE_FILE, draw_curves({report.name: curve.psnr}))
+        except ImportError:
+            return (f"{_CURVE_FILE} is not drawn: that needs matplotlib (pip install matplotlib)",)
+    return ()

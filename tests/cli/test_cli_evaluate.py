@@ -41,8 +41,15 @@ def test_evaluate_measures_a_model_of_ones_own(album, tmp_path, coffee, monkeypa
 
     again = run_colorzoo(*command)
     assert again.returncode == 1 and "--overwrite" in again.stderr
-    renewed = run_colorzoo(*command, "--overwrite")
+    renewed = run_colorzoo(*command, "--overwrite", "--hints")
     assert renewed.returncode == 0 and "4 photos of album" in renewed.stdout
+    curve = json.loads((out / "metrics.json").read_text())["hints"]
+    assert curve["photos"] == 4 and curve["psnr"][0] < curve["psnr"][-1]
+    assert (
+        f"{curve['psnr'][-1]:.2f}" in renewed.stdout and "siggraph17, published" in renewed.stdout
+    )
+    with Image.open(out / "hints.png") as plot:
+        assert plot.width > 400
     within = run_colorzoo("evaluate", "unet", album, "-o", album)
     assert within.returncode == 1 and "choose another" in within.stderr
 
