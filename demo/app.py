@@ -11,7 +11,7 @@ import threading
 
 import gradio as gr
 
-from webapp import api, fetching, tidying, uploads
+from webapp import api, fetching, memory, tidying, uploads
 from webapp import models as zoo
 from webapp.guard.launch import launch
 from webapp.place import PLACE
@@ -67,6 +67,7 @@ def main() -> None:
     if port and not _is_free(os.environ.get("HOST") or "127.0.0.1", int(port)):
         sys.exit(f"Port {port} is in use: set PORT={int(port) + 1} to use another one.")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # handle it like Ctrl-C
+    memory.keep_little()
     PLACE.take_over()
     fetching.fetch(fetching.wanted())
     zoo.warm()

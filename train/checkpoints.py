@@ -10,9 +10,12 @@ from typing import Any
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor, nn
 
+from colorzoo.errors import ConfigError
+from colorzoo.files import refusal
 from colorzoo.hub.foreign import read_pickle
 from colorzoo.hub.saving import save_error
 
+_REPORTS = ("config.json", "curves.png", "sheet.png")  # what a run writes besides
 # What a run needs of a checkpoint to continue.
 _KEYS = {"epoch", "global_step", "loops", "state_dict", "optimizer_states", "lr_schedulers"}
 
@@ -61,6 +64,20 @@ class RunCheckpoints(TorchCheckpointIO):
                 elif old.resolve() != Path(path).resolve():
                     old.unlink(missing_ok=True)
             self._begin()
+
+
+def check_targets(folder: Path) -> None:
+    """Check that what a run writes to its folder cannot end up anywhere else.
+
+    Raises:
+        ConfigError: If something in the place of a file, or of the log's folder, is a link or no
+            regular file.
+    """
+    parts = [f"{name}.ckpt.part" for name in ("last", "best")]
+    for name in ("last.ckpt", "best.ckpt", *parts, *_REPORTS, "log/metrics.csv"):
+        said = refusal(folder / name, folder)
+        if said is not None:
+            raise ConfigError(said)
 
 
 def checkpoints_in(folder: Path) -> list[Path]:

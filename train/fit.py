@@ -25,7 +25,13 @@ from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError, WeightsError, printable
 from colorzoo.hub.checkpoint import BUNDLED_CARD_FILE, METRICS_FILE
 from colorzoo.hub.mixin import save_weights
-from train.checkpoints import RunCheckpoints, check_resumable, checkpoints_in, state_of
+from train.checkpoints import (
+    RunCheckpoints,
+    check_resumable,
+    check_targets,
+    checkpoints_in,
+    state_of,
+)
 from train.data.loaders import PhotoData
 from train.initial_weights import initialise
 from train.interrupt import StopOnInterrupt, Stopped
@@ -52,9 +58,11 @@ def fit(recipe: Recipe, run: Run) -> Path:
         ValueError: If no photo has colour, or the checkpoint to resume is damaged or does not fit.
         WeightsError: If the initial weights are missing or do not fit.
         ConfigError: If the run folder has checkpoints and the run may neither resume nor overwrite
-            them, or if Lightning does not find the device, or cannot use it with these settings.
+            them, if a file or the log in it is a link, or if Lightning does not find the device,
+            or cannot use it with these settings.
         Stopped: On Ctrl-C. What was trained until then is exported, and can be resumed.
     """
+    check_targets(run.folder)
     last = run.folder / "last.ckpt"
     old = [] if run.resume else checkpoints_in(run.folder)
     if old and not run.overwrite:

@@ -2,18 +2,18 @@
 
 import functools
 import inspect
-import ipaddress
 import logging
-import os
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import gradio as gr
 
+from webapp.clients import client_of
 from webapp.place import DISK_FULL, is_disk_full
 from webapp.theme import problem
 
@@ -21,72 +21,12 @@ JOB_SECONDS = 180  # a job is ended at its next step after that
 FETCH_SECONDS = 60  # results of a job that has ended are not evicted for so long
 
 
-class Client(NamedTuple):
-    """A visitor or program.
-
-    Attributes:
-        address: Its network, or None if that does not distinguish visitors.
-        session: Its session, for calls outside one: ``ANONYMOUS``.
-    """
-
-    address: str | None
-    session: str
-
-    @property
-    def owner(self) -> str:
-        """To whom files and work are attributed: all sessions of an address are one."""
-        return self.address or self.session
+def _always() -> bool:
+    return True
 
 
-ANONYMOUS = ""
-
-
-def client_of(request: Any, session: str | None) -> Client:
-    """Identify the client of a request.
-
-    Args:
-        request: A request of Gradio or FastAPI, or None.
-        session: The session's hash, if any.
-    """
-    return Client(_address(request) if request else None, session or ANONYMOUS)
-
-
-def _address(request: Any) -> str | None:
-    """Return an address that a visitor cannot choose freely.
-
-    On a Space, all requests come from proxies. Each adds the address of its own client at the end
-    of x-forwarded-for; what comes before that is the visitor's own claim. Elsewhere, uvicorn has
-    already applied the header if FORWARDED_ALLOW_IPS says so.
-    """
-    if not os.environ.get("SPACE_ID"):
-        address = _ip(getattr(getattr(request, "client", None), "host", None) or "")
-        return None if address is None or address.is_loopback else _network(address)
-    headers = getattr(request, "headers", None) or {}
-    for each in reversed((headers.get("x-forwarded-for") or "").split(",")):
-        address = _ip(each.strip())
-        if address is not None and address.is_global:
-            return _network(address)
-    return None
-
-
-_IP = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-def _ip(host: str) -> _IP | None:
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
-
-
-def _network(address: _IP) -> str:
-    # A customer of an IPv6 provider has at least 2**64 addresses.
-    length = 32 if address.version == 4 else 64
-    return str(ipaddress.ip_network((address, length), strict=False))
-
-
-# Jobs ---------------------------------------------------------------------------------------------
+# Whether somebody still waits for the result of the job that begins.
+wanted: ContextVar[Callable[[], bool]] = ContextVar("wanted", default=_always)
 
 
 @dataclass(eq=False)
@@ -98,12 +38,14 @@ class Job:
         started: When, in seconds of ``time.monotonic``.
         ended: When it ended, or None.
         bytes: Size of what it has written.
+        is_wanted: Tells whether somebody still waits for its result.
     """
 
     owner: str
     started: float = field(default_factory=time.monotonic)
     ended: float | None = None
     bytes: int = 0
+    is_wanted: Callable[[], bool] = field(default_factory=wanted.get)
 
     @property
     def is_pinned(self) -> bool:
@@ -111,11 +53,13 @@ class Job:
         return self.ended is None or time.monotonic() - self.ended < FETCH_SECONDS
 
     def check(self) -> None:
-        """End a job that takes too long.
+        """End a job that takes too long, or whose page is closed.
 
         Raises:
-            gr.Error: If it does.
+            gr.Error: If so.
         """
+        if not self.is_wanted():
+            raise problem("This was stopped because the page or program that wanted it is gone.")
         if time.monotonic() - self.started > JOB_SECONDS:
             raise problem(
                 f"This took longer than {JOB_SECONDS / 60:.0f} minutes and was stopped, so that "
@@ -138,10 +82,10 @@ def owner() -> str:
 
 
 def check() -> None:
-    """End the current job if it takes too long; to be called between its steps.
+    """End the current job if it takes too long or is in vain; to be called between its steps.
 
     Raises:
-        gr.Error: If it does.
+        gr.Error: If so.
     """
     job = current()
     if job is not None:
@@ -190,8 +134,21 @@ def _begin(request: gr.Request | None) -> Iterator[Context]:
     context.run(_current.set, job)
     try:
         yield context
+    except Exception as error:
+        _let_go(error)
+        raise
     finally:
-        job.ended = time.monotonic()
+        job.ended, job.is_wanted = time.monotonic(), _always
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Clear what the code had in its variables that raised an error: Gradio keeps the error.
+
+    It is in a cycle then, so that photos would stay until Python collects the oldest garbage.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 @contextmanager

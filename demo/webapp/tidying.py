@@ -1,8 +1,6 @@
 """What is deleted after some time: files, predictions, models, and the state of visits."""
 
-import ctypes
 import logging
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -11,10 +9,12 @@ from functools import partial
 import gradio as gr
 from gradio.state_holder import SessionState, StateHolder
 
-from webapp import hub_models, uploads
+from webapp import hub_models, memory
 from webapp import models as zoo
 from webapp.place import PLACE
 from webapp.session import KEPT_SECONDS, SHELF, Visit
+from webapp.stock import STOCK, Claim
+from webapp.turns import FairQueue
 
 EVERY = 5  # seconds
 # Frequency and age, seconds; before PLACE.sweep: Gradio only forgets what it deletes itself.
@@ -33,18 +33,15 @@ def run(app: gr.Blocks) -> None:
 
 def tasks(app: gr.Blocks) -> dict[str, Callable[[], object]]:
     """List what there is to do for an app, by name."""
-    found: dict[str, Callable[[], object]] = {
+    return {
         "results": SHELF.tidy,
         "predictions": partial(zoo.PREDICTIONS.tidy, KEPT_SECONDS),
         "added models": partial(hub_models.tidy, KEPT_SECONDS),
         "files": lambda: PLACE.sweep(KEPT_SECONDS, own_files(app)),
-        "uploads": lambda: uploads.tidy(own_files(app)),
+        "uploads": lambda: STOCK.tidy(own_files(app), lambda: _claims(app)),
         "visits": lambda: tidy_visits(app.app.state_holder),
+        "memory": memory.trim,
     }
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:  # glibc keeps hundreds of MB for threads that are now idle
-        found["memory"] = partial(trim, 0)
-    return found
 
 
 def tidy(rounds: dict[str, Callable[[], object]]) -> None:
@@ -54,6 +51,10 @@ def tidy(rounds: dict[str, Callable[[], object]]) -> None:
             task()
         except Exception:
             logging.getLogger("colorzoo.demo").exception("Tidying up %s failed", name)
+
+
+def _claims(app: gr.Blocks) -> list[Claim]:
+    return app._queue.claims() if isinstance(app._queue, FairQueue) else []
 
 
 def own_files(app: gr.Blocks) -> set[str]:

@@ -10,8 +10,9 @@ import gradio as gr
 from gradio.data_classes import PredictBodyInternal
 from gradio.queueing import Event, EventQueue, Queue
 
-from webapp import uploads
-from webapp.jobs import ANONYMOUS, Client, client_of
+from webapp import jobs
+from webapp.clients import ANONYMOUS, Client, client_of
+from webapp.stock import STOCK, Claim, claim_of
 
 MAX_WAITING = 256  # jobs in the queue; further visitors are asked to come back later
 MAX_OF_SESSION = 16  # jobs of one page, waiting or running; moving sliders makes several
@@ -31,6 +32,7 @@ class FairQueue(Queue):
         """Take the same arguments as Gradio's queue."""
         super().__init__(*args, **options)
         self._clients = WeakKeyDictionary[Event, Client]()
+        self._claims = WeakKeyDictionary[Event, Claim]()
         self._joined: dict[str, float] = {}  # by session: when its last job came
         self._stuck: dict[str, object] = {}  # by queue: a state in which no job could start
 
@@ -46,14 +48,28 @@ class FairQueue(Queue):
         if in_session >= limit or len(mine) >= MAX_OF_ADDRESS:
             words = f"You have {len(mine)} jobs here already: wait until some are done."
             return False, words, "queue_full"
+        claim = claim_of(client, body.data)
+        words = STOCK.refuse_job(claim, self.claims())
+        if words:
+            return False, words, "queue_full"
         self._forget()
         if self.max_size is not None and len(self) >= self.max_size:
             await self._drop_unread()
         accepted = await super().push(body, request, username)
         self._joined[body.session_hash or ""] = time.monotonic()
         if accepted[0]:
-            uploads.claim(body.data, client.owner)
+            STOCK.name(claim)
         return accepted
+
+    def claims(self) -> list[Claim]:
+        """List the uploads that the jobs need that wait or run."""
+        return [self._claim(event) for event in self._jobs()]
+
+    def _claim(self, event: Event) -> Claim:
+        if event not in self._claims:
+            values = event.data.data if event.data else []
+            self._claims[event] = claim_of(self.client(event), values)
+        return self._claims[event]
 
     def get_events(self) -> tuple[list[Event], bool, str] | None:
         """Choose the next job; Gradio calls this all the time, and expects a list."""
@@ -86,6 +102,11 @@ class FairQueue(Queue):
         )
         return next((e for e in queue.queue if owners[self.client(e).owner] < most), None)
 
+    async def process_events(self, events: list[Event], *args: Any, **options: Any) -> None:
+        """Run jobs; those whose clients hang up end at their next step, and make room."""
+        jobs.wanted.set(lambda: any(event.alive for event in events))
+        await super().process_events(events, *args, **options)
+
     def client(self, event: Event) -> Client:
         """Return whose job it is."""
         if event not in self._clients:
@@ -96,7 +117,7 @@ class FairQueue(Queue):
     def _jobs(self) -> Iterator[Event]:
         yield from self._running()
         for queue in self.event_queue_per_concurrency_id.values():
-            yield from queue.queue
+            yield from list(queue.queue)
 
     def _running(self) -> Iterator[Event]:
         for events in self.active_jobs:

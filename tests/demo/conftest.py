@@ -15,9 +15,10 @@ if find_spec("gradio") is None:
 @pytest.fixture
 def upload_folder(tmp_path, monkeypatch) -> Path:
     """The folder in which Gradio puts uploads."""
-    from webapp import uploads
+    from webapp import stock, uploads
 
-    monkeypatch.setattr(uploads, "get_upload_folder", lambda: str(tmp_path))
+    for module in (stock, uploads):
+        monkeypatch.setattr(module, "get_upload_folder", lambda: str(tmp_path))
     return tmp_path
 
 

@@ -3,6 +3,7 @@
 import errno
 import threading
 import time
+import weakref
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -241,6 +242,31 @@ def test_a_job_that_takes_too_long_is_ended_between_models(upload, monkeypatch):
     assert len(ran) == 1 and jobs.current() is None
 
 
+def test_a_job_ends_between_models_when_nobody_waits_for_it_any_more(upload, monkeypatch):
+    ran, predict = [], colorzoo.Colorizer.predict
+
+    def run(self, photo, **options):
+        ran.append(self.architecture)
+        return predict(self, photo, **options)
+
+    monkeypatch.setattr(colorzoo.Colorizer, "predict", run)
+    monkeypatch.setattr(zoo, "PREDICTIONS", zoo._Kept())
+    photo = colorzoo.read_photo(upload["path"])
+    names = ("unet", "unet-bins")
+
+    def handler():
+        return [answer.name for answer in zoo.predict(names, "photo", photo, zoo.Settings())]
+
+    token = jobs.wanted.set(lambda: not ran)
+    try:
+        with pytest.raises(gr.Error, match="program that wanted it is gone"):
+            jobs.as_job(handler)(gr.Request())
+    finally:
+        jobs.wanted.reset(token)
+    assert len(ran) == 1
+    assert jobs.as_job(handler)(gr.Request()) == [*names]
+
+
 def test_any_failure_of_a_job_is_told_in_words(caplog):
     def unexpected():
         raise KeyError("/secret/path")
@@ -254,6 +280,42 @@ def test_any_failure_of_a_job_is_told_in_words(caplog):
     assert "secret" not in str(caught.value) and "/secret/path" in caplog.text
     with pytest.raises(gr.Error, match="disk .* is full"):
         list(jobs.as_job(full)(gr.Request()))
+
+
+@pytest.mark.parametrize("kind", ["refused", "unexpected", "in steps"])
+def test_the_error_of_a_job_does_not_keep_its_photo(kind):
+    class Photo:
+        """Can be referred to weakly."""
+
+    alive = []
+
+    def read():
+        photo = Photo()
+        alive.append(weakref.ref(photo))
+        raise KeyError("damaged") if kind == "unexpected" else colorzoo.ImageError("damaged")
+
+    def handler():
+        try:
+            read()
+        except colorzoo.ImageError as error:
+            raise theme.problem("damaged") from error
+
+    def steps():
+        yield alive
+        handler()
+
+    def serve():  # like Gradio, which keeps the error in the frame that it leads to
+        try:
+            if kind == "in steps":
+                list(jobs.as_job(steps)(gr.Request()))
+            else:
+                jobs.as_job(handler)(gr.Request())
+        except gr.Error as error:
+            kept.append(error)
+
+    kept = []
+    serve()
+    assert kept and alive[0]() is None
 
 
 def test_a_job_ends_with_its_handler_however_that_ends():

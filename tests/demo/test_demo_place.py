@@ -120,41 +120,6 @@ def test_a_forked_child_leaves_the_folder_alone(own, monkeypatch):
     assert own.root.exists()
 
 
-def test_uploads_are_limited_in_bytes_and_those_of_the_heaviest_go_first(
-    upload_folder, monkeypatch
-):
-    monkeypatch.setattr(uploads, "_claims", {})
-    mine = write(upload_folder / "1" / "mine.png", age=900, size=30)
-    uploads.claim([{"path": str(mine)}, "unet", None], "ann")
-    for number in range(5):
-        path = write(upload_folder / f"b{number}" / f"bob{number}.png", age=600 - number, size=40)
-        uploads.claim([{"path": str(path)}], "bob")
-    for number in range(9):
-        write(upload_folder / f"{number}" / f"nobody{number}.png", age=500 - number, size=40)
-    write(upload_folder / "f" / "fresh.png", size=40)
-    example = write(upload_folder / "e" / "example.png", age=9000, size=500)
-    uploads.tidy({str(example)}, max_bytes=200)
-    assert left(upload_folder) == [
-        "bob2.png", "bob3.png", "bob4.png", "example.png", "fresh.png", "mine.png"
-    ]  # fmt: skip
-    uploads.tidy({str(example)}, max_bytes=50)
-    assert left(upload_folder) == ["example.png", "fresh.png"]
-    uploads.tidy()
-    assert uploads._claims == {}
-
-
-def test_uploads_that_a_job_has_only_just_named_go_last(upload_folder, monkeypatch):
-    monkeypatch.setattr(uploads, "_claims", {})
-    heavy = write(upload_folder / "1" / "heavy.png", size=90)
-    old = write(upload_folder / "2" / "old.png", age=900, size=40)
-    uploads.claim([{"path": str(heavy)}], "ann")
-    uploads._claims[str(old)] = "bob", time.time() - 2 * uploads.FRESH_SECONDS
-    uploads.tidy(max_bytes=100)
-    assert left(upload_folder) == ["heavy.png"]
-    uploads.tidy(max_bytes=50)
-    assert left(upload_folder) == []
-
-
 def test_a_photo_that_was_deleted_meanwhile_is_told(upload_folder):
     with pytest.raises(gr.Error, match="no longer here.*choose it again"):
         uploads.read({"path": str(upload_folder / "gone.png")})
@@ -232,3 +197,34 @@ def test_all_that_is_kept_is_tidied_and_the_page_s_own_files_are_not():
     )
     assert tidying.DELETE_CACHE[1] + tidying.DELETE_CACHE[0] < sessions.KEPT_SECONDS
     assert sessions.KEPT_SECONDS + 2 * tidying.EVERY < 3600
+
+
+# Memory -------------------------------------------------------------------------------------------
+
+
+# Allocates large blocks between small ones, frees them, and tells how many bytes are kept.
+BLOCKS = """
+import resource, sys
+from webapp import memory
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+
+if "mapped" in sys.argv:
+    memory.keep_little()
+b"x" * 31_000_000  # after it, glibc maps only what is larger
+before = resident()
+pairs = [(b"x" * 5_000_000, b"y" * 50_000) for _ in range(30)]
+small = [each for _, each in pairs]
+del pairs
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc is told what to do")
+def test_what_large_photos_took_goes_back_to_the_system_at_once():
+    def kept(*arguments):
+        command = [sys.executable, "-c", BLOCKS, *arguments]
+        return int(subprocess.check_output(command, env={**os.environ, "PYTHONPATH": str(DEMO)}))
+
+    assert kept() > 100_000_000 > 10_000_000 > kept("mapped")

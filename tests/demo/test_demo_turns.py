@@ -3,15 +3,18 @@
 import time
 from types import SimpleNamespace
 
+import anyio.to_thread
 import gradio as gr
 import gradio_client
 import httpx
 import pytest
 from gradio.data_classes import PredictBodyInternal
+from gradio.queueing import Queue
 from helpers.guards import alone
 
-from webapp import jobs, turns
+from webapp import clients, jobs, stock, turns
 from webapp import models as zoo
+from webapp.stock import Stock, StockLimits
 
 
 def peer(host, **headers):
@@ -32,7 +35,7 @@ def peer(host, **headers):
 )
 def test_a_client_is_known_by_its_address(host, forwarded, address):
     headers = {"x-forwarded-for": forwarded} if forwarded else {}
-    assert jobs.client_of(peer(host, **headers), "s") == (address, "s")
+    assert clients.client_of(peer(host, **headers), "s") == (address, "s")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +51,7 @@ def test_a_client_is_known_by_its_address(host, forwarded, address):
 )
 def test_on_a_space_the_last_proxy_tells_the_address(monkeypatch, forwarded, address):
     monkeypatch.setenv("SPACE_ID", "ann/colorzoo")
-    client = jobs.client_of(peer("10.1.2.3", **{"x-forwarded-for": forwarded}), "s")
+    client = clients.client_of(peer("10.1.2.3", **{"x-forwarded-for": forwarded}), "s")
     assert client.address == address and client.owner == (address or "s")
 
 
@@ -60,8 +63,8 @@ def queue():
     queue = turns.queue_fairly(app)._queue
     queue.active_jobs = [None] * 10
 
-    def join(session, host="127.0.0.1"):
-        body = PredictBodyInternal(data=[], fn_index=0, session_hash=session)
+    def join(session, host="127.0.0.1", data=()):
+        body = PredictBodyInternal(data=[*data], fn_index=0, session_hash=session)
         return alone(queue.push(body, peer(host), None))
 
     def start():
@@ -122,6 +125,48 @@ def test_sessions_of_one_address_share_its_turns(queue):
     queue.join("ann", "2.2.2.2")
     first, second = queue.begin(), queue.begin()
     assert {first.session_hash, second.session_hash} == {"eve 0", "ann"}
+
+
+def test_what_jobs_need_is_kept_from_when_they_come_until_they_end(
+    queue, upload_folder, monkeypatch
+):
+    kept = Stock(StockLimits(kept=100, needed=200))
+    monkeypatch.setattr(turns, "STOCK", kept)
+
+    def photo(name):
+        path = upload_folder / f"{name}.png"
+        path.write_bytes(bytes(60))
+        return {"path": str(path)}
+
+    for session in ("ann", None):
+        assert queue.join(session, data=[photo(session), "unet"])[0]
+    accepted, words, state = queue.join("bob", data=[[photo("bob")]])
+    assert not accepted and "photos are waiting" in words and state == "queue_full"
+    assert queue.join("cleo")[0]  # without a photo
+    now = time.time()
+    monkeypatch.setattr(stock.time, "time", lambda: now + 2 * stock.FRESH_SECONDS)
+    for events in ([queue.begin(), queue.begin()], []):
+        kept.tidy(jobs=queue.claims)
+        assert {path.stem for path in upload_folder.iterdir()} == {"ann", "None"}
+        for event in events:
+            queue.end(event)
+            queue.event_ids_to_events.pop(event._id)
+        photo("bob")
+
+
+def test_a_job_whose_client_hangs_up_while_it_runs_is_not_wanted(queue, monkeypatch):
+    seen = []
+
+    async def process(own, events, *_):  # in threads, as Gradio runs handlers
+        seen.append(await anyio.to_thread.run_sync(lambda: jobs.wanted.get()()))
+        await own.clean_events(session_hash="ann")
+        seen.append(await anyio.to_thread.run_sync(lambda: jobs.wanted.get()()))
+
+    monkeypatch.setattr(Queue, "process_events", process)
+    queue.join("ann")
+    event = queue.begin()
+    alone(queue.process_events([event], False, 0.0, event.fn))
+    assert seen == [True, False] and jobs.wanted.get()()
 
 
 def test_who_does_not_listen_comes_last_and_makes_room(queue):

@@ -7,7 +7,10 @@ import pytest
 import torch
 
 import colorzoo
-from train.checkpoints import RunCheckpoints, state_of
+from train.checkpoints import RunCheckpoints, check_targets, state_of
+from train.fit import fit
+from train.recipe import Objective, Recipe
+from train.run_settings import Run
 
 
 @pytest.mark.parametrize("failing", ["fsync", "replace"])
@@ -42,3 +45,30 @@ def test_a_damaged_checkpoint_cannot_be_exported(tmp_path, content):
         (tmp_path / "best.ckpt").write_bytes(content)
     with pytest.raises(ValueError, match=r"best\.ckpt is missing or damaged, so .*--resume"):
         state_of(tmp_path / "best.ckpt")
+
+
+NAMES = ["last.ckpt", "best.ckpt.part", "config.json", "sheet.png", "curves.png", "log"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_does_not_write_through_a_link(tmp_path, name):
+    run, outside = tmp_path / "run", tmp_path / "outside"
+    run.mkdir()
+    check_targets(run)
+    (run / "log" / "version_0").mkdir(parents=True)
+    check_targets(run)
+    (run / "log" / "version_0").rmdir()
+    (run / "log").rmdir()
+    (run / name).symlink_to(outside)
+    with pytest.raises(colorzoo.ConfigError, match=rf"{name} is a link, and links .* not followed"):
+        fit(
+            Recipe("unet", Objective("l1")),
+            Run("no photos", run, tmp_path / "export", overwrite=True),
+        )
+    assert not outside.exists()
+
+
+def test_a_run_does_not_write_to_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "sheet.png")
+    with pytest.raises(colorzoo.ConfigError, match=r"sheet\.png is .*, not a regular file"):
+        check_targets(tmp_path)

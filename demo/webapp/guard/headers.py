@@ -4,10 +4,8 @@ import base64
 import hashlib
 import os
 import re
-from ipaddress import ip_address
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import Scope
 
 from webapp.guard.refusal import Refusal
 
@@ -108,25 +106,6 @@ def check_asker(headers: Headers, hosts: frozenset[str] | None) -> None:
     is_public = _name(place) in (hosts or frozenset()) - {*LOOPBACK}
     if scheme not in ("http", "https") or not (is_public or _normal(place) in own):
         raise Refusal(403, "Other sites cannot use this page: open it at its own address.")
-
-
-def client_of(scope: Scope, headers: Headers) -> str:
-    """Return what tells clients apart: the address, behind proxies the one that they saw.
-
-    Entries further left are written by anybody; the last public one is by the proxy.
-    """
-    peer = (scope.get("client") or ("",))[0]
-    if _is_public(peer):
-        return peer
-    seen = [each.strip() for each in headers.get("x-forwarded-for", "")[-1000:].split(",")]
-    return next(filter(_is_public, reversed(seen)), peer)
-
-
-def _is_public(address: str) -> bool:
-    try:
-        return ip_address(address).is_global
-    except ValueError:
-        return False
 
 
 def _first(value: str) -> str:

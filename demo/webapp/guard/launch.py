@@ -14,6 +14,7 @@ from webapp.guard.headers import LOOPBACK
 from webapp.guard.middleware import Guard, Policy
 from webapp.guard.uploads import UploadLimits
 from webapp.guard.wire import harden
+from webapp.stock import STOCK
 
 _FORM = 100_000  # bytes of an upload besides its file
 
@@ -48,6 +49,7 @@ def launch(
         endpoints=frozenset(
             str(event.api_name) for event in app.fns.values() if event.api_visibility == "public"
         ),
+        stock=STOCK,
         hosts=names(host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"),
     )
     app.launch(

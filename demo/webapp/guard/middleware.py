@@ -1,6 +1,7 @@
 """What every request passes before Gradio sees it."""
 
 import asyncio
+import json
 import os
 import re
 import time
@@ -18,6 +19,7 @@ from webapp.guard import content, headers
 from webapp.guard.refusal import Refusal
 from webapp.guard.request import Request, within
 from webapp.guard.uploads import Form, Ledger, UploadLimits
+from webapp.stock import Stock
 
 API = "/gradio_api"
 FILE = f"{API}/file="
@@ -52,6 +54,7 @@ class Policy:
         streams: Streams of results of one client.
         session_streams: Streams of results of one session.
         is_starting: Whether Gradio may still run its own startup events.
+        stock: What is on disk of uploads, and who has it.
     """
 
     folders: Sequence[Path]
@@ -66,6 +69,7 @@ class Policy:
     streams: int = 200
     session_streams: int = 4
     is_starting: bool = True
+    stock: Stock = field(default_factory=Stock)
     open: Counter[str] = field(default_factory=Counter)
     received: int = 0
 
@@ -135,7 +139,7 @@ class Guard:
         raise Refusal(404, "There is nothing at this address.")
 
     async def _get(self, request: Request, path: str) -> None:
-        policy, client = self._policy, request.client
+        policy, client = self._policy, request.address or ""
         if path.startswith(FILE):
             self._check_file(path.removeprefix(FILE))
             request.answer.is_file = True
@@ -253,7 +257,7 @@ class Guard:
             policy.received -= size
 
     async def _upload(self, request: Request) -> None:
-        ledger, limits = self._policy.ledger, self._policy.limits
+        ledger, limits, stock = self._policy.ledger, self._policy.limits, self._policy.stock
         form = Form(request.headers.get("content-type", ""))
         size = request.length(default=limits.one)
         too_large = Refusal(
@@ -264,8 +268,8 @@ class Guard:
         upload_id = request.query.get("upload_id", "")
         if upload_id and not re.fullmatch(_ID, upload_id, re.ASCII):
             raise Refusal(400, "upload_id must be a name of letters and digits.")
-        await ledger.take_turn(request.client)
-        began, received, refusals = time.monotonic(), 0, list[Refusal]()
+        await ledger.take_turn(request.address or "")
+        began, received, refusals, told = time.monotonic(), 0, list[Refusal](), list[bytes]()
 
         async def receive() -> Message:
             nonlocal received
@@ -291,20 +295,35 @@ class Guard:
                 raise MultiPartException(refusal.words) from None
 
         async def answer(message: Message) -> None:
+            told.append(message.get("body", b""))
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                stock.arrived(_paths(b"".join(told)), request.address)
             if not refusals:
                 await request.answer(message)
 
         try:
             await ledger.check_room(size)
-            with ledger.reserve(size, upload_id):
+            words = stock.refuse_upload(size, request.address)
+            if words:
+                raise Refusal(429, words)
+            with ledger.reserve(size, upload_id), stock.coming(size, request.address):
                 await self._app(request.scope, receive, answer)
         except MultiPartException:
             if not refusals:
                 raise
         finally:
-            await ledger.end(request.client)
+            await ledger.end(request.address or "")
         if refusals:
             raise refusals[0]
 
     async def _pass(self, request: Request) -> None:
         await self._app(request.scope, request.receive, request.answer)
+
+
+def _paths(answer: bytes) -> list[str]:
+    """Return the paths of uploads, with which Gradio answers; none if it answers anything else."""
+    try:
+        paths = json.loads(answer)
+    except ValueError:
+        return []
+    return [path for path in paths if isinstance(path, str)] if isinstance(paths, list) else []

@@ -8,6 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from webapp.clients import address_of
 from webapp.guard import headers
 from webapp.guard.refusal import Refusal
 
@@ -41,7 +42,7 @@ class Request:
         scope: That of ASGI, as Gradio will see it.
         answer: Sends the answer.
         headers: As they came.
-        client: What tells clients apart.
+        address: What tells clients apart, or None if it does not.
         query: The parameters in the address.
         path: The path below the app's own.
     """
@@ -51,7 +52,8 @@ class Request:
         self.scope, self.answer = dict(scope), Answer(send)
         self._receive, self._is_complete = receive, False
         self.headers = Headers(scope=scope)
-        self.client = headers.client_of(scope, self.headers)
+        peer = scope.get("client") or ("",)
+        self.address = address_of(peer[0], self.headers)
         self.query = QueryParams(scope.get("query_string", b""))
         root = scope.get("root_path", "")
         path = scope["path"]

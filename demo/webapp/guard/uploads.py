@@ -128,7 +128,7 @@ class Ledger:
             raise Refusal(
                 507,
                 f"The server has no room for a photo of {size / 1e6:.1f} MB at the moment: photos "
-                "are deleted after about an hour, so try again later, or with a smaller one.",
+                "are deleted within an hour, so try again later, or with a smaller one.",
             )
 
     def _count(self) -> tuple[int, int]:
