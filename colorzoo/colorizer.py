@@ -17,7 +17,7 @@ from colorzoo.conditions import (
     region_of,
 )
 from colorzoo.defaults import MAX_PIXELS
-from colorzoo.guided.apply import Region, guide, keep_gray
+from colorzoo.guided.apply import Reference, Region, guide, keep_gray
 from colorzoo.hub.mixin import HubMixin
 from colorzoo.imaging.border import WHOLE, content_box, pixels_of
 from colorzoo.imaging.read import ImageSource, Photo
@@ -268,7 +268,8 @@ class Colorizer(Network, HubMixin):
         return self.infer(pad(lightness, self.stride), **conditions)
 
     def _render(self, output: Output, asked: dict[str, Any]) -> Tensor:
-        options: Any = {name: asked[name] for name in self.render_options & asked.keys()}
+        wanted = (self.render_options & asked.keys()) - {"reference"}  # _guided follows it
+        options: Any = {name: asked[name] for name in wanted}
         return check_colours(
             self.to_ab(output, **options), self.architecture or type(self).__name__
         )
@@ -277,12 +278,20 @@ class Colorizer(Network, HubMixin):
         self, ab: Tensor, output: Output, lightness: Tensor, region: Region, asked: dict[str, Any]
     ) -> Tensor:
         """Make (N, 2, h, w) colours of one region of the photos follow the hints."""
-        if not asked.get("hints"):
+        hints, reference = asked.get("hints") or (), None
+        if "reference" in asked.keys() & self.render_options:
+            reference = self._see(asked["reference"], lightness)
+        if not hints and reference is None:
             return ab
         spread = self.uncertainty(output)
         if spread is not None:
             spread = unpad(spread, lightness, self.stride)
-        return guide(ab, lightness, asked["hints"], region, spread)
+        return guide(ab, lightness, hints, region, spread=spread, reference=reference)
+
+    def _see(self, source: Any, lightness: Tensor) -> Reference:
+        """Compute the features of a reference, and of (N, 1, h, w) lightness."""
+        lab = draw_reference(read_reference(source), self.work_size).to(lightness)
+        return Reference(lab, self.describe(lab[:, :1]), self.describe(lightness))
 
     def _merge(self, rgb: np.ndarray, prediction: Prediction, ab: Tensor) -> np.ndarray:
         """Give an (H, W, 3) uint8 photo the (1, 2, h, w) ab of a prediction."""

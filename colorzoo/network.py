@@ -91,6 +91,19 @@ class Network(nn.Module):
         """
         return None
 
+    def describe(self, lightness: Tensor) -> Tensor:
+        """Compute features by which parts of two photos are compared, as an encoder has them.
+
+        Families that declare "reference" in ``render_options`` implement it.
+
+        Args:
+            lightness: (N, 1, H, W), L in [0, 100], of any size.
+
+        Returns:
+            (N, C, h, w), at any stride.
+        """
+        raise TypeError(f"{type(self).__name__} must implement describe()")
+
     def check(self, **options: Unpack[Options]) -> None:
         """Check that this model supports all options, and that their values are in range.
 

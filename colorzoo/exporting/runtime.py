@@ -74,13 +74,13 @@ class ExportedColorizer(Colorizer):
         return self._parameter_count
 
     def check(self, **options: Unpack[Options]) -> None:
-        """Reject all options, because the graph includes the conversion to colours.
+        """Reject all options but hints, because the graph includes the conversion to colours.
 
         Raises:
             ConfigError: If an option is given.
             TypeError: If no such option exists.
         """
-        for name in given(options):
+        for name in given(options).keys() - self.options:
             raise ConfigError(
                 f"{self._file.name} is an ONNX graph, which does not support {name}. "
                 f"Load {self.architecture} from its weights, or leave {name} out."

@@ -12,11 +12,14 @@ from colorzoo.color import lab_to_rgb
 from colorzoo.errors import ConfigError
 from colorzoo.guided.hints import UNCHANGED, Area, Hint
 from colorzoo.guided.propagate import Anchors, fill_regions, spread_widely
+from colorzoo.guided.reference import Matches, match, towards_palette
 from colorzoo.imaging.recombine import lightness_of, without_colour
 from colorzoo.imaging.upsample import GuidedUpsampler
 
 # Larger predictions are guided in a smaller copy, so that hints take milliseconds.
 _MOST_PIXELS = 32_768
+# Of the matches with a reference: the largest number, and how strongly the best of them pull.
+_MOST_MATCHES, _BELIEF = 400, 0.01
 # Deviation from [0, 1] of a channel that is not rounding.
 _OUTSIDE = 0.02
 
@@ -32,14 +35,30 @@ class Region(NamedTuple):
     height: int
 
 
+class Reference(NamedTuple):
+    """A reference photo as the network sees it.
+
+    Attributes:
+        lab: (1, 3, H, W) L*a*b*.
+        features: (1, C, ...) of the encoder.
+        ours: (N, C, ...) features of the photos.
+    """
+
+    lab: Tensor
+    features: Tensor
+    ours: Tensor
+
+
 def guide(
     ab: Tensor,
     lightness: Tensor,
     hints: Sequence[Hint | Area],
     region: Region,
+    *,
     spread: Tensor | None = None,
+    reference: Reference | None = None,
 ) -> Tensor:
-    """Change a model's colours so that they follow hints.
+    """Change a model's colours so that they follow hints and a reference.
 
     Args:
         ab: (N, 2, h, w), the colours of a region of each photo, in L*a*b* units.
@@ -47,6 +66,7 @@ def guide(
         hints: Points and areas of the photo. Those outside the region have no effect.
         region: The part of the photo that ``ab`` covers.
         spread: (N, 1, h, w), standard deviation of the colours, if the model knows it.
+        reference: A photo whose colours to use. Hints come first.
 
     Returns:
         (N, 2, h, w) float32, on the same device.
@@ -60,31 +80,28 @@ def guide(
         for area in hints
         if isinstance(area, Area)
     ]
-    predicted = ab.float()
-    base = predicted
-    for area, mask in masks:
-        if area.ab is not None and not area.stays_gray:
-            base = torch.lerp(base, base.new_tensor(area.ab)[:, None, None].expand_as(base), mask)
     points = [hint for hint in hints if isinstance(hint, Hint)]
     drawn = draw_points(points, region, width, height)
-    guided = base
-    if drawn[2].any():
-        added = [
-            _residual(
-                base[n : n + 1],
-                lightness[n : n + 1].float(),
-                drawn,
-                None if spread is None else spread[n : n + 1].float(),
-            )
-            for n in range(len(base))
-        ]
-        guided = base + torch.cat(added)
-    for area, mask in masks:
-        if area.color == UNCHANGED:
-            guided = torch.lerp(guided, predicted, mask)
-        elif area.stays_gray:
-            guided = guided * (1 - mask)
-    return guided
+    guided = []
+    for n in range(len(ab)):
+        predicted, level = ab[n : n + 1].float(), lightness[n : n + 1].float()
+        deviation = None if spread is None else spread[n : n + 1].float()
+        base, matches = predicted, None
+        if reference is not None:
+            base = base + towards_palette(level, base, reference.lab)
+            ours = reference.ours[n : n + 1]
+            matches = match(ours, reference.features, level, reference.lab)
+        for area, mask in masks:
+            if area.ab is not None and not area.stays_gray:
+                base = base + mask * (base.new_tensor(area.ab)[:, None, None] - base)
+        result = base + _residual(base, level, drawn, deviation, matches)
+        for area, mask in masks:
+            if area.color == UNCHANGED:
+                result = torch.where(mask == 1, predicted, result + mask * (predicted - result))
+            elif area.stays_gray:
+                result = result * (1 - mask)
+        guided.append(result)
+    return torch.cat(guided)
 
 
 def draw_points(hints: Sequence[Hint], region: Region, width: int, height: int) -> np.ndarray:
@@ -176,8 +193,16 @@ def _name(hint: Hint) -> str:
     return "colour {}".format(", ".join(f"{value:g}" for value in hint.color or ()))
 
 
-def _residual(base: Tensor, lightness: Tensor, drawn: np.ndarray, spread: Tensor | None) -> Tensor:
+def _residual(
+    base: Tensor,
+    lightness: Tensor,
+    drawn: np.ndarray,
+    spread: Tensor | None,
+    matches: Matches | None,
+) -> Tensor:
     """Return what to add to (1, 2, h, w) colours, so that they follow (4, h, w) drawn hints."""
+    if not drawn[2].any() and (matches is None or not len(matches.ab)):
+        return torch.zeros_like(base)
     height, width = lightness.shape[-2:]
     shrink = (height * width / _MOST_PIXELS) ** 0.5
     if shrink > 1:
@@ -185,16 +210,33 @@ def _residual(base: Tensor, lightness: Tensor, drawn: np.ndarray, spread: Tensor
         small, ab = (F.interpolate(each, size, mode="area") for each in (lightness, base))
         if spread is not None:
             spread = F.interpolate(spread, size, mode="area")
-        drawn = _shrunk(drawn, size)
-        added = _residual(ab, small, drawn, spread)
+        added = _residual(ab, small, _shrunk(drawn, size), spread, matches)
         return GuidedUpsampler(small, added, size=(height, width)).rows(0, lightness)
     ab, level = (each.detach().double().cpu().numpy()[0] for each in (base, lightness))
     firm, number = drawn[2].astype(np.float64), drawn[3].astype(int)
     asked = np.where(firm > 0, drawn[:2] - ab, 0.0)
+    anchors = _anchors(asked, number)
+    if matches is not None:
+        borrowed = _borrowed(matches, ab)
+        free = number[borrowed.rows, borrowed.columns] == 0
+        borrowed = Anchors(*(each[free] for each in borrowed))
+        places = (borrowed.rows, borrowed.columns)
+        firm[places] = _BELIEF / borrowed.doubt
+        asked[(slice(None), *places)] = borrowed.residuals.T
+        anchors = Anchors(*map(np.concatenate, zip(anchors, borrowed, strict=True)))
     deviation = None if spread is None else spread.detach().double().cpu().numpy()[0, 0]
-    wide = spread_widely(level[0], ab, deviation, _anchors(asked, number))
+    wide = spread_widely(level[0], ab, deviation, anchors)
     added = wide + fill_regions(level[0], np.where(firm > 0, asked - wide, 0.0), firm)
     return torch.from_numpy(added)[None].to(base)
+
+
+def _borrowed(matches: Matches, ab: np.ndarray) -> Anchors:
+    """Return the most confident matches as anchors of (2, h, w) colours."""
+    best = matches.confidence.argsort(descending=True)[:_MOST_MATCHES]
+    height, width = ab.shape[1:]
+    cells, theirs, confidence = (each[best].double().cpu().numpy() for each in matches)
+    rows, columns = (cells * (height, width)).astype(int).T
+    return Anchors(rows, columns, theirs - ab[:, rows, columns].T, 1 / confidence)
 
 
 def _anchors(asked: np.ndarray, number: np.ndarray) -> Anchors:
@@ -204,8 +246,10 @@ def _anchors(asked: np.ndarray, number: np.ndarray) -> Anchors:
     rows, columns = rows[order], columns[order]
     _, starts, counts = np.unique(number[rows, columns], return_index=True, return_counts=True)
     middle = starts + counts // 2
-    means = np.add.reduceat(asked[:, rows, columns], starts, axis=1) / counts
-    return Anchors(rows[middle], columns[middle], means.T, np.ones(len(starts)))
+    means = np.zeros((0, 2))
+    if len(starts):
+        means = (np.add.reduceat(asked[:, rows, columns], starts, axis=1) / counts).T
+    return Anchors(rows[middle], columns[middle], means, np.ones(len(starts)))
 
 
 def _shrunk(drawn: np.ndarray, size: tuple[int, int]) -> np.ndarray:

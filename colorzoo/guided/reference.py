@@ -17,10 +17,10 @@ from torch.nn import functional as F
 # Cosine similarity at which a match is half believed, and the steepness: chosen on validation
 # photos, where 90 % of the best matches in the same scene are above, and of other scenes below it.
 _HALF, _STEEPNESS = 0.60, 0.03
-_LEAST = 0.1  # confidence below which a match is dropped
+_LEAST = 0.3  # confidence below which a match is dropped
 _COMMON = 0.1  # mean confidence from which both photos are taken to show the same things
 _OTHER_LIGHT = 20.0  # difference in L at which a match is doubtful
-_PALETTE = 0.15  # share of the palette where nothing corresponds
+_PALETTE = 0.05  # share of the palette where nothing corresponds
 _BANDS = 5  # of lightness, for the palette
 _MOST_SPREAD = 2.0  # factor by which the palette may change the spread of colours
 
@@ -51,21 +51,22 @@ def match(ours: Tensor, theirs: Tensor, lightness: Tensor, reference: Tensor) ->
     Returns:
         The matches, without those that are too unsure.
     """
-    size, their_size = ours.shape[-2:], theirs.shape[-2:]
+    (height, width), (their_height, their_width) = ours.shape[-2:], theirs.shape[-2:]
     a, b = (_unit(each) for each in (ours, theirs))
     similar = a @ b.T
     best, index = similar.max(dim=1)
     mutual = similar.argmax(dim=0)[index] == torch.arange(len(a), device=a.device)
-    light = F.adaptive_avg_pool2d(lightness.float(), size).flatten()
-    colours = F.adaptive_avg_pool2d(reference.float(), their_size).flatten(2)[0].T[index]
+    light = F.adaptive_avg_pool2d(lightness.float(), (height, width)).flatten()
+    colours = F.adaptive_avg_pool2d(reference.float(), (their_height, their_width))
+    colours = colours.flatten(2)[0].T[index]
     confidence = torch.sigmoid((best - _HALF) / _STEEPNESS)
     confidence = confidence * torch.exp(-(((light - colours[:, 0]) / _OTHER_LIGHT) ** 2) / 2)
     confidence = confidence * mutual
     # A few matches among many cells are chance: in other scenes, about 2 % of the cells have one.
     confidence = confidence * (confidence.mean() / _COMMON).clamp(max=1) ** 2
     (kept,) = torch.nonzero(confidence > _LEAST, as_tuple=True)
-    rows, columns = kept // size[1], kept % size[1]
-    cells = torch.stack(((rows + 0.5) / size[0], (columns + 0.5) / size[1]), dim=1)
+    rows, columns = kept // width, kept % width
+    cells = torch.stack(((rows + 0.5) / height, (columns + 0.5) / width), dim=1)
     return Matches(cells, colours[kept, 1:], confidence[kept])
 
 

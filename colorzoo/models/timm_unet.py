@@ -77,6 +77,7 @@ class TimmUNet(BinsColorizer, paper_url="https://arxiv.org/abs/1603.08511"):
     """
 
     stride: ClassVar[int] = 32
+    render_options: ClassVar[frozenset[str]] = BinsColorizer.render_options | {"reference"}
 
     def __init__(
         self,
@@ -131,6 +132,13 @@ class TimmUNet(BinsColorizer, paper_url="https://arxiv.org/abs/1603.08511"):
             x = block(torch.cat((x, skips[i]), dim=1))
             x = self.attention(x) if i == 0 else x
         return x
+
+    def describe(self, lightness: Tensor) -> Tensor:
+        """Compute features at stride 16 of an enlarged copy: (N, 1, H, W) to (N, C, h, w)."""
+        down, across = (32 * max(1, round(2 * side / 32)) for side in lightness.shape[-2:])
+        large = F.interpolate(lightness, (down, across), mode="bicubic", align_corners=False)
+        features = self.encoder(self.normalize(large))[_REDUCTIONS.index(16)]
+        return F.interpolate(features, scale_factor=2, mode="bilinear", align_corners=False)
 
 
 class SelfAttention(nn.Module):

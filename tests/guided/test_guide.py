@@ -21,7 +21,7 @@ def colours(lightness, hints, *, predicted=(4.0, 8.0), region=WHOLE, spread=None
     """Guide a model that predicts one colour everywhere: (2, h, w) ab."""
     level = torch.tensor(lightness, dtype=torch.float32)[None, None]
     ab = torch.tensor(predicted)[None, :, None, None].expand(1, 2, *level.shape[-2:]).clone()
-    return guide(ab, level, hints, region, spread)[0].numpy()
+    return guide(ab, level, hints, region, spread=spread)[0].numpy()
 
 
 def shape(seed):

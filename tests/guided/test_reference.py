@@ -1,0 +1,103 @@
+"""Colours from a reference photo: the same scene, another scene, and the palette."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import colorzoo
+from colorzoo.color import lab_to_rgb, rgb_to_lab, to_uint8
+from colorzoo.evaluation.metrics import gray, prepare, psnr
+from colorzoo.guided.reference import match, towards_palette
+
+
+@pytest.fixture(scope="module")
+def model():
+    return colorzoo.load("efficientnet-bins")
+
+
+def turned_hues(rgb):
+    """Exchange the colours of a photo: ab turned by 120 degrees."""
+    lab = rgb_to_lab(torch.tensor(rgb).permute(2, 0, 1)[None].float() / 255)
+    cos, sin = -0.5, 0.75**0.5
+    a, b = lab[:, 1:2], lab[:, 2:]
+    lab = torch.cat((lab[:, :1], cos * a - sin * b, sin * a + cos * b), dim=1)
+    return to_uint8(lab_to_rgb(lab, gamut="desaturate")[0].permute(1, 2, 0)).numpy()
+
+
+@pytest.mark.parametrize("change", [np.asarray, turned_hues], ids=["own", "other"])
+def test_the_same_scene_gives_its_colours(model, coffee, change):
+    truth = change(prepare(coffee))
+    reference = truth[12:-12, :-20][:, ::-1]  # mirrored, and another part of it
+    source = colorzoo.read_photo(gray(truth))
+    plain = psnr(np.asarray(model.colorize_photo(source)), truth)
+    result = psnr(np.asarray(model.colorize_photo(source, reference=reference)), truth)
+    assert result > plain + 3 and result > 24
+
+
+def test_an_unrelated_photo_does_little_harm(model, coffee):
+    from skimage import data
+
+    losses = []
+    for truth, other in (
+        (coffee, data.astronaut()),
+        (data.astronaut(), coffee),
+        (coffee, data.cat()),
+    ):
+        source = colorzoo.read_photo(gray(prepare(truth)))
+        before = psnr(np.asarray(model.colorize_photo(source)), prepare(truth))
+        after = np.asarray(model.colorize_photo(source, reference=other))
+        losses.append(before - psnr(after, prepare(truth)))
+    assert max(losses) < 0.5
+
+
+def test_hints_come_before_the_reference(model, coffee):
+    truth = prepare(coffee)
+    source = colorzoo.read_photo(gray(truth))
+    hint = colorzoo.Hint(40, 40, (-20.0, -10.0), radius=5)
+    prediction = model.predict(source)
+    ab = model.ab_of(prediction, hints=[hint], reference=truth)
+    np.testing.assert_allclose(ab[0, :, 20, 20], hint.ab, atol=1.5)
+
+
+def test_a_gray_reference_is_no_error(model, coffee):
+    source = colorzoo.read_photo(gray(prepare(coffee)))
+    result = np.asarray(model.colorize_photo(source, reference=gray(prepare(coffee)))).astype(int)
+    plain = np.asarray(model.colorize_photo(source)).astype(int)
+    assert np.ptp(result, axis=2).mean() < 0.5 * np.ptp(plain, axis=2).mean()
+
+
+def test_references_of_any_shape(model, coffee):
+    photo = colorzoo.read_photo(coffee[::4, ::4])
+    for reference in (coffee[:40, :400], coffee[:400, :30], Image.fromarray(coffee)):
+        assert model.colorize_photo(photo, reference=reference).size == (150, 100)
+
+
+def test_models_without_an_encoder_say_so(camera, coffee):
+    unet = colorzoo.create_model("unet", width=2)
+    with pytest.raises(
+        colorzoo.ConfigError, match="unet does not support reference; .*efficientnet-b"
+    ):
+        unet.colorize(camera, reference=coffee)
+
+
+def test_a_few_matches_are_taken_for_chance():
+    torch.manual_seed(0)
+    ours, theirs = torch.randn(1, 64, 16, 16), torch.randn(1, 64, 16, 16)
+    theirs[..., :1, :4] = ours[..., :1, :4]  # 4 of 256 cells are equal
+    lab = torch.tensor([50.0, 30.0, 20.0])[None, :, None, None].expand(1, 3, 32, 32)
+    assert len(match(ours, theirs, lab[:, :1], lab).ab) == 0
+    same = match(ours, ours, lab[:, :1], lab)
+    assert len(same.ab) == 256 and (same.confidence > 0.9).all()
+    np.testing.assert_allclose(same.ab, [(30.0, 20.0)] * 256)
+    np.testing.assert_allclose(same.cells[17], (1.5 / 16, 1.5 / 16))
+
+
+def test_a_palette_pulls_weakly_at_the_same_lightness():
+    lightness = torch.cat((torch.full((1, 1, 8, 8), 25.0), torch.full((1, 1, 8, 8), 75.0)), dim=3)
+    ab = torch.zeros(1, 2, 8, 16)
+    colours = torch.zeros(1, 2, 8, 16)
+    colours[:, 0, :, :8], colours[:, 1, :, 8:] = 40.0, 40.0  # dark is red, light is yellow
+    change = towards_palette(lightness, ab, torch.cat((lightness, colours), dim=1))
+    assert (change[0, 0, :, :8] > 1).all() and (change[0, 0, :, :8] < 8).all()
+    assert (change[0, 1, :, 8:] > 1).all() and change[0, 1, :, :8].abs().max() < 0.1
