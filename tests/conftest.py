@@ -2,6 +2,9 @@
 
 import os
 
+# Tests start many processes. Where Python may not keep bytecode, each of them would compile again
+# what it imports of PyTorch, Lightning and Gradio, which is half of its time.
+os.environ["PYTHONDONTWRITEBYTECODE"] = ""
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -9,6 +12,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import io
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -17,6 +21,8 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent
+
+sys.dont_write_bytecode = False  # here, too
 
 
 @pytest.fixture(scope="session")

@@ -47,4 +47,6 @@ def convert(
             f"{known.licence})",
             soft_wrap=True,
         )
-    OUT.print(f"wrote {output}", soft_wrap=True)
+    # A name alone would be that of a registered model.
+    place = output if output.is_absolute() or output.parent != Path(".") else f"./{output}"
+    OUT.print(f"wrote {output}: use it with --model {place}", soft_wrap=True)

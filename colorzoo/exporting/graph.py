@@ -3,22 +3,27 @@
 A graph maps lightness of any size to ``ab``, including padding and cropping, so other programs need
 no code from colorzoo. Its second output, ``output``, is the return value of ``forward``. colorzoo
 itself reads only that one when onnxruntime runs the network, and converts it to colour in Python.
-So options that are applied afterwards, such as a temperature, keep working.
+So options that are applied afterwards, such as a temperature, keep working. What the network itself
+takes besides lightness is not part of a graph: it runs without it. Hints are then followed as by a
+network that was not trained with them.
 """
 
 import contextlib
 import copy
 import hashlib
+import inspect
 import json
 import logging
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 from huggingface_hub import cached_assets_path
 from torch import Tensor, nn
+from typing_extensions import Unpack
 
 from colorzoo._version import __version__
 from colorzoo.atomic import write_whole
@@ -28,6 +33,7 @@ from colorzoo.exporting.runtime import SUFFIX, GraphRun, start_session
 from colorzoo.extras import import_extra
 from colorzoo.hub.checkpoint import weights_digest
 from colorzoo.hub.saving import save_error
+from colorzoo.options import Options, given
 from colorzoo.torch_state import building, in_eval_mode
 
 MAX_DIFFERENCE = 1e-2  # between the ab of the graph and of PyTorch, L*a*b* units
@@ -80,7 +86,8 @@ Model = TypeVar("Model", bound=Colorizer)
 def export(model: Colorizer, path: str | Path) -> float:
     """Write a model as an ONNX file with dynamic batch, height and width.
 
-    Its input is ``lightness``, (N, 1, H, W) float32, L in [0, 100]; its outputs are ``ab``,
+    A network that takes more than lightness, such as a reference, is exported without it.
+    The input is ``lightness``, (N, 1, H, W) float32, L in [0, 100]; the outputs are ``ab``,
     (N, 2, H, W) in L*a*b* units, and ``output``, the return value of ``forward`` for the padded
     picture. ``colorzoo.load(path)`` reads the file.
 
@@ -113,7 +120,8 @@ def write_graph(file: Path, graph: bytes) -> None:
 def with_onnxruntime(model: Model, *, cache_dir: str | Path | None = None) -> Model:
     """Return a copy of the model, with shared tensors, whose ``forward`` runs in onnxruntime.
 
-    The graph is exported on first use, then taken from the cache.
+    The graph is exported on first use, then taken from the cache. The copy does not support the
+    ``network_options`` of the model, except that hints are followed as by any other model.
 
     Args:
         model: A model on the CPU, in float32.
@@ -133,7 +141,21 @@ def with_onnxruntime(model: Model, *, cache_dir: str | Path | None = None) -> Mo
                 write_whole(file, graph)
     running = copy.copy(model)
     running.forward = GraphRun(session, "output")
+    if model.network_options:
+        running.__dict__["network_options"] = frozenset()
+        running.check = partial(_check, running)
     return running
+
+
+def _check(running: Colorizer, **options: Unpack[Options]) -> None:
+    """Check options as ``Colorizer.check``; say why those of the network are not supported."""
+    for name in given(options):
+        if name in type(running).network_options - running.options:
+            raise ConfigError(
+                f"{running.architecture} does not support {name} in onnxruntime. Load it without "
+                f"backend='onnx', or leave {name} out."
+            )
+    type(running).check(running, **options)
 
 
 class _Network(nn.Module):
@@ -174,6 +196,8 @@ def checked_graph(model: Colorizer) -> tuple[bytes, float]:
         raise ConfigError(
             f"{model.architecture} already runs in onnxruntime: load it from its weights to export."
         )
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        import_extra(package)  # before the work begins
     _refuse_more_than_lightness(model)
     model = copy.deepcopy(model).to("cpu", torch.float32).eval()
     for part in model.modules():  # in-place layers make PyTorch's exporter 50 % slower
@@ -196,14 +220,20 @@ def checked_graph(model: Colorizer) -> tuple[bytes, float]:
 
 
 def _refuse_more_than_lightness(model: Colorizer) -> None:
-    """Check that the model is a single pass from lightness to one tensor.
+    """Check that the model can be a single pass from lightness alone to one tensor.
 
     Raises:
         ConfigError: If it is not, so a graph cannot express it.
     """
     reason = None
-    if model.network_options:
-        reason = f"its network needs {', '.join(sorted(model.network_options))} besides lightness"
+    inputs = inspect.signature(type(model).forward).parameters
+    needed = [
+        name
+        for name in sorted(model.network_options)
+        if name not in inputs or inputs[name].default is not None
+    ]
+    if needed:
+        reason = f"its network needs {', '.join(needed)} besides lightness"
     elif type(model).infer is not Colorizer.infer:
         reason = "its network runs several times for one picture"
     else:

@@ -27,6 +27,8 @@ MAX_NUMBERS = 1_000_000_000
 _MAX_CONFIG_BYTES = 1_000_000
 _MAX_HEADER_BYTES = 2_000_000  # of a safetensors file: over 15,000 tensors
 
+_PART_BYTES = 1 << 26  # of the weights that are read at a time
+
 # Types that PyTorch can convert to the model's own. It cannot read others, such as F4 and F6.
 _FLOATS = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"})
 _WHOLE = frozenset({"I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL"})
@@ -40,7 +42,7 @@ class Loadable(Protocol):
         ...
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> Any:
-        """Copy tensors into the network by name."""
+        """Copy tensors into the network by name; unless ``strict``, some may be left out."""
         ...
 
     def convert_state(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -182,9 +184,34 @@ def load_model(
     _check_header(shell, weights)
     with building():
         model = build()
-        model.load_state_dict(model.convert_state(load_file(weights)), strict=True)
+        _copy_weights(model, weights)
     _check_numbers(model.state_dict(), weights)
     return config, model
+
+
+def _copy_weights(model: Loadable, path: Path) -> None:
+    """Copy the tensors of a file, whose header was compared with the network, into the network."""
+    expected = model.state_dict()
+    with safe_open(path, framework="pt") as file:
+        names = list(file.keys())
+    if set(names) != expected.keys():  # the network's own names are never converted
+        model.load_state_dict(model.convert_state(load_file(path)), strict=True)
+        return
+    # What was read of a file counts as memory of this process until the file is closed. So it is
+    # opened for a part at a time: a large network would take its size twice otherwise.
+    parts: list[list[str]] = []
+    room = 0
+    for name in names:
+        if room <= 0:
+            parts.append([])
+            room = _PART_BYTES
+        parts[-1].append(name)
+        room -= expected[name].nbytes
+    for part in parts:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in part}
+        model.load_state_dict(tensors, strict=len(parts) == 1)
+        del tensors
 
 
 def _check_header(shell: "Loadable", path: Path) -> None:

@@ -21,7 +21,10 @@ class PublishedColorizer(Colorizer):
     """A Colorizer whose weights come from the code of its authors.
 
     By default it colours photos as all models here do: the aspect ratio is kept, a flat border
-    stays gray, and colours are enlarged along the photo's edges. With ``exact=True`` it does what
+    stays gray, and colours are enlarged along the photo's edges. The short side gets the size of
+    the square in which the network was trained. To fit the long side into that square instead and
+    fill the rest with reflections would show everything smaller than in training, some of it twice,
+    and spend as much time on what is cut off again. With ``exact=True`` it does what
     the code of its authors does, for comparison: the photo is squashed to a square of
     ``work_size``, colours are enlarged by interpolation, and those outside sRGB are clipped. This
     is for photos with 8 bits a channel; films and 16-bit results are merged along edges.

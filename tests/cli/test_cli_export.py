@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import toy_families
 from helpers.commands import run_colorzoo
 from PIL import Image
 
@@ -41,3 +42,11 @@ def test_what_cannot_be_exported_is_explained_in_a_line(tmp_path, arguments, mes
     result = run_colorzoo("export", *arguments, cwd=tmp_path)
     assert result.returncode == 1 and message in result.stderr
     assert result.stderr.count("error: ") == 1 and not list(tmp_path.iterdir())
+
+
+def test_a_graph_without_what_the_model_takes_besides_says_so(tmp_path, scratch_registry):
+    toy_families.register()
+    colorzoo.create_model("toy-hints").save_pretrained(tmp_path / "mine")
+    result = run_colorzoo("export", tmp_path / "mine", tmp_path / "mine.onnx")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.endswith("; its network runs without hints\n")

@@ -257,6 +257,8 @@ def test_ctrl_c_while_importing_is_one_line():
     for module in ("colorzoo.cli", "train.commands"):
         code = (
             "import os, signal, sys, threading, time\n"
+            # A run in the background has Ctrl-C ignored, which is inherited.
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             "import colorzoo.__main__ as start\n"
             "class Press:\n"
             "    def find_spec(self, name, *_):\n"

@@ -126,7 +126,8 @@ def test_the_example_of_the_developers_tab_runs(demo, tmp_path, monkeypatch, jpe
     assert list(names["report"]) == [each["caption"] for each in names["pictures"]]
 
 
-@pytest.mark.slow  # the session's own server is checked in the same way when it ends: conftest.py
+@pytest.mark.slow
+@pytest.mark.release  # the session's own server is checked in the same way when it ends
 def test_temporary_files_go_with_the_server(tmp_path, deep_photo):
     with DemoServer(tmp_path) as server:
         client = gradio_client.Client(server.url, verbose=False, download_files=False)

@@ -28,7 +28,7 @@ def test_twenty_visitors_at_once_lose_nothing(demo):
 @pytest.mark.slow
 @pytest.mark.timing
 def test_visitors_lose_nothing_while_one_misbehaves(demo):
-    report = load(demo, users=19, seconds=5, settle=0, pest_side=1500)
+    report = load(demo, users=19, seconds=5, settle=0, pest_side=1000)
     told = "\n".join(report.lines())
     assert not report.lost and not report.foreign, told
     assert len(report.seconds) >= 19, told

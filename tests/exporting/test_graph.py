@@ -6,14 +6,16 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from helpers import toy_families
 from helpers.bundled import BUNDLED
-from helpers.model_tester import create_small
+from helpers.model_tester import create_vivid
 from helpers.toy_families import ToyExemplar, ToyFlow, ToyHints
 from torch import nn
 
 import colorzoo
+from colorzoo import Hint
 from colorzoo.colorizer import Colorizer
-from colorzoo.exporting.graph import export
+from colorzoo.exporting.graph import export, with_onnxruntime
 
 TRAINED = BUNDLED
 # The default model, and one that is built without timm.
@@ -29,13 +31,13 @@ def refuse(*_):
     [
         pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
         for name in colorzoo.list_models()
-        if not colorzoo.model_info(name).family.network_options  # refused, see below
-        and not colorzoo.model_info(name).weights_of  # the same network
+        if not colorzoo.model_info(name).weights_of  # the same network
     ],
 )
 def test_every_model_runs_as_a_graph(name, tmp_path, monkeypatch, camera):
     torch.manual_seed(0)
-    model = colorzoo.load(name) if name in TRAINED else create_small(name)
+    model = colorzoo.load(name) if name in TRAINED else create_vivid(name)
+    most = 1e-2 if name in TRAINED else 1e-4
     model.save_pretrained(tmp_path / "model")
     running = colorzoo.load(tmp_path / "model", backend="onnx", cache_dir=tmp_path / "cache")
     assert type(running) is type(model) and running.config == model.config
@@ -51,7 +53,7 @@ def test_every_model_runs_as_a_graph(name, tmp_path, monkeypatch, camera):
             expected = model.predict_ab(lightness)
             for found in (running.predict_ab(lightness), exported.predict_ab(lightness)):
                 assert found.shape == expected.shape
-                assert (found - expected).abs().max() < 1e-2, size
+                assert (found - expected).abs().max() < most, size
 
     small = camera[::4, ::3]
     picture = np.asarray(model.colorize(small)).astype(int)
@@ -62,11 +64,12 @@ def test_every_model_runs_as_a_graph(name, tmp_path, monkeypatch, camera):
         assert np.abs(np.asarray(each.colorize(small)) - picture).max() <= 1
 
 
-def test_other_weights_are_another_graph(tmp_path):
+def test_other_weights_are_another_graph(tmp_path, scratch_registry):
+    toy_families.register()
     lightness = torch.rand(1, 1, 32, 32) * 100
     for each in range(2):
         torch.manual_seed(each)
-        model = colorzoo.create_model("unet", width=2)
+        model = colorzoo.create_model("toy-foreign")
         model.save_pretrained(tmp_path / "model")
         running = colorzoo.load(tmp_path / "model", backend="onnx", cache_dir=tmp_path / "cache")
         assert len(list((tmp_path / "cache").rglob("*.onnx"))) == each + 1
@@ -102,6 +105,13 @@ class Sampler(Strange):
         return self(lightness) + self(lightness)
 
 
+class NeedsHints(Strange):
+    network_options: ClassVar[frozenset[str]] = frozenset({"hints"})
+
+    def forward(self, lightness, hints):
+        return self.head(lightness) + hints[:, :2]
+
+
 @pytest.mark.parametrize("by", ["value", "noise"])
 def test_what_a_graph_cannot_do_is_refused(by, tmp_path):
     with pytest.raises(colorzoo.ConfigError, match="cannot be exported"):
@@ -112,8 +122,7 @@ def test_what_a_graph_cannot_do_is_refused(by, tmp_path):
 @pytest.mark.parametrize(
     ("family", "reason"),
     [
-        (ToyHints, "its network needs hints besides lightness"),
-        (ToyExemplar, "its network needs reference besides lightness"),
+        (NeedsHints, "its network needs hints besides lightness"),
         (ToyFlow, "its network needs seed, steps besides lightness"),
         (SeveralTensors, "its network returns several tensors (ab, weight)"),
         (Sampler, "its network runs several times for one picture"),
@@ -127,6 +136,46 @@ def test_what_more_than_one_pass_needs_is_refused_in_a_line(family, reason, tmp_
     told = str(caught.value)
     assert told == f"mine cannot be exported to ONNX: {reason}. Use it with PyTorch."
     assert not list(tmp_path.iterdir())
+
+
+def test_what_colours_without_its_options_is_exported_without_them(tmp_path, scratch_registry):
+    colorzoo.register_model("mine", summary="", year=2026)(ToyExemplar)
+    model = colorzoo.create_model("mine")
+    asked = {"reference": np.full((24, 40, 3), (200, 40, 30), np.uint8)}
+    running = with_onnxruntime(model, cache_dir=tmp_path)
+    export(model, tmp_path / "mine.onnx")
+    exported = colorzoo.load(tmp_path / "mine.onnx")
+    lightness = torch.rand(2, 1, 33, 65) * 100
+    for each, why in (
+        (running, "mine does not support reference in onnxruntime. Load it without backend='onnx'"),
+        (exported, "mine.onnx is an ONNX graph, which does not support reference. Load mine from"),
+    ):
+        with torch.inference_mode():
+            assert torch.allclose(each.predict_ab(lightness), model.predict_ab(lightness))
+        assert each.options == {"hints"} and not each.taken(**asked)
+        with pytest.raises(colorzoo.ConfigError) as caught:
+            each.predict_ab(lightness, **asked)
+        told = f"{why}{',' if each is running else ' its weights,'} or leave reference out."
+        assert str(caught.value) == told
+        with pytest.raises(colorzoo.ConfigError, match="does not support seed"):
+            each.predict_ab(lightness, seed=1)
+    assert model.options == {"hints", "reference"}
+    model.predict_ab(lightness, **asked)
+
+
+def test_hints_are_followed_without_the_network(tmp_path, scratch_registry):
+    colorzoo.register_model("mine", summary="", year=2026)(ToyHints)
+    model = colorzoo.create_model("mine")
+    export(model, tmp_path / "mine.onnx")
+    hint = Hint(20, 10, "#c03020", 2)
+    lightness = torch.full((2, 1, 33, 65), 50.0)
+    for each in (
+        with_onnxruntime(model, cache_dir=tmp_path),
+        colorzoo.load(tmp_path / "mine.onnx"),
+    ):
+        ab = each.predict_ab(lightness, hints=[hint])
+        assert torch.allclose(ab[:, :, 10, 20], torch.tensor(hint.ab), atol=0.5)
+        assert ab[0, :, 12, 30].norm() > 20, "it fills the region"
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])

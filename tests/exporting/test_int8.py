@@ -40,13 +40,13 @@ def test_a_small_model_in_int8(tmp_path, photos, coffee):
 
 @pytest.mark.slow
 @pytest.mark.release
-@pytest.mark.parametrize("name", ["ddcolor-tiny", "eccv16"])
+@pytest.mark.parametrize("name", ["ddcolor-tiny", "eccv16", "siggraph17"])
 def test_networks_of_others_in_int8(name, tmp_path, photos, coffee):
     torch.manual_seed(0)
     model = create_small(name)
     with torch.no_grad():
         for key, value in model.named_parameters():
-            if key.startswith(("refine.", "decoder.6.")):
+            if key.startswith(("refine.", "decoder.6.", "head.")):
                 value *= 20  # of some colour
     exported_both_ways(model, tmp_path, photos, coffee)
 

@@ -41,6 +41,17 @@ def create_small(name: str, **config: Any) -> Colorizer:
     return colorzoo.create_model(name, **SMALL.get(name, {}) | small | config)
 
 
+def create_vivid(name: str, **config: Any) -> Colorizer:
+    """A small untrained model that colours strongly."""
+    torch.manual_seed(0)
+    model = create_small(name, **config)
+    with torch.no_grad():
+        for layer in (getattr(model, "refine", None), getattr(model, "head", None)):
+            if isinstance(layer, torch.nn.Conv2d):
+                layer.weight *= 30
+    return model
+
+
 class ColorizerTester:
     """The contract of :class:`colorzoo.Colorizer`, checked on untrained models.
 

@@ -1,11 +1,14 @@
 """Files that are damaged, hostile or of another model are refused in a sentence."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from fuzzing.worker import resident
 from helpers import toy_families
+from helpers.limits import used_by
 from safetensors.torch import load_file, save_file
 
 import colorzoo
@@ -273,3 +276,32 @@ def test_a_checkpoint_that_cannot_be_converted_is_refused(foreign, monkeypatch):
     monkeypatch.setattr(type(model), "convert_state", wanted)
     with pytest.raises(colorzoo.WeightsError, match="cannot be renamed .*generator"):
         colorzoo.load(folder)
+
+
+def test_weights_that_are_read_in_parts_are_the_same(tmp_path, monkeypatch):
+    bundled = colorzoo.load("unet-bins")
+    bundled.save_pretrained(tmp_path)
+    expected = {name: each.half().float() for name, each in bundled.state_dict().items()}
+    bundled.half().save_pretrained(tmp_path / "half")
+    monkeypatch.setattr("colorzoo.hub.checkpoint._PART_BYTES", 50_000)
+    for folder in (tmp_path, tmp_path / "half"):
+        model = colorzoo.load(folder)
+        assert model.dtype == torch.float32 and model.state_dict().keys() == expected.keys()
+        for name, each in model.state_dict().items():
+            assert torch.allclose(each.float(), expected[name], rtol=1e-3, atol=1e-6), name
+
+
+def memory_of_loading(folder, weights):
+    """Load weights and tell how many times their size the process grew meanwhile."""
+    colorzoo.load("unet")  # with what has to be imported
+    Path("/proc/self/clear_refs").write_text("5")
+    before, model = resident(), colorzoo.load(folder)
+    assert model.parameter_count > 30_000_000
+    return (resident(peak=True) - before) / weights
+
+
+def test_loading_a_large_network_takes_its_size_once(tmp_path):
+    colorzoo.create_model("eccv16").save_pretrained(tmp_path)
+    size = (tmp_path / "model.safetensors").stat().st_size
+    times = float(used_by(memory_of_loading, tmp_path, size).check())
+    assert 0.9 < times < 1.7  # and not 2

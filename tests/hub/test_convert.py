@@ -8,6 +8,7 @@ import pytest
 import torch
 from helpers.commands import run_colorzoo
 from helpers.published import ToyPublished, pinned, register_toy, saved, toy_state
+from PIL import Image
 from safetensors.torch import load_file, save, save_file
 
 import colorzoo
@@ -155,3 +156,13 @@ def test_tensors_that_share_memory_are_saved_apart(tmp_path):
     assert same(colorzoo.load(tmp_path / "out"), state)
     size = (tmp_path / "out" / "model.safetensors").stat().st_size
     assert size < 1500
+
+
+def test_how_to_use_the_folder_is_said(tmp_path, camera):
+    (tmp_path / "x.pth").write_bytes(saved(toy_state()))
+    Image.fromarray(camera[::8, ::8]).save(tmp_path / "photo.png")
+    for output in ("out", "some/out", tmp_path / "whole"):
+        said = run_colorzoo("convert", "x.pth", output, cwd=tmp_path).stdout
+        *_, model = said.split(f"wrote {output}: use it with ")[1].split()
+        words = ("photo.png", "-o", "o.png", "--overwrite", "--model", model)
+        assert run_colorzoo("colorize", *words, cwd=tmp_path).returncode == 0, said

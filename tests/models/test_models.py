@@ -12,8 +12,15 @@ from colorzoo.registry import build_model
 NAMES = colorzoo.list_models()
 
 
+def is_other_name(name):
+    """Whether a model is the network of another name, as the suite builds it."""
+    info = colorzoo.model_info(name)
+    small_twin = info.published is not None and info.family.architecture != name
+    return info.weights_of is not None or small_twin
+
+
 class TestRegisteredModels(ColorizerTester):
-    models = {name: partial(create_small, name) for name in NAMES}
+    models = {name: partial(create_small, name) for name in NAMES if not is_other_name(name)}
 
     def test_overfits_one_picture(self, name, model):
         if name.startswith("ddcolor"):
@@ -40,6 +47,21 @@ def test_a_family_with_one_name_needs_no_registry(name):
     assert {key: value.shape for key, value in model.state_dict().items()} == {
         key: value.shape for key, value in made.state_dict().items()
     }
+
+
+@pytest.mark.parametrize("name", [*filter(is_other_name, NAMES)])
+def test_other_names_are_the_same_network_with_other_settings(name):
+    info = colorzoo.model_info(name)
+    base = colorzoo.model_info(info.weights_of or info.family.architecture)
+    assert info.family is base.family and info.config
+    with torch.device("meta"):
+        model, other = create_small(name), create_small(base.name, **SMALL.get(name, {}))
+    settings = {} if info.published else info.config
+    assert model.config == {**other.config, **settings, "architecture": name}
+    assert {key: value.shape for key, value in model.state_dict().items()} == {
+        key: value.shape for key, value in other.state_dict().items()
+    }
+    assert model.options == other.options
 
 
 def test_every_family_has_a_name_of_its_own():

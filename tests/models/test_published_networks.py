@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.layouts import NAMES, layout
-from helpers.model_tester import create_small
+from helpers.model_tester import create_vivid
 from PIL import Image
 from skimage import color, transform
 
@@ -40,22 +40,11 @@ def original(name, model, rgb, side):
     return np.round(color.lab2rgb(lab) * 255).astype(int)
 
 
-def vivid(name, **config):
-    """A small model that colours strongly."""
-    torch.manual_seed(0)
-    model = create_small(name, **config)
-    with torch.no_grad():
-        for layer in (getattr(model, "refine", None), getattr(model, "head", None)):
-            if layer is not None:
-                layer.weight *= 30
-    return model
-
-
 @every_name
 def test_exact_is_the_authors_protocol(name, coffee):
     bordered = np.full((190, 300, 3), 255, np.uint8)  # the authors do not look for borders
     bordered[10:-10, 20:-20] = coffee[50:220, :260]
-    model = vivid(name, exact=True)
+    model = create_vivid(name, exact=True)
     expected = original(name, model, bordered, 64)
     found = np.asarray(model.colorize(bordered)).astype(int)
     assert np.ptp(expected, axis=2).mean() > 5
@@ -63,14 +52,14 @@ def test_exact_is_the_authors_protocol(name, coffee):
     larger = np.asarray(model.colorize(bordered, work_size=96)).astype(int)
     assert np.abs(larger - original(name, model, bordered, 96)).mean() < 0.05
     assert model.config["exact"] is True
-    ours = np.asarray(vivid(name).colorize(bordered)).astype(int)
+    ours = np.asarray(create_vivid(name).colorize(bordered)).astype(int)
     assert np.abs(ours - found).mean() > 0.5
     assert np.ptp(ours[:5], axis=-1).max() == 0  # the border stays gray
 
 
 @every_name
 def test_exact_takes_a_batch_and_a_saturation(name, coffee, tmp_path):
-    vivid(name).save_pretrained(tmp_path)
+    create_vivid(name).save_pretrained(tmp_path)
     family = colorzoo.model_info(name).family
     model = family.from_pretrained(tmp_path, exact=True)  # as the cards say
     photos = [colorzoo.read_photo(each) for each in (coffee, coffee[:100], coffee)]
@@ -88,7 +77,7 @@ def test_exact_takes_a_batch_and_a_saturation(name, coffee, tmp_path):
 
 
 def test_hints_are_placed_in_the_square(coffee):
-    model = vivid("siggraph17", exact=True)
+    model = create_vivid("siggraph17", exact=True)
     plain, hinted = (
         model.ab_of(model.predict(colorzoo.read_photo(coffee), hints=hints))
         for hints in (None, [Hint(450, 100, "#c03020", 40)])
@@ -102,7 +91,7 @@ def test_hints_are_placed_in_the_square(coffee):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_says_nearly_the_same(name, dtype, camera):
     photo = colorzoo.read_photo(camera[::4, ::4])
-    model = vivid(name)
+    model = create_vivid(name)
     whole = model.ab_of(model.predict(photo))
     half = model.to(dtype)
     rounded = half.ab_of(half.predict(photo))

@@ -190,7 +190,8 @@ def start_and_wait(shards: Path, run: Path, *arguments: object, until: str) -> "
 
 @pytest.mark.slow
 def test_ctrl_c_exports_what_there_is_and_says_how_to_go_on(shards, tmp_path):
-    arguments = ("--epochs", 40, "--batch-size", 2, "--sides", 32, "--start", "random")
+    epochs = 15  # enough to be interrupted
+    arguments = ("--epochs", epochs, "--batch-size", 2, "--sides", 32, "--start", "random")
     running = start_and_wait(shards, tmp_path, *arguments, until="best.ckpt")
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=120)
@@ -200,10 +201,10 @@ def test_ctrl_c_exports_what_there_is_and_says_how_to_go_on(shards, tmp_path):
     assert said.endswith("--resume --overwrite.")
     assert colorzoo.load(tmp_path / "weights").architecture == "unet"
     steps = torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"]
-    assert 0 < steps < 40 * 16 and f"after step {steps}," in said
+    assert 0 < steps < epochs * 16 and f"after step {steps}," in said
     again = fit("unet", shards, tmp_path, *arguments, "--resume", "--overwrite")
     assert again.returncode == 0, again.stderr
-    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 40 * 16
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == epochs * 16
 
 
 @pytest.mark.slow
