@@ -14,6 +14,7 @@ from .gallery import compare as compare
 from .gallery import contact_sheet as contact_sheet
 from .guided.hints import Area as Area
 from .guided.hints import Hint as Hint
+from .guided.suggest import suggest_colors as suggest_colors
 from .imaging.read import Photo as Photo
 from .imaging.read import read_photo as read_photo
 from .imaging.write import save_deep as save_deep

@@ -10,7 +10,7 @@ from typing_extensions import Unpack
 from colorzoo.errors import ConfigError
 from colorzoo.imaging.working_size import own_work_size
 from colorzoo.options import Options, given, not_supported
-from colorzoo.prediction import Output
+from colorzoo.prediction import Output, Plausible
 
 # Options of every model. Networks that were trained with hints get them too.
 _OF_ALL = frozenset({"hints"})
@@ -88,6 +88,17 @@ class Network(nn.Module):
 
         Returns:
             (N, 1, h, w), standard deviation of ab in L*a*b* units; None if the network cannot say.
+        """
+        return None
+
+    def plausible(self, output: Output) -> Plausible | None:
+        """Compute how likely each of several colours is, from which people choose hints.
+
+        Args:
+            output: The return value of ``forward`` or ``infer``.
+
+        Returns:
+            The colours and their shares; None if the network only gives one.
         """
         return None
 

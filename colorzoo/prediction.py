@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -49,6 +50,18 @@ class Prediction:
         """Memory used by the tensors, bytes."""
         parts = self.output.values() if isinstance(self.output, dict) else (self.output,)
         return self.lightness.nbytes + sum(part.nbytes for part in parts)
+
+
+class Plausible(NamedTuple):
+    """How likely a network considers each of several colours.
+
+    Attributes:
+        colours: (K, 2), ab in L*a*b* units.
+        shares: (N, K, h, w), from 0 to 1, with sum 1 over K.
+    """
+
+    colours: Tensor
+    shares: Tensor
 
 
 def each_part(change: Callable[[Tensor], Tensor], output: Output) -> Output:

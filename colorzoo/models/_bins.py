@@ -13,7 +13,7 @@ from colorzoo.ab_bins import COUNT, bin_centres, rebalancing
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError
 from colorzoo.options import Options, check_vividness, is_number
-from colorzoo.prediction import Output
+from colorzoo.prediction import Output, Plausible
 from colorzoo.torch_state import on_cpu
 
 # The noise of a sampled result, chosen by eye: its standard deviation in logits, its correlation
@@ -111,6 +111,11 @@ class BinsColorizer(Colorizer):
         t = point.temperature if temperature is None else temperature
         shares = (logits / t).softmax(dim=1)
         return point.gain * torch.einsum("nqhw,qc->nchw", shares, self.centres.float())
+
+    def plausible(self, output: Output) -> Plausible:
+        """Compute the share of every bin, without rebalancing."""
+        assert isinstance(output, Tensor)
+        return Plausible(self.centres.float(), output.float().softmax(dim=1))
 
     def uncertainty(self, output: Output) -> Tensor:
         """Compute the standard deviation of ab under the distribution: (N, 1, h, w)."""
