@@ -1,5 +1,4 @@
 from ._version import __version__ as __version__
-from .colorizer import Colorizer as Colorizer
 from .deep import render_deep as render_deep
 from .defaults import DEFAULT_MODEL as DEFAULT_MODEL
 from .errors import ColorzooError as ColorzooError
@@ -9,6 +8,7 @@ from .errors import HubError as HubError
 from .errors import ImageError as ImageError
 from .errors import UnknownModelError as UnknownModelError
 from .errors import WeightsError as WeightsError
+from .families import Colorizer as Colorizer
 from .film.colorize import colorize_film as colorize_film
 from .gallery import compare as compare
 from .gallery import contact_sheet as contact_sheet
@@ -20,6 +20,7 @@ from .imaging.read import read_photo as read_photo
 from .imaging.write import save_deep as save_deep
 from .imaging.write import save_image as save_image
 from .loading import colorize as colorize
+from .loading import colorize_batch as colorize_batch
 from .loading import load as load
 from .options import Options as Options
 from .prediction import Prediction as Prediction

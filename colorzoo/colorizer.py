@@ -1,6 +1,6 @@
 """Colorizer: the base class of every model, with all the steps from a photo to its result."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,10 +9,10 @@ from PIL import Image
 from torch import Tensor
 from typing_extensions import Unpack
 
+from colorzoo.batches import ColorizesMany
 from colorzoo.conditions import (
     draw_hints,
     draw_reference,
-    read_and_warn,
     read_reference,
     region_of,
 )
@@ -27,10 +27,11 @@ from colorzoo.imaging.write import to_pil
 from colorzoo.network import Network
 from colorzoo.options import Options, check_saturation, given
 from colorzoo.prediction import Output, Prediction, check_colours, each_part
+from colorzoo.sources import as_photo
 from colorzoo.torch_state import in_eval_mode, on_cpu
 
 
-class Colorizer(Network, HubMixin):
+class Colorizer(Network, HubMixin, ColorizesMany):
     """A network that predicts colour from lightness, and everything that all models share.
 
     A model is a subclass that sets ``stride`` and implements ``forward``. The keywords of its
@@ -53,7 +54,10 @@ class Colorizer(Network, HubMixin):
             "vividness". They are passed to ``to_ab``.
         architecture: The name under which the model is registered.
         work_size: Short side of the network's input, pixels.
+        defaults: Options that calls use if they are given none, as set by :func:`colorzoo.load`.
     """
+
+    defaults: Mapping[str, Any] = {}
 
     @on_cpu()
     def predict_ab(self, lightness: Tensor, **options: Unpack[Options]) -> Tensor:
@@ -69,7 +73,7 @@ class Colorizer(Network, HubMixin):
         self.check(**options)
         height, width = lightness.shape[-2:]
         region = Region(width, height, 0, 0, width, height)
-        asked = given(options)
+        asked = given(options, self.defaults)
         output = self._infer(lightness, region, asked)
         ab = unpad(self._render(output, asked), lightness, self.stride)
         return self._guided(ab, output, lightness, region, asked)
@@ -91,7 +95,7 @@ class Colorizer(Network, HubMixin):
         animation is used, are issued as warnings.
 
         Args:
-            image: A path, bytes, a binary file object, a PIL image or a NumPy array.
+            image: A path, bytes, a binary file object, a PIL image, a NumPy array or a tensor.
             saturation: Factor on ab: 0 is gray, 1 is what the network predicts.
             work_size: Short side of the network's input, pixels; the model's default if None.
             max_pixels: Largest width * height to accept.
@@ -109,7 +113,7 @@ class Colorizer(Network, HubMixin):
             WeightsError: If the network's output contains NaN or infinity.
             ValueError: If saturation, work_size or an option is out of range.
         """
-        photo = read_and_warn(image, max_pixels=max_pixels)
+        photo = as_photo(image, max_pixels=max_pixels)
         return self.colorize_photo(photo, saturation=saturation, work_size=work_size, **options)
 
     def colorize_photo(
@@ -127,7 +131,7 @@ class Colorizer(Network, HubMixin):
 
     def predict(
         self,
-        photo: Photo,
+        photo: Photo | ImageSource,
         *,
         work_size: int | None = None,
         find_border: bool = True,
@@ -136,7 +140,7 @@ class Colorizer(Network, HubMixin):
         """Run the network on a photo. ``render`` makes any number of images from the output.
 
         Args:
-            photo: The photo, as returned by :func:`colorzoo.read_photo`.
+            photo: The photo: from :func:`colorzoo.read_photo`, or anything that it reads.
             work_size: Short side of the network's input, pixels; the model's default if None.
             find_border: Leave a flat border around the photo, such as a mount, gray.
             options: See ``colorize``. Those that only ``render`` needs are ignored here, so you can
@@ -157,7 +161,7 @@ class Colorizer(Network, HubMixin):
     @on_cpu()
     def predict_batch(
         self,
-        photos: Sequence[Photo],
+        photos: Sequence[Photo | ImageSource],
         *,
         work_size: int | None = None,
         find_border: bool = True,
@@ -182,13 +186,14 @@ class Colorizer(Network, HubMixin):
             ValueError: If work_size or an option is out of range.
         """
         self.check(**options)
-        asked = given(options)
-        boxes = [content_box(photo.rgb) if find_border else WHOLE for photo in photos]
-        sizes = [(photo.rgb.shape[1], photo.rgb.shape[0]) for photo in photos]
+        asked = given(options, self.defaults)
+        read = [as_photo(each) for each in photos]
+        boxes = [content_box(photo.rgb) if find_border else WHOLE for photo in read]
+        sizes = [(photo.rgb.shape[1], photo.rgb.shape[0]) for photo in read]
         regions = [region_of(*size, box) for size, box in zip(sizes, boxes, strict=True)]
         small = [
             self._shrink(photo.rgb[pixels_of(box, photo.rgb.shape)], work_size)
-            for photo, box in zip(photos, boxes, strict=True)
+            for photo, box in zip(read, boxes, strict=True)
         ]
         alike: dict[tuple[Any, ...], list[int]] = {}
         for i, (region, lightness) in enumerate(zip(regions, small, strict=True)):
@@ -208,7 +213,7 @@ class Colorizer(Network, HubMixin):
     @on_cpu()
     def render(
         self,
-        photo: Photo,
+        photo: Photo | ImageSource,
         prediction: Prediction,
         *,
         saturation: float = 1.0,
@@ -230,9 +235,10 @@ class Colorizer(Network, HubMixin):
             ValueError: If saturation or an option is out of range.
         """
         check_saturation(saturation)
+        photo = as_photo(photo)
         ab = self.ab_of(prediction, saturation=saturation, **options)
         rgb = self._merge(photo.rgb, prediction, ab)
-        rgb = keep_gray(rgb, photo.rgb, options.get("hints") or ())
+        rgb = keep_gray(rgb, photo.rgb, given(options, self.defaults).get("hints") or ())
         return to_pil(rgb, photo, model=self.architecture or type(self).__name__)
 
     @on_cpu()
@@ -247,7 +253,7 @@ class Colorizer(Network, HubMixin):
             options: See ``render``.
         """
         self.check(**options)
-        asked, lightness = given(options), prediction.lightness
+        asked, lightness = given(options, self.defaults), prediction.lightness
         with torch.inference_mode():
             ab = in_eval_mode(self)._render(prediction.output, asked)
             ab = unpad(ab, lightness, self.stride).float() * saturation

@@ -1,6 +1,5 @@
 """Convert hints and reference photos to tensors for the network."""
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,13 +7,12 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.defaults import MAX_PIXELS
-from colorzoo.errors import printable
 from colorzoo.guided.apply import Region, draw_points
 from colorzoo.guided.hints import Area, Hint
 from colorzoo.imaging.border import Box, pixels_of
-from colorzoo.imaging.read import ImageSource, Photo, read_photo
+from colorzoo.imaging.read import Photo
 from colorzoo.imaging.working_size import shrink
+from colorzoo.sources import as_photo
 
 
 def draw_hints(hints: Sequence[Hint | Area], region: Region, lightness: Tensor) -> Tensor:
@@ -51,20 +49,12 @@ def region_of(width: int, height: int, box: Box) -> Region:
     return Region(width, height, columns.start, rows.start, *size)
 
 
-def read_and_warn(image: ImageSource, *, max_pixels: int) -> Photo:
-    """Read a photo and issue its notes as warnings to the caller of colorzoo."""
-    photo = read_photo(image, max_pixels=max_pixels)
-    for note in photo.notes:
-        warnings.warn(printable(f"{photo.name}: {note}"), stacklevel=3)
-    return photo
-
-
 def read_reference(source: Any) -> Photo:
     """Read a reference. A stream is reset to its position, for the next photo or model."""
     if not (hasattr(source, "seekable") and source.seekable()):
-        return read_and_warn(source, max_pixels=MAX_PIXELS)
+        return as_photo(source)
     place = source.tell()
     try:
-        return read_and_warn(source, max_pixels=MAX_PIXELS)
+        return as_photo(source)
     finally:
         source.seek(place)

@@ -2,6 +2,7 @@
 
 import errno
 import re
+from pathlib import PurePath
 
 # A full disk or quota: it meets all other files there, too.
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -67,6 +68,14 @@ class HubError(ColorzooError, OSError):
 
 # What can go wrong with one photo, including running out of CPU or GPU memory.
 FAILURES = (ColorzooError, OSError, ValueError, RuntimeError, MemoryError)
+
+
+def as_given(message: str, path: PurePath) -> str:
+    """Name a file by its path, as the user gave it, where a message begins with its name alone."""
+    prefix = f"{printable(path.name)}: "
+    if not message.startswith(prefix):
+        return message
+    return f"{printable(str(path))}: {message.removeprefix(prefix)}"
 
 
 def one_line(error: BaseException) -> str:

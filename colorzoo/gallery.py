@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,12 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from typing_extensions import Unpack
 
-from colorzoo.conditions import read_and_warn
 from colorzoo.defaults import MAX_PIXELS
 from colorzoo.imaging.read import ImageSource, Photo
 from colorzoo.loading import load
 from colorzoo.options import Options, given
 from colorzoo.registry import list_models
+from colorzoo.sources import as_photo
 
 _PAPER, _INK = (250, 250, 248), (40, 40, 40)
 
@@ -23,7 +24,7 @@ _PAPER, _INK = (250, 250, 248), (40, 40, 40)
 def compare(
     image: ImageSource,
     *,
-    models: Iterable[str] | None = None,
+    models: str | Path | Iterable[str | Path] | None = None,
     saturation: float = 1.0,
     work_size: int | None = None,
     max_pixels: int = MAX_PIXELS,
@@ -39,9 +40,9 @@ def compare(
         {'unet': (600, 400), 'unet-bins': (600, 400)}
 
     Args:
-        image: A path, bytes, a binary file object, a PIL image or a NumPy array.
-        models: Names that :func:`colorzoo.load` accepts; every model whose weights are on this
-            machine if None, so that nothing is downloaded.
+        image: A path, bytes, a binary file object, a PIL image, a NumPy array or a tensor.
+        models: Names that :func:`colorzoo.load` accepts, or one of them; every model whose weights
+            are on this machine if None, so that nothing is downloaded.
         saturation: Factor on ab.
         work_size: Short side of the networks' input, pixels; each model's default if None.
         max_pixels: Largest width * height to accept.
@@ -58,7 +59,7 @@ def compare(
         ValueError: If saturation, work_size or an option is out of range.
     """
     return compare_photo(
-        read_and_warn(image, max_pixels=max_pixels),
+        as_photo(image, max_pixels=max_pixels),
         models=models,
         saturation=saturation,
         work_size=work_size,
@@ -71,7 +72,7 @@ def compare(
 def compare_photo(
     photo: Photo,
     *,
-    models: Iterable[str] | None = None,
+    models: str | Path | Iterable[str | Path] | None = None,
     saturation: float = 1.0,
     work_size: int | None = None,
     device: str | torch.device = "cpu",
@@ -79,8 +80,12 @@ def compare_photo(
     **options: Unpack[Options],
 ) -> dict[str, Image.Image]:
     """Colour a photo that :func:`colorzoo.read_photo` returned; see ``compare``."""
-    names = list_models(local=True) if models is None else list(models)
-    loaded = {name: load(name, device=device, local_files_only=local_files_only) for name in names}
+    if isinstance(models, str | Path):  # whose letters are no models
+        models = [models]
+    names = list_models(local=True) if models is None else models
+    loaded = {
+        str(name): load(name, device=device, local_files_only=local_files_only) for name in names
+    }
     for option, value in given(options).items():
         if loaded and not any(option in model.options for model in loaded.values()):
             refused: Any = {option: value}

@@ -1,6 +1,6 @@
 """Load trained models by name, from a folder or from the Hub."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
@@ -11,19 +11,20 @@ from typing_extensions import Unpack
 
 from colorzoo.colorizer import Colorizer
 from colorzoo.defaults import DEFAULT_MODEL, MAX_PIXELS
+from colorzoo.devices import find_device, find_dtype
 from colorzoo.errors import ConfigError, WeightsError
 from colorzoo.exporting.graph import with_onnxruntime
 from colorzoo.exporting.runtime import SUFFIX, ExportedColorizer
+from colorzoo.families import settings_in
 from colorzoo.hub.checkpoint import Config, load_model
 from colorzoo.hub.convert import has_own_config, is_file_name, load_file
 from colorzoo.hub.fetch import Folder, HubRepo
 from colorzoo.hub.obtain import obtain
 from colorzoo.imaging.read import ImageSource
-from colorzoo.options import Options
-from colorzoo.registry import ModelInfo, build_model, find_model, list_models, model_info
+from colorzoo.imaging.working_size import check_work_size
+from colorzoo.options import Options, given
+from colorzoo.registry import ModelInfo, build_model, model_info
 from colorzoo.torch_state import building
-
-_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
 def colorize(
@@ -46,7 +47,7 @@ def colorize(
         ('RGB', (600, 400))
 
     Args:
-        image: A path, bytes, a binary file object, a PIL image or a NumPy array.
+        image: A path, bytes, a binary file object, a PIL image, a NumPy array or a tensor.
         model: A registered name, a folder or "user/repo"; see :func:`colorzoo.load`.
         saturation: Factor on ab: 0 is gray, 1 is what the network predicts.
         work_size: Short side of the network's input, pixels; the model's default if None.
@@ -67,6 +68,53 @@ def colorize(
     )
 
 
+def colorize_batch(
+    images: ImageSource | Iterable[ImageSource],
+    *,
+    model: str | Path = DEFAULT_MODEL,
+    batch_size: int = 1,
+    saturation: float = 1.0,
+    work_size: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    **options: Unpack[Options],
+) -> Iterator[Image.Image]:
+    """Colour many photos, each when its result is asked for.
+
+    Examples:
+        >>> for image in colorzoo.colorize_batch(["photo.jpg", "photo.jpg"]):
+        ...     print(image.info["source"], image.size)
+        photo.jpg (600, 400)
+        photo.jpg (600, 400)
+
+    Args:
+        images: A list or other iterable of what :func:`colorzoo.colorize` takes, a folder, or a
+            batch of pixels; see :meth:`colorzoo.Colorizer.colorize_batch`.
+        model: A registered name, a folder or "user/repo"; see :func:`colorzoo.load`.
+        batch_size: Photos that the network gets at a time.
+        saturation: Factor on ab: 0 is gray, 1 is what the network predicts.
+        work_size: Short side of the network's input, pixels; the model's default if None.
+        max_pixels: Largest width * height of a photo to accept.
+        options: The :class:`colorzoo.Options` that the model supports, such as ``seed=3``.
+
+    Yields:
+        One image per photo, in order, with the path of a file in ``image.info["source"]``.
+
+    Raises:
+        ImageError: If an image cannot be read. Files in a folder are then skipped with a warning.
+        ConfigError: If the model does not support an option, or batch_size is out of range.
+        ColorzooError: If the model cannot be loaded, see :func:`colorzoo.load`.
+        ValueError: If saturation, work_size or an option is out of range.
+    """
+    return _load_once(model).colorize_batch(
+        images,
+        batch_size=batch_size,
+        saturation=saturation,
+        work_size=work_size,
+        max_pixels=max_pixels,
+        **options,
+    )
+
+
 @lru_cache(maxsize=2)
 def _load_once(name: str | Path) -> Colorizer:
     return load(name)
@@ -80,9 +128,11 @@ def load(
     cache_dir: str | Path | None = None,
     local_files_only: bool = False,
     device: str | torch.device = "cpu",
-    dtype: torch.dtype = torch.float32,
+    dtype: str | torch.dtype = torch.float32,
     source: Literal["auto", "bundled", "hub"] = "auto",
     backend: Literal["torch", "onnx"] = "torch",
+    work_size: int | None = None,
+    **options: Unpack[Options],
 ) -> Colorizer:
     """Load a trained model.
 
@@ -108,11 +158,17 @@ def load(
         token: Hub token for private repositories; that of the logged-in user if None.
         cache_dir: Folder for downloads.
         local_files_only: Never access the network.
-        device: Where the model runs: "cpu", "cuda", "cuda:1", "mps".
-        dtype: torch.float32, torch.float16 or torch.bfloat16; the weights are converted to it.
+        device: Where the model runs: "cpu", "cuda", "cuda:1" or "mps"; "auto" is the GPU if there
+            is one that CUDA can use, else the CPU.
+        dtype: "float32", "float16" or "bfloat16", or such a type of PyTorch; the weights are
+            converted to it.
         source: "bundled" never uses the Hub, "hub" never uses files on this machine.
         backend: "onnx" runs the network in onnxruntime, on the CPU in float32, and ignores
             ``device`` and ``dtype``. The network is exported on first use, then kept for later.
+        work_size: Short side of the network's input, pixels, for calls that do not say another; the
+            model's own if None.
+        options: Options that the model supports, such as ``temperature=0.4``, for calls that do not
+            say others. Like ``work_size``, they are not part of the model's configuration.
 
     Returns:
         The model in eval mode on that device.
@@ -120,15 +176,15 @@ def load(
     Raises:
         UnknownModelError: If the name is not registered.
         ConfigError: If config.json is missing, damaged, names an unknown architecture or describes
-            an absurdly large network, if there is no such device, if arguments contradict each
-            other, or if onnxruntime is needed and not installed.
+            an absurdly large network, if there is no such device, if the model does not support an
+            option, if arguments contradict each other or are out of range, or if onnxruntime is
+            needed and not installed.
         WeightsError: If there are no weights, or they do not fit the architecture.
         HubError: If a download fails, or is needed although ``local_files_only`` is true.
     """
     if backend not in ("torch", "onnx"):
         raise ConfigError(f"backend must be 'torch' or 'onnx', got {backend!r}")
-    if dtype not in _DTYPES:
-        raise ConfigError(f"dtype must be one of {', '.join(map(str, _DTYPES))}, got {dtype!r}")
+    kind = find_dtype(dtype)
     if source not in ("auto", "bundled", "hub"):
         raise ConfigError(f"source must be 'auto', 'bundled' or 'hub', got {source!r}")
     if source == "bundled" and revision is not None:
@@ -136,7 +192,7 @@ def load(
     if str(name).endswith(SUFFIX):
         if source != "auto" or revision is not None:
             raise ConfigError(f"{name} is an ONNX file: leave out source and revision.")
-        return ExportedColorizer(name).eval()
+        return _with_defaults(ExportedColorizer(name).eval(), work_size, **options)
     model = _load_weights(
         name,
         revision=revision,
@@ -145,9 +201,21 @@ def load(
         local_files_only=local_files_only,
         source=source,
     )
+    model = _with_defaults(model, work_size, **options)
     if backend == "onnx":
         return with_onnxruntime(model, cache_dir=cache_dir)
-    return _to_device(model, device, dtype)
+    return _to_device(model, find_device(device), kind)
+
+
+def _with_defaults(
+    model: Colorizer, work_size: int | None, **options: Unpack[Options]
+) -> Colorizer:
+    """Set what calls of a model use if they do not say otherwise."""
+    model.check(**options)
+    model.defaults = given(options)
+    if work_size is not None:
+        model.work_size = check_work_size(work_size, model.stride)
+    return model
 
 
 def _load_weights(
@@ -276,14 +344,7 @@ def _builder(config: Config, *, settings: ModelInfo | None = None) -> Callable[[
     Raises:
         ConfigError: If the architecture is not registered.
     """
-    architecture = config.architecture
-    info = find_model(architecture) if isinstance(architecture, str) else None
-    if info is None:
-        raise ConfigError(
-            f"{config.path} has the architecture {architecture!r}, which is not registered: "
-            f"{config.origin}. Registered are {', '.join(list_models())}. A newer colorzoo may "
-            "have more; models of your own must be imported first."
-        )
+    info = settings_in(config)
 
     def build() -> Colorizer:
         try:

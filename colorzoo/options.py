@@ -33,7 +33,7 @@ class Options(TypedDict, total=False):
         hints: Points and areas of the photo, and the colours that they should get. Every model
             follows them.
         reference: A colour photo whose colours to use: a path, bytes, a binary file object, a PIL
-            image or a NumPy array.
+            image, a NumPy array or a tensor.
     """
 
     seed: int | None
@@ -47,11 +47,12 @@ class Options(TypedDict, total=False):
 OPTIONS = frozenset(Options.__annotations__)
 
 
-def given(options: Mapping[str, Any]) -> dict[str, Any]:
+def given(options: Mapping[str, Any], defaults: Mapping[str, Any] = {}) -> dict[str, Any]:
     """Remove options that are None, and check the names of all and the values of the others.
 
     Args:
         options: Keywords of a call; they may contain names that are not in :class:`Options`.
+        defaults: The model's own options, for those that are missing or None.
 
     Returns:
         The options that are not None.
@@ -65,6 +66,7 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
             f"there is no option {', '.join(unknown)}; the options are {', '.join(sorted(OPTIONS))}"
         )
     asked = {name: value for name, value in options.items() if value is not None}
+    asked = {**defaults, **asked}
     for name, value in asked.items():
         match name:
             case "seed":

@@ -11,8 +11,6 @@ import inspect
 import json
 import pkgutil
 import re
-import sys
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -22,8 +20,9 @@ from typing import Any, TypeVar
 
 import torch
 
+from colorzoo.caller import warn
 from colorzoo.colorizer import Colorizer
-from colorzoo.errors import ConfigError, UnknownModelError, printable
+from colorzoo.errors import ConfigError, UnknownModelError
 from colorzoo.hub.checkpoint import BUNDLED_CARD_FILE, METRICS_FILE, WEIGHTS_FILE
 from colorzoo.hub.origin import is_downloaded, licence_in, origin_of
 from colorzoo.hub.published import PublishedWeights
@@ -178,7 +177,8 @@ def register_model(
 
     Raises:
         ValueError: If the name is taken or not allowed, ``repo_id`` has no pinned revision, or
-            ``weights_of`` is not a model of the same class.
+            ``weights_of`` is not a model of the same class. A class that is defined again, because
+            a cell of a notebook was run again, takes the place of its former self.
         TypeError: If the decorated object is not a subclass of Colorizer.
     """
     for each in (name, *(aliases or {})):
@@ -203,7 +203,7 @@ def register_model(
             _import_own()  # so that a taken name fails here, not later
         for each in (name, *(aliases or {})):
             taken = _REGISTRY.get(each) or _REGISTRY.get(_ALIASES.get(each, ("", ""))[0])
-            if taken is not None:
+            if taken is not None and not _is_run_again(taken.family, family):
                 raise ValueError(
                     f"two models are named {each!r}, in {taken.family.__module__} and "
                     f"{family.__module__}; rename one"
@@ -234,6 +234,12 @@ def register_model(
     return decorate
 
 
+def _is_run_again(old: type, new: type) -> bool:
+    """Tell whether a cell of a notebook, or a reloaded module, has defined the same class again."""
+    is_same = (old.__module__, old.__qualname__) == (new.__module__, new.__qualname__)
+    return is_same and old is not new
+
+
 @cache
 def _import_families() -> None:
     """Import all modules that register models."""
@@ -243,13 +249,10 @@ def _import_families() -> None:
             entry.load()
         except Exception as error:  # one broken package must not break the others
             package = entry.dist.name if entry.dist else entry.value
-            warnings.warn(
-                printable(
-                    f"the models of the package {package} are not available: importing "
-                    f"{entry.value} failed ({type(error).__name__}: {error}). Update the package "
-                    "or remove it."
-                ),
-                stacklevel=4,
+            warn(
+                f"the models of the package {package} are not available: importing "
+                f"{entry.value} failed ({type(error).__name__}: {error}). Update the package or "
+                "remove it."
             )
 
 
@@ -321,21 +324,12 @@ def model_info(name: str) -> ModelInfo:
             places = "Only registered names work here; load() also accepts folders and Hub ids."
         raise UnknownModelError(f"There is no model named {name!r}. {hint} {places}")
     if name in _ALIASES:
-        warnings.warn(
+        warn(
             f"{name} is now called {info.name}; the old name works until version "
             f"{_ALIASES[name][1]}",
             FutureWarning,
-            stacklevel=_levels_to_caller(),
         )
     return info
-
-
-def _levels_to_caller() -> int:
-    """Return the ``stacklevel`` at which a warning points to the line that called colorzoo."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_globals["__name__"].startswith("colorzoo."):
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 def create_model(name: str, /, **config: Any) -> Colorizer:

@@ -22,6 +22,7 @@ BLOCK = re.compile(
     r"(?:<!-- skip: (?P<why>[^>]+) -->\n)?^```(?P<language>\w*)[^\n]*\n(?P<code>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
+PIPE = re.compile(r"(?:cat (?P<given>\S+) \| )?colorzoo (?P<words>.*?)(?: > (?P<result>\S+))?")
 INLINE = re.compile(r"`([^`\n]+)`")
 
 
@@ -53,7 +54,9 @@ def commands(page: str) -> list[str]:
         for line in code.replace("\\\n", " ").splitlines()
     ]
     lines += INLINE.findall(BLOCK.sub("", text))
-    wanted = re.compile(r"(colorzoo|python -m (train|colorzoo)|make) \S|PYTHON=\S+ make|HOST=\S+")
+    wanted = re.compile(
+        r"((cat \S+ \| )?colorzoo|python -m (train|colorzoo)|make) \S|PYTHON=\S+ make|HOST=\S+"
+    )
     return [line for line in lines if wanted.match(line)]
 
 
@@ -96,12 +99,19 @@ def test_python_runs(page, line, code, film, album):
 
 
 def test_the_readme_s_commands_run(film, album):
-    lines = [line for line in commands("README.md") if line.startswith("colorzoo ")]
-    assert len(lines) >= 6
+    lines = [line for line in commands("README.md") if "colorzoo " in line and "=" not in line]
+    assert len(lines) >= 7 and any(line.startswith("cat ") for line in lines)
     for line in lines:
-        run = CliRunner().invoke(colorzoo_app, shlex.split(line)[1:])
+        found = PIPE.fullmatch(line)
+        assert found is not None, line
+        given = Path(found["given"]).read_bytes() if found["given"] else None
+        run = CliRunner().invoke(colorzoo_app, shlex.split(found["words"]), input=given)
         assert run.exit_code == 0, f"{line}\n{run.output}"
-    for result in ("coloured/photo.jpg", "coloured/album/0.jpg", "out.png", "out.mp4"):
+        if found["result"]:
+            Path(found["result"]).write_bytes(run.stdout_bytes)
+    with Image.open("new.jpg") as image:
+        assert image.size == (96, 64)
+    for result in ("coloured/photo.jpg", "coloured/0.jpg", "out.png", "out.mp4"):
         assert Path(result).is_file(), result
     assert Path("sheet.png").is_file() and Path("report/metrics.json").is_file()
 
@@ -110,6 +120,7 @@ def test_the_readme_s_commands_run(film, album):
 def test_commands_exist(page, root):
     """Each is parsed by the real command line: unknown commands and options are refused."""
     for line in commands(page):
+        line = line.rpartition("| ")[2].partition(" > ")[0]  # the last command of a pipe
         words = [word for word in shlex.split(line) if not re.match(r"[A-Z]+=", word)]
         if words[0] == "make":
             assert re.search(rf"^{words[1]}:", (root / "Makefile").read_text(), re.MULTILINE), line

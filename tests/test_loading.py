@@ -62,7 +62,7 @@ def test_the_type_is_what_is_asked_for(tmp_path, camera, dtype):
     assert {each.dtype for each in loaded.parameters()} == {dtype}
     difference = np.asarray(loaded.colorize(camera)).astype(int) - model.colorize(camera)
     assert np.abs(difference).mean() < 1
-    with pytest.raises(colorzoo.ConfigError, match="dtype must be one of torch.float32.*int8"):
+    with pytest.raises(colorzoo.ConfigError, match="dtype must be float32, .*int8"):
         colorzoo.load(tmp_path, dtype=torch.int8)
 
 
@@ -95,8 +95,8 @@ def test_where_a_model_is_taken_from(saved, monkeypatch):
 def test_a_family_loads_its_own_models_only(saved):
     unet = registry.model_info("unet").family
     assert unet.from_pretrained(saved, work_size=64).config["work_size"] == 64
-    with pytest.raises(colorzoo.ConfigError, match="does not fit Colorizer .*colorzoo.load()"):
-        Colorizer.from_pretrained(saved)
+    found = Colorizer.from_pretrained(saved, work_size=64)  # the base class finds it
+    assert type(found) is unet and found.config["work_size"] == 64
     with pytest.raises(colorzoo.WeightsError, match="does not fit Autoencoder"):
         registry.model_info("autoencoder").family.from_pretrained(saved)
 

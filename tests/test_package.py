@@ -22,7 +22,8 @@ HEAVY = {
 PUBLIC = {
     "ColorzooError", "Colorizer", "ConfigError", "DEFAULT_MODEL", "FilmError", "Hint", "HubError",
     "ImageError", "ModelInfo", "Options", "Photo", "Prediction", "UnknownModelError",
-    "WeightsError", "__version__", "colorize", "colorize_film", "compare", "contact_sheet",
+    "WeightsError", "__version__", "colorize", "colorize_batch", "colorize_film", "compare",
+    "contact_sheet",
     "create_model", "list_models", "load", "model_info", "read_photo", "register_model",
     "render_deep", "save_deep", "save_image",
 }  # fmt: skip

@@ -20,6 +20,7 @@ from colorzoo.registry import model_info
 from train.evaluate import evaluate_model, measurable_models, print_reports
 from train.fit_command import fit_command
 from train.mistakes import MISTAKES, fail
+from train.recipe import parse_keywords
 from train.recipes import find_recipe
 from train.run_settings import Device, Metric
 from train.upkeep import flicker
@@ -29,7 +30,12 @@ from train.upkeep.ratings import Counts, record
 from train.upkeep.readme import GRID, draw_grid, update_readme
 from train.upkeep.sheets import lay_out
 
-app = typer.Typer(cls=Commands, help="Train and measure the zoo's models.", no_args_is_help=True)
+app = typer.Typer(
+    cls=Commands,
+    help="Train and measure the zoo's models.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 app.command(name="fit")(fit_command)
 TUNING = Path("runs") / "tune"
 
@@ -72,6 +78,35 @@ def tune_command(
     for row in rows[1:]:
         table.add_row(*row)
     Console(width=110).print(table)
+
+
+@app.command(name="export")
+def export_command(
+    run: Annotated[Path, typer.Argument(help="A run's folder, or one of its .ckpt files.")],
+    output: Annotated[Path, typer.Argument(help="The folder to write, for colorzoo.load().")],
+    model: Annotated[
+        str | None,
+        typer.Option(help="The model that was trained, if there is no config.json of the run."),
+    ] = None,
+    keyword: Annotated[
+        list[str] | None,
+        typer.Option(help="A keyword of the model, such as attention=true. Can be repeated."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace weights that are there.")
+    ] = False,
+) -> None:
+    """Write the weights of a checkpoint, for example of a run that was killed."""
+    from train.export import export_checkpoint  # loads Lightning, which takes seconds
+
+    try:
+        keywords = parse_keywords(keyword) if keyword else ()
+        checkpoint, trained = export_checkpoint(
+            run, output, model=model, keywords=keywords, overwrite=overwrite
+        )
+    except MISTAKES as error:
+        fail(error)
+    say(f"wrote {output}: {trained.architecture} of {checkpoint}")
 
 
 @app.command(name="evaluate")
@@ -237,7 +272,7 @@ def publish_command(
         if space is not None and name is None:
             options = PushOptions(message, True, branch, create_pr, private or None)
             pushed = publish_space(space, options, from_checkout=from_checkout)
-            say(f"published the demo: {pushed.commit.pr_url or pushed.commit.commit_url}")
+            say(pushed.in_words("published the demo"))
             return
         if name is None or repo is None or space is not None or from_checkout:
             fail("give a model's name and user/repo, or --space user/space [--from-checkout]")
@@ -245,7 +280,7 @@ def publish_command(
         pushed = publish(name, repo, options)
     except ColorzooError as error:
         fail(error)
-    say(f"published {name}: {pushed.commit.pr_url or pushed.commit.commit_url}")
+    say(pushed.in_words(f"published {name}"))
     if pushed.kept_card:
         say("note: kept the card on the Hub; --overwrite-card replaces it")
     say(f'pin it: repo_id="{pushed.repo_id}", revision="{pushed.commit.oid}"')

@@ -35,6 +35,7 @@ from train.checkpoints import (
 from train.data.loaders import PhotoData
 from train.initial_weights import initialise
 from train.interrupt import StopOnInterrupt, Stopped
+from train.progress import Progress, quiet_lightning, scores
 from train.recipe import Recipe
 from train.report import draw_curves, draw_sheet
 from train.run_settings import Device, Run
@@ -43,6 +44,7 @@ from train.upkeep.ratings import EYE_FILE
 _CHECKPOINT_EVERY = timedelta(minutes=5)
 
 
+@quiet_lightning()
 def fit(recipe: Recipe, run: Run) -> Path:
     """Train, then export the weights that ``recipe.keep`` selects.
 
@@ -72,7 +74,7 @@ def fit(recipe: Recipe, run: Run) -> Path:
         )
     data = PhotoData(run.data, recipe, limit=run.limit_photos, memory=run.memory)
     data.open()  # a wrong path should fail first
-    pl.seed_everything(recipe.seed)
+    pl.seed_everything(recipe.seed, verbose=False)
     timer = Timer(timedelta(seconds=run.limit_seconds)) if run.limit_seconds else None
     module = recipe.objective.build(recipe, timer=timer)
     if run.resume:
@@ -88,7 +90,7 @@ def fit(recipe: Recipe, run: Run) -> Path:
         old, lambda: (run.folder / "config.json").write_text(described, encoding="utf-8")
     )
     with configuring():
-        callbacks = [best, interrupt, *([timer] if timer else [])]
+        callbacks = [best, interrupt, Progress(), *([timer] if timer else [])]
         trainer = _trainer(recipe, run, callbacks, last, checkpoints)
     started = time.monotonic()
     try:
@@ -115,7 +117,9 @@ def fit(recipe: Recipe, run: Run) -> Path:
         state = state_of(kept)
     module.load_state_dict(trainer.strategy.broadcast(state), strict=True)
     if len(data.test):
-        trainer.test(module, data, verbose=trainer.is_global_zero)
+        trainer.test(module, data, verbose=False)
+        if trainer.is_global_zero:
+            print(f"test photos: {', '.join(scores(trainer.callback_metrics, stage='test'))}")
     if trainer.is_global_zero:
         print(
             f"{steps} steps in {seconds:.0f} s, reading included; {speed:.0f} images/s in the "
@@ -209,6 +213,7 @@ def _trainer(
         logger=CSVLogger(run.folder, name="log"),  # a new version each time the run is resumed
         log_every_n_steps=10,
         enable_model_summary=False,
+        enable_progress_bar=False,
     )
 
 

@@ -14,6 +14,7 @@ from train.data.photos import Photos, read_photos
 from train.data.sources import open_data
 from train.fit import configuring, fast_precision, moving_average
 from train.initial_weights import initialise
+from train.progress import quiet_lightning
 from train.recipe import Recipe
 from train.run_settings import Device, Metric
 
@@ -115,6 +116,7 @@ def _score(recipe: Recipe, photos: Photos, search: Search, trial: Trial) -> floa
     return sum(scores) / len(scores)
 
 
+@quiet_lightning()
 def _fit_fold(recipe: Recipe, train: Photos, held_out: Photos, search: Search) -> float:
     pl.seed_everything(recipe.seed, verbose=False)
     module = recipe.objective.build(recipe)

@@ -26,7 +26,7 @@ app = typer.Typer(
     cls=Commands,
     help="Colour black-and-white photos with a zoo of neural networks.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 

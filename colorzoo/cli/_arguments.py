@@ -1,20 +1,50 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from colorzoo.cli._console import be_quiet
 
 if TYPE_CHECKING:
     from colorzoo.guided.hints import Hint
     from colorzoo.options import Options
 
-Model = Annotated[str, typer.Option(help="A registered model, a folder or a Hub id.")]
-OneModel = Annotated[str, typer.Argument(help="A registered model, a folder or a Hub id.")]
+
+def complete_model(incomplete: str) -> list[str]:
+    """Complete the name of a registered model in a shell."""
+    from colorzoo.registry import list_models
+
+    return [name for name in list_models() if name.startswith(incomplete)]
+
+
+_HELP = "A registered model, a folder or a Hub id."
+Model = Annotated[str, typer.Option("--model", "-m", help=_HELP, autocompletion=complete_model)]
+OneModel = Annotated[str, typer.Argument(help=_HELP, autocompletion=complete_model)]
 Models = Annotated[
     list[str] | None,
-    typer.Option("--model", help="Only this model; can be given several times."),
+    typer.Option(
+        "--model",
+        "-m",
+        help="Only this model; can be given several times.",
+        autocompletion=complete_model,
+    ),
 ]
+Dtype = Annotated[
+    Literal["float32", "float16", "bfloat16"],
+    typer.Option(help="float32, float16 or bfloat16; halves need a GPU to be faster."),
+]
+Backend = Annotated[
+    Literal["torch", "onnx"],
+    typer.Option(help="torch or onnx, which runs the network in onnxruntime on the CPU."),
+]
+Quality = Annotated[int, typer.Option(min=1, max=100, help="Of JPEG and WebP results.")]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Print nothing but errors.", callback=be_quiet),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 Saturation = Annotated[
     float,

@@ -3,11 +3,14 @@
 import codecs
 import errno
 import io
+import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
@@ -17,17 +20,24 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     Task,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
 from rich.text import Text
 from typer.core import TyperGroup
 
-from colorzoo.errors import FAILURES, one_line, printable
+from colorzoo.cli._words import in_words
+from colorzoo.errors import FAILURES, as_given, one_line, printable
 from colorzoo.jobs.signals import Interrupted
 
 if TYPE_CHECKING:
     import torch
+
+
+SECONDS_BETWEEN_LINES = 15.0  # of progress, in a log
+_WIDE = 100_000
 
 
 class _Printable:
@@ -37,6 +47,13 @@ class _Printable:
         self._content = content
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if not console.is_terminal:  # each row is one line, without spaces at its end
+            wide = options.update(width=_WIDE)
+            parts = (part for part in console.render(self._content, wide) if not part.control)
+            text = "".join(part.text for part in parts)
+            lines = (printable(line.rstrip()) for line in text.split("\n"))
+            yield Segment("\n".join(lines))
+            return
         for part in console.render(self._content, options):
             if part.control:
                 yield part
@@ -53,12 +70,16 @@ class _Screen(Console):
     """
 
     why_lost: str | None = None  # why something could not be printed
+    is_terse = False  # nothing but errors
 
     def print(self, *objects: Any, **how: Any) -> None:
         """Print text, each of which is one line, and tables."""
         if (sys.stderr if self.stderr else sys.stdout) is None:
             self.why_lost = self.why_lost or "it is closed"
             return
+        if all(isinstance(each, str) for each in objects):
+            how.setdefault("soft_wrap", not self.is_terminal)
+        how.setdefault("crop", self.is_terminal)
         safe = (printable(each) if isinstance(each, str) else _Printable(each) for each in objects)
         try:
             super().print(*safe, **how)
@@ -91,8 +112,32 @@ def run_app(app: Callable[[], object]) -> None:
 
 
 def say(text: str) -> None:
-    """Print one line."""
-    OUT.print(text, soft_wrap=True)
+    """Print one line, unless the user wants to be told nothing but errors."""
+    if not ERR.is_terse:
+        OUT.print(text, soft_wrap=True)
+
+
+def be_quiet(value: bool) -> bool:
+    """Print nothing but errors from now on; the callback of ``--quiet``."""
+    ERR.is_terse = value
+    return value
+
+
+def print_json(content: Any) -> None:
+    """Print a JSON value."""
+    for line in json.dumps(content, indent=2).splitlines():
+        OUT.print(line, soft_wrap=True)
+
+
+def write_bytes(data: bytes) -> None:
+    """Write a file to standard output; if it cannot be written, the exit code is not 0."""
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        OUT.why_lost = OUT.why_lost or error.strerror or "unknown error"
+        _drop(sys.stdout)
 
 
 def _is_printed() -> bool:
@@ -129,6 +174,7 @@ class Commands(TyperGroup):
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         """Read the command line."""
+        ERR.is_terse = False
         with errors((), is_outermost=True):
             return super().make_context(*args, **kwargs)
 
@@ -165,12 +211,16 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
 
 @contextmanager
 def errors(
-    expected: tuple[type[Exception], ...] = FAILURES, *, is_outermost: bool = False
+    expected: tuple[type[Exception], ...] = FAILURES,
+    *,
+    paths: Iterable[Path] = (),
+    is_outermost: bool = False,
 ) -> Iterator[None]:
     """Turn errors that are not bugs, and Ctrl-C, into one line and an exit code.
 
     Args:
         expected: The errors.
+        paths: Files that the user named, to be named in the same way.
         is_outermost: Whether it is around a whole command, for which a library may print too.
     """
     try:
@@ -181,7 +231,10 @@ def errors(
         number = interrupt.number if isinstance(interrupt, Interrupted) else signal.SIGINT
         stop(number, "by a signal")
     except expected as error:
-        fail(one_line(error))
+        message = in_words(one_line(error))
+        for path in paths:
+            message = as_given(message, path)
+        fail(message)
     except OSError as error:
         if not is_outermost or error.errno not in _UNPRINTED or error.filename is not None:
             raise
@@ -213,7 +266,7 @@ def fail(message: str) -> NoReturn:
 
 def note(notes: Iterable[str]) -> None:
     """Print notes, one per line."""
-    for each in notes:
+    for each in notes if not ERR.is_terse else ():
         ERR.print(f"note: {each}", soft_wrap=True)
 
 
@@ -225,16 +278,52 @@ class _Description(TextColumn):
         return Text(printable(task.description))
 
 
+class _Progress(Progress):
+    """A progress bar on a terminal, and a line from time to time in a log."""
+
+    def __init__(self, *columns: Any, **how: Any) -> None:
+        super().__init__(*columns, **how)
+        self._next = time.monotonic() + SECONDS_BETWEEN_LINES
+
+    def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        """Count what is done."""
+        super().advance(task_id, advance)
+        self._tell(task_id)
+
+    def update(self, task_id: TaskID, **fields: Any) -> None:
+        """Set what is done."""
+        super().update(task_id, **fields)
+        self._tell(task_id)
+
+    def _tell(self, task_id: TaskID) -> None:
+        if ERR.is_terminal or ERR.is_terse or time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + SECONDS_BETWEEN_LINES
+        task = self._tasks[task_id]
+        total = f" of {task.total:.0f}" if task.total else ""
+        left = task.time_remaining if task.total else None
+        told = "" if left is None else f", {_in_words(left)} left"
+        ERR.print(f"{task.description}: {task.completed:.0f}{total}{told}", soft_wrap=True)
+
+
+def _in_words(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
 def progress() -> Progress:
-    """Return a progress bar, which is only shown on terminals."""
-    return Progress(
+    """Return a progress bar for terminals; elsewhere, it prints a line from time to time."""
+    return _Progress(
         _Description("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=ERR,
         transient=True,
-        disable=not ERR.is_terminal,  # it would write an empty line to files
+        disable=not ERR.is_terminal or ERR.is_terse,  # it would write an empty line to files
+        auto_refresh=ERR.is_terminal,  # else ``track`` does not call ``advance``
     )
 
 

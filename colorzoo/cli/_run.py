@@ -5,6 +5,8 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, get_args
 
 from colorzoo.cli._console import ERR, note
+from colorzoo.cli._words import in_words
+from colorzoo.errors import as_given
 
 if TYPE_CHECKING:
     from colorzoo.jobs.left_out import LeftOut
@@ -40,11 +42,12 @@ class Run:
             self.is_good = False
             if outcome.reason not in self._told:
                 word = _WORDS.get(outcome.status, outcome.status)
-                ERR.print(f"{word}: {outcome.reason}", style="red", soft_wrap=True)
+                reason = as_given(in_words(outcome.reason or ""), outcome.job.source)
+                ERR.print(f"{word}: {reason}", style="red", soft_wrap=True)
         if outcome.status == "left":  # print a shared reason only once
             self._told.add(outcome.reason)
         if outcome.status in ("done", "skipped"):
-            note(f"{outcome.job.source.name}: {each}" for each in outcome.notes)
+            note(f"{outcome.job.source}: {each}" for each in outcome.notes)
         self._write(lambda report: report.add(outcome))
 
     def finish(self, place: object) -> str:

@@ -12,6 +12,7 @@ from colorzoo.cli._arguments import (
     MaxPixels,
     Model,
     NoDownload,
+    Quiet,
     Reference,
     ReportFile,
     Revision,
@@ -23,7 +24,7 @@ from colorzoo.cli._arguments import (
     WorkSize,
     gather_options,
 )
-from colorzoo.cli._console import OUT, errors, note, progress, stop
+from colorzoo.cli._console import errors, note, progress, say, stop
 from colorzoo.cli._run import Run
 from colorzoo.defaults import DEFAULT_MODEL, MAX_PIXELS
 from colorzoo.errors import ImageError
@@ -64,6 +65,7 @@ def batch(
     ] = False,
     report: ReportFile = None,
     max_pixels: MaxPixels = MAX_PIXELS,
+    quiet: Quiet = False,
 ) -> None:
     """Colour a folder of photos on a Ray cluster; run the same command again to continue."""
     from colorzoo.jobs.dataset import Colorize
@@ -122,6 +124,6 @@ def batch(
             # At once: Ray's threads can crash an interpreter that ends as usual after Ctrl-C.
             stop(2, "run the same command again to continue", at_once=True)
         found = run.finish(output)
-    OUT.print(found, soft_wrap=True)
+    say(found)
     if not run.is_good:
         raise typer.Exit(1)

@@ -1,19 +1,24 @@
 """``colorzoo colorize``: colour photos, films and folders."""
 
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from colorzoo.cli._arguments import (
+    Backend,
     Depth,
     Device,
+    Dtype,
     Hints,
     MaxPixels,
     Model,
     NoDownload,
     Overwrite,
+    Quality,
+    Quiet,
     Reference,
     ReportFile,
     Resume,
@@ -27,7 +32,8 @@ from colorzoo.cli._arguments import (
     check_depth,
     gather_options,
 )
-from colorzoo.cli._console import OUT, errors, fail, find_device, note, progress, stop
+from colorzoo.cli._console import errors, fail, find_device, note, progress, say, stop
+from colorzoo.cli._pipes import STDIO, read_stdin, stdout_folder
 from colorzoo.cli._run import Run
 from colorzoo.defaults import DEFAULT_MODEL, MAX_PIXELS
 from colorzoo.errors import ConfigError
@@ -37,9 +43,17 @@ if TYPE_CHECKING:
 
 
 def colorize(
-    inputs: Annotated[list[Path], typer.Argument(help="Photos, films, or folders of photos.")],
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(help="Photos, films, or folders of photos; - is standard input."),
+    ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="A folder, or a file if there is one input.")
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            help="A folder, or a file if there is one input; - is standard output.",
+        ),
     ],
     model: Model = DEFAULT_MODEL,
     revision: Revision = None,
@@ -53,11 +67,15 @@ def colorize(
     hint: Hints = None,
     reference: Reference = None,
     device: Device = "auto",
+    dtype: Dtype = "float32",
+    backend: Backend = "torch",
     overwrite: Overwrite = False,
     resume: Resume = False,
     report: ReportFile = None,
     depth: Depth = 16,
+    quality: Quality = 95,
     max_pixels: MaxPixels = MAX_PIXELS,
+    quiet: Quiet = False,
 ) -> None:
     """Colour photos, films and folders of photos; names are kept, inputs are never overwritten."""
     from colorzoo.jobs.films import colorize_film_job, is_film
@@ -70,17 +88,27 @@ def colorize(
     from colorzoo.jobs.signals import Interrupts
     from colorzoo.loading import load
 
-    with errors(), Interrupts() as interrupts, ExitStack() as ended:
+    given = [*inputs, *([reference] if reference else [])]
+    with errors(paths=given), Interrupts() as interrupts, ExitStack() as ended:
         how = How(
             saturation=saturation,
             work_size=work_size,
             max_pixels=max_pixels,
             depth=check_depth(depth),
+            quality=quality,
             overwrite=overwrite,
             resume=resume,
             options=gather_options(seed, vividness, temperature, steps, hint, reference),
         )
-        jobs = plan(inputs, output)
+        is_piped = output == STDIO
+        if is_piped:
+            output = ended.enter_context(stdout_folder(inputs))
+        piped = read_stdin() if STDIO in inputs else (STDIO, None)
+        inputs = [piped[0] if path == STDIO else path for path in dict.fromkeys(inputs)]
+        jobs = [
+            replace(job, data=piped[1]) if job.source == piped[0] else job
+            for job in plan(inputs, output)
+        ]
         left_out = find_left_out(inputs, output)
         if not jobs:
             nothing = f"there is no photo in {', '.join(map(str, inputs))}"
@@ -88,7 +116,12 @@ def colorize(
         run = Run(left_out, always=("done", "failed"))
         ended.callback(run.close)
         colorizer = load(
-            model, revision=revision, local_files_only=no_download, device=find_device(device)
+            model,
+            revision=revision,
+            local_files_only=no_download,
+            device=find_device(device),
+            dtype=dtype,
+            backend=backend,
         )
         colorizer.check(**how.options)  # fail now, not after minutes
         settings = settings_of(model, colorizer, how)
@@ -125,7 +158,8 @@ def colorize(
         found = run.finish(output)
         if interrupts.number is not None:
             stop(interrupts.number, f"{found}. Run it again with --resume to continue.")
-    OUT.print(found, soft_wrap=True)
+        if not is_piped:
+            say(found)
     if not run.is_good:
         raise typer.Exit(1)
 

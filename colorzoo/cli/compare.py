@@ -12,6 +12,7 @@ from colorzoo.cli._arguments import (
     Models,
     NoDownload,
     Overwrite,
+    Quiet,
     Reference,
     Saturation,
     Seed,
@@ -21,13 +22,16 @@ from colorzoo.cli._arguments import (
     WorkSize,
     gather_options,
 )
-from colorzoo.cli._console import OUT, errors, fail, find_device, note
+from colorzoo.cli._console import errors, fail, find_device, note, say, write_bytes
+from colorzoo.cli._pipes import STDIO, check_stdout, read_stdin
 from colorzoo.defaults import MAX_PIXELS
 
 
 def compare(
-    image: Annotated[Path, typer.Argument(help="A photo.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The sheet to write.")],
+    image: Annotated[Path, typer.Argument(help="A photo; - is standard input.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The sheet to write; - is standard output, PNG.")
+    ],
     model: Models = None,
     no_download: NoDownload = False,
     saturation: Saturation = 1.0,
@@ -41,16 +45,23 @@ def compare(
     device: Device = "auto",
     overwrite: Overwrite = False,
     max_pixels: MaxPixels = MAX_PIXELS,
+    quiet: Quiet = False,
 ) -> None:
     """Colour a photo with every model that is here and arrange the results on a labelled sheet."""
     from colorzoo.atomic import remove_leftovers
     from colorzoo.gallery import compare_photo, contact_sheet
-    from colorzoo.imaging.write import write_image
+    from colorzoo.imaging.write import image_bytes, write_image
     from colorzoo.jobs.plan import Job, check_target
 
-    with errors():
+    with errors(paths=[image, *([reference] if reference else [])]):
         job = Job(image, output)
-        check_target(job, overwrite=overwrite)
+        if image == STDIO:
+            name, data = read_stdin()
+            job = Job(name, output, data=data)
+        if output == STDIO:
+            check_stdout()
+        else:
+            check_target(job, overwrite=overwrite)
         photo = job.read(max_pixels=max_pixels)
         results = compare_photo(
             photo,
@@ -64,9 +75,12 @@ def compare(
         if not results:
             fail("no model has weights yet")
         tiles = [("input", photo.rgb), *results.items()]
+        sheet = contact_sheet(tiles, columns=min(len(tiles), 4), tile=384)
+        note(f"{job.source}: {each}" for each in photo.notes)
+        if output == STDIO:
+            write_bytes(image_bytes(sheet, ".png"))
+            return
         output.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(output.parent)
-        sheet = contact_sheet(tiles, columns=min(len(tiles), 4), tile=384)
         write_image(sheet, output, within=job.root)
-        note(f"{photo.name}: {each}" for each in photo.notes)
-    OUT.print(f"wrote {output}", soft_wrap=True)
+    say(f"wrote {output}")

@@ -9,8 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from colorzoo._version import __version__
-from colorzoo.cli._arguments import Device, MaxPixels, NoDownload, OneModel, Overwrite, Revision
+from colorzoo.cli._arguments import (
+    Backend,
+    Device,
+    Dtype,
+    MaxPixels,
+    NoDownload,
+    OneModel,
+    Overwrite,
+    Revision,
+)
 from colorzoo.cli._console import ERR, OUT, errors, find_device, note, progress
+from colorzoo.cli._words import in_words
 from colorzoo.defaults import MAX_PIXELS
 from colorzoo.errors import ImageError
 
@@ -37,6 +47,8 @@ def evaluate(
         typer.Option("--hints", help="Also measure PSNR with up to 100 hints of the true colour."),
     ] = False,
     device: Device = "auto",
+    dtype: Dtype = "float32",
+    backend: Backend = "torch",
     overwrite: Overwrite = False,
     max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
@@ -51,7 +63,14 @@ def evaluate(
         if output is not None:
             files = [_REPORT_FILE, _SHEET_FILE, *([_CURVE_FILE] if hints else [])]
             _check_folder(output, data, files, overwrite=overwrite)
-        colorizer = load(model, revision=revision, local_files_only=no_download, device=chosen)
+        colorizer = load(
+            model,
+            revision=revision,
+            local_files_only=no_download,
+            device=chosen,
+            dtype=dtype,
+            backend=backend,
+        )
         asked = [name for name, wanted in (("lpips", lpips), ("fid", fid)) if wanted]
         measures, notes = find_measures(asked, device=chosen)
         note(notes)
@@ -75,7 +94,7 @@ def evaluate(
         if output is not None:
             note(_write(report, curve, output))  # first, in case that printing fails
         for line in report.unreadable:
-            ERR.print(f"skipped: {line}", style="red", soft_wrap=True)
+            ERR.print(f"skipped: {in_words(line)}", style="red", soft_wrap=True)
         _print(report)
         if curve is not None:
             _print_curve(model, curve)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from colorzoo.cli._arguments import NoDownload, OneModel, Overwrite, Revision
-from colorzoo.cli._console import OUT, errors, fail
+from colorzoo.cli._arguments import NoDownload, OneModel, Overwrite, Quiet, Revision
+from colorzoo.cli._console import errors, fail, say
 
 _INT8_PHOTOS = 200
 
@@ -26,6 +26,7 @@ def export(
     revision: Revision = None,
     no_download: NoDownload = False,
     overwrite: Overwrite = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write a model as an ONNX file for pictures of any size, checked against PyTorch."""
     from colorzoo.atomic import remove_leftovers
@@ -49,4 +50,4 @@ def export(
             found += f", on {cost.photos} of the photos"
     if colorizer.network_options:
         found += f"; its network runs without {' and '.join(sorted(colorizer.network_options))}"
-    OUT.print(f"wrote {output}: {found}", soft_wrap=True)
+    say(f"wrote {output}: {found}")

@@ -4,13 +4,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from colorzoo.cli._console import OUT, errors
+from colorzoo.cli._arguments import Json, complete_model
+from colorzoo.cli._console import OUT, errors, print_json
+from colorzoo.cli.list_models import facts_of
 
 if TYPE_CHECKING:
     from colorzoo.hub.published import PublishedWeights
 
 
-def info(name: Annotated[str, typer.Argument(help="A registered model.")]) -> None:
+def info(
+    name: Annotated[str, typer.Argument(help="A registered model.", autocompletion=complete_model)],
+    as_json: Json = False,
+) -> None:
     """Show one model's configuration, size, options, weights and scores."""
     from colorzoo.evaluation.report import scores_table
     from colorzoo.registry import describe, model_info
@@ -18,8 +23,12 @@ def info(name: Annotated[str, typer.Argument(help="A registered model.")]) -> No
     with errors():
         known = model_info(name)
         model = describe(known.name)
+    if as_json:
+        print_json(facts_of(known))
+        return
     OUT.print(f"{known.name} ({known.year}): {known.summary}")
-    OUT.print(f"{(known.family.__doc__ or '').splitlines()[0]}")
+    if known.family.__doc__:  # a family of one's own may have none
+        OUT.print(known.family.__doc__.strip().splitlines()[0])
     for key, value in model.config.items():
         OUT.print(f"  {key} = {value!r}")
     OUT.print(f"  parameters = {model.parameter_count:,}")

@@ -37,7 +37,10 @@ def push(
         options = PushOptions(message, overwrite_card, branch, create_pr, private or None)
         pushed = publish.push(model, repo, options, card=card)
     commit = pushed.commit
-    OUT.print(f"pushed {model}: {commit.pr_url or commit.commit_url}", soft_wrap=True)
+    told = pushed.in_words(f"pushed {model}")
+    if create_pr and not pushed.changed:
+        told += ", so no pull request was opened"
+    OUT.print(told, soft_wrap=True)
     if pushed.kept_card:
         note(["kept the card on the Hub; --overwrite-card replaces it"])
     OUT.print(f"commit: {commit.oid}", soft_wrap=True)

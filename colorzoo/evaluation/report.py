@@ -16,7 +16,7 @@ from rich.table import Table
 
 from colorzoo.colorizer import Colorizer
 from colorzoo.defaults import MAX_PIXELS
-from colorzoo.errors import ImageError
+from colorzoo.errors import ImageError, as_given
 from colorzoo.evaluation import metrics
 from colorzoo.files import regular_only
 from colorzoo.gallery import contact_sheet
@@ -98,7 +98,7 @@ class Report:
             "scores": _rounded(self.evaluation.scores),
             "gray": _rounded(self.evaluation.gray),
             "milliseconds": round(self.evaluation.milliseconds, 2),
-            "hardware": hardware(next(self.model.parameters()).device),
+            "hardware": hardware(self.model.device),
         }
 
 
@@ -184,10 +184,12 @@ def read_photos(
             else:
                 photo = read_photo(source, max_pixels=max_pixels)
         except ImageError as error:
-            unreadable.append(" ".join(str(error).split()))
+            message = " ".join(str(error).split())
+            unreadable.append(as_given(message, source) if isinstance(source, Path) else message)
             continue
         if coloured and kind_of(photo.rgb) == "gray":
-            unreadable.append(f"{photo.name}: is black and white, without colours to compare with")
+            name = source if isinstance(source, Path) else photo.name
+            unreadable.append(f"{name}: is black and white, without colours to compare with")
         else:
             yield photo.rgb
 

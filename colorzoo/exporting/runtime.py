@@ -68,6 +68,12 @@ class ExportedColorizer(Colorizer):
     def _recorded(cls, *_: Any, **__: Any) -> dict[str, Any]:
         return {}  # not from its own arguments: the file holds the configuration
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy only the path: whoever unpickles it opens the file again."""
+        digest = bytes(self.get_buffer("graph").tolist())
+        file = os.path.abspath(self._file)
+        return _opened_again, (file, digest, self.work_size, dict(self.defaults), self.training)
+
     @property
     def parameter_count(self) -> int:
         """Number of trainable parameters of the exported model."""
@@ -95,6 +101,21 @@ class ExportedColorizer(Colorizer):
         raise ConfigError(f"{self._file} is an ONNX graph, not weights: copy the file instead.")
 
 
+def _opened_again(
+    file: str, digest: bytes, work_size: int, defaults: dict[str, Any], is_training: bool
+) -> ExportedColorizer:
+    """Open the file of a model that was pickled.
+
+    Raises:
+        WeightsError: If it is missing or another one now.
+    """
+    model = ExportedColorizer(file)
+    if bytes(model.get_buffer("graph").tolist()) != digest:
+        raise WeightsError(f"{file} has changed since the model was pickled; load it again.")
+    model.work_size, model.defaults = work_size, defaults
+    return model.train(is_training)
+
+
 def _read(file: Path) -> bytes:
     try:
         if file.stat().st_size > MAX_BYTES:
@@ -115,6 +136,17 @@ class GraphRun:
     def __init__(self, session: Any, output: str) -> None:
         """Store the session."""
         self.session, self.output, self._process = session, output, os.getpid()
+
+    def __reduce__(self) -> Any:
+        """Refuse to be pickled and copied, in plain words.
+
+        Raises:
+            ConfigError: Always.
+        """
+        raise ConfigError(
+            "a model that runs in onnxruntime cannot be pickled or copied: load it in each process "
+            "with colorzoo.load(..., backend='onnx'), or pickle the model without that"
+        )
 
     def __call__(self, lightness: Tensor) -> Tensor:
         """Run the graph on (N, 1, H, W) lightness."""

@@ -137,7 +137,8 @@ def weights_digest(state: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name, tensor in state.items():
         digest.update(name.encode())
-        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+        numbers = tensor.cpu().contiguous().flatten()
+        digest.update(numbers.view(torch.uint8).numpy().tobytes())  # NumPy lacks bfloat16
     return digest.hexdigest()
 
 

@@ -3,7 +3,7 @@
 import copy
 import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import torch
 from huggingface_hub import CommitInfo, ModelCard, ModelHubMixin
@@ -48,6 +48,18 @@ The colours are a guess from the lightness of the picture, not history.
 Model = TypeVar("Model", bound="HubMixin")
 
 
+class Registered(Protocol):
+    """The registry of models, which imports this module and so cannot be imported here."""
+
+    def family_of(self, config: Config) -> Any:
+        """Return the class that a config.json describes."""
+        ...
+
+    def place_of(self, name: str) -> Path | tuple[str, str | None]:
+        """Return where a registered model's weights are: a folder, or repository and commit."""
+        ...
+
+
 class HubMixin(
     ModelHubMixin,
     model_card_template=_CARD,
@@ -62,6 +74,7 @@ class HubMixin(
     """
 
     architecture: str = ""
+    registered: ClassVar["Registered | None"] = None  # set by colorzoo.families
 
     if TYPE_CHECKING:  # provided by Colorizer and nn.Module
 
@@ -175,10 +188,10 @@ class HubMixin(
         revision: str | None = None,
         **model_kwargs: Any,
     ) -> Model:
-        """Load a model of this class. :func:`colorzoo.load` finds the class itself.
+        """Load a model. ``Colorizer.from_pretrained`` finds the class, as colorzoo.load() does.
 
         Args:
-            pretrained_model_name_or_path: A folder, or "user/repo" on the Hub.
+            pretrained_model_name_or_path: A folder, "user/repo" on the Hub, or a registered name.
             force_download: Download files again even if they are cached.
             token: Hub token; that of the logged-in user if None.
             cache_dir: Folder for downloads.
@@ -191,13 +204,21 @@ class HubMixin(
 
         Raises:
             ConfigError: If config.json is missing or damaged, or does not fit this class.
+            UnknownModelError: If the name is neither a folder nor a repository nor registered.
             WeightsError: If the weights do not fit.
             HubError: If the download from the Hub fails.
         """
-        place = pretrained_model_name_or_path
+        place, registered = pretrained_model_name_or_path, cls.registered
+        is_name = isinstance(place, str) and not place.startswith((".", "~")) and "/" not in place
+        if registered is not None and is_name and not Path(place).is_dir():
+            found = registered.place_of(str(place))
+            if isinstance(found, tuple):
+                place, revision = found[0], revision or found[1]
+            else:
+                place = found
         source = (
-            Folder(Path(place))
-            if Path(place).is_dir()
+            Folder(Path(place).expanduser())
+            if Path(place).expanduser().is_dir()
             else HubRepo(
                 str(place),
                 revision=revision,
@@ -209,12 +230,16 @@ class HubMixin(
         )
 
         def builder(config: Config) -> "Callable[[], Any]":
+            family: Any = cls
+            if registered is not None and cls.__dict__.get("registered") is not None:
+                family = registered.family_of(config)
+
             def build() -> Any:
                 try:
-                    return cls(**{**config.keywords, **model_kwargs})
+                    return family(**{**config.keywords, **model_kwargs})
                 except (TypeError, ValueError, RuntimeError, OverflowError) as error:
                     raise ConfigError(
-                        f"{config.path} does not fit {cls.__name__} ({error}); {config.origin}. "
+                        f"{config.path} does not fit {family.__name__} ({error}); {config.origin}. "
                         "colorzoo.load() finds the class itself."
                     ) from error
 

@@ -57,11 +57,20 @@ class Pushed(NamedTuple):
         repo_id: The repository, with its owner.
         commit: The commit; ``oid`` is the hash to pin, ``pr_url`` the pull request if there is one.
         kept_card: Whether a card that was already on the Hub was kept.
+        changed: Whether there is a new commit. If not, the Hub has these files already, and
+            ``commit`` is its latest one; no pull request was opened.
     """
 
     repo_id: str
     commit: CommitInfo
     kept_card: bool
+    changed: bool
+
+    def in_words(self, what: str) -> str:
+        """Say in one line what was done with a model, or with the demo."""
+        if not self.changed:
+            return f"nothing changed: {self.repo_id} has these files already"
+        return f"{what}: {self.commit.pr_url or self.commit.commit_url}"
 
 
 def push_files(
@@ -167,7 +176,7 @@ def push_files(
                     found.sha if CARD_FILE in files and not options.overwrite_card else None
                 ),
             )
-    return Pushed(repo_id, commit, kept_card)
+    return Pushed(repo_id, commit, kept_card, changed=commit.oid != found.sha)
 
 
 @contextmanager

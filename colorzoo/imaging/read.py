@@ -2,12 +2,13 @@
 
 import io
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Union
 
 import numpy as np
 from PIL import Image
@@ -21,7 +22,14 @@ from colorzoo.imaging.exif import Source, read_dpi, read_exif, read_tags_of, rea
 from colorzoo.imaging.metadata import Metadata, read_metadata
 from colorzoo.imaging.pixels import Extra, is_bilevel, read_pixels, tiles, to_uint8
 
-ImageSource = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray
+if TYPE_CHECKING:
+    import torch
+    from typing_extensions import TypeIs
+
+# In quotes, so that PyTorch is not needed to read files.
+ImageSource = Union[  # noqa: UP007
+    str, "os.PathLike[str]", bytes, BinaryIO, Image.Image, np.ndarray, "torch.Tensor"
+]
 
 
 MAX_SIDE: int = 65_535
@@ -80,9 +88,11 @@ def read_photo(source: ImageSource, *, max_pixels: int = MAX_PIXELS, deep: bool 
 
     Args:
         source: A path (``~`` is expanded), encoded bytes, a binary file object (read from its
-            current position, left open), a PIL image (its current frame), or an array of shape
-            (H, W), (H, W, 1), (H, W, 2) gray and alpha, (H, W, 3) or (H, W, 4), with dtype bool,
-            uint8, uint16 or float in [0, 1]. The source is never modified.
+            current position, or from its start if that is its end, where writing leaves it; left
+            open), a PIL image (its current frame), an array of shape (H, W), (H, W, 1), (H, W, 2)
+            gray and alpha, (H, W, 3) or (H, W, 4), or a PyTorch tensor of shape (H, W) or
+            (C, H, W) with the same channels. Arrays and tensors are bool, uint8, uint16 or float
+            in [0, 1]. The source is never modified.
         max_pixels: Largest width * height to accept, checked before the pixels are decoded.
         deep: Also compute ``gray16``, for results with 16 bits a channel.
 
@@ -96,6 +106,10 @@ def read_photo(source: ImageSource, *, max_pixels: int = MAX_PIXELS, deep: bool 
     """
     if isinstance(source, np.ndarray):
         return _from_array(np.asarray(source), max_pixels)
+    if _is_tensor(source):
+        from colorzoo.imaging.tensors import array_of
+
+        return replace(_from_array(array_of(source), max_pixels), name="tensor")
     if isinstance(source, Image.Image):
         name = Path(os.fsdecode(getattr(source, "filename", "") or "image")).name
         return _from_image(
@@ -109,8 +123,14 @@ def read_photo(source: ImageSource, *, max_pixels: int = MAX_PIXELS, deep: bool 
         return _from_stream(*_buffered(source), max_pixels, deep=deep)
     raise ImageError(
         f"cannot read a picture from {type(source).__module__}.{type(source).__qualname__}; pass a "
-        "path, bytes, a binary file object, a PIL image or a NumPy array"
+        "path, bytes, a binary file object, a PIL image, a NumPy array or a PyTorch tensor"
     )
+
+
+def _is_tensor(source: object) -> "TypeIs[torch.Tensor]":
+    """Tell whether it is a tensor, without importing PyTorch: who has one has imported it."""
+    module = sys.modules.get("torch")
+    return module is not None and isinstance(source, module.Tensor)
 
 
 def read_file(path: Path, *, max_pixels: int = MAX_PIXELS, deep: bool = False) -> Photo:
@@ -176,6 +196,9 @@ def _buffered(stream: BinaryIO) -> tuple[io.BytesIO, str]:
     name = Path(label).name if isinstance(label, str) and label else "image"
     try:
         data = stream.read()
+        if not data and stream.seekable() and stream.tell() > 0:  # it has just been written to
+            stream.seek(0)
+            data = stream.read()
     except Exception as exc:
         raise ImageError(f"{name}: cannot be read ({reason(exc)}); pass an open file") from exc
     if not isinstance(data, bytes | bytearray | memoryview):

@@ -3,7 +3,6 @@
 import io
 import os
 import struct
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -14,7 +13,8 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from colorzoo.atomic import write_whole
-from colorzoo.errors import ImageError, printable
+from colorzoo.caller import warn
+from colorzoo.errors import ImageError
 from colorzoo.imaging.exif import read_dpi
 from colorzoo.imaging.formats import FORMATS
 from colorzoo.imaging.metadata import MADE_BY, info_of, made_by, writer_for
@@ -81,8 +81,13 @@ def save_image(image: Image.Image, path: str | os.PathLike[str], *, quality: int
         ImageError: If the suffix is unknown, the quality is out of range, or the file cannot be
             encoded or written. An existing file is then left unchanged.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ImageError(
+            f"expected a path to save to, got {type(path).__name__}; the image comes first, as in "
+            'save_image(image, "coloured.png")'
+        )
     for note in write_image(image, path, quality=quality):
-        warnings.warn(printable(f"{Path(path).name}: {note}"), stacklevel=2)
+        warn(f"{Path(path).name}: {note}")
 
 
 def write_image(
@@ -98,8 +103,8 @@ def write_image(
     """
     if not isinstance(image, Image.Image):
         raise ImageError(
-            f"{Path(path).name}: expected a PIL image to save, got {type(image).__name__}; the "
-            "results of colorize() are PIL images"
+            f"{Path(path).name}: expected a PIL image to save, got {_kind(image)}; the results of "
+            'colorize() are PIL images. The image comes first, as in save_image(image, "x.png")'
         )
     with _encoding(Path(path).name, quality) as file_format:
         # Encoded in memory first: Pillow does not notice when a disk takes only a part of a write.
@@ -132,7 +137,7 @@ def save_deep(
             existing file is then left unchanged.
     """
     for note in write_deep(pixels, path, like=like, model=model):
-        warnings.warn(printable(f"{Path(path).name}: {note}"), stacklevel=2)
+        warn(f"{Path(path).name}: {note}")
 
 
 def write_deep(
@@ -179,8 +184,17 @@ def image_bytes(image: Image.Image, suffix: str, *, quality: int = 95) -> bytes:
     with _encoding(f"image{suffix}", quality) as file_format:
         notes = _encode(image, stream, file_format, quality)
     for note in notes:
-        warnings.warn(printable(f"image{suffix}: {note}"), stacklevel=2)
+        warn(f"image{suffix}: {note}")
     return stream.getvalue()
+
+
+def _kind(thing: object) -> str:
+    """Say what was given instead of an image, and how to make one of it if that is easy."""
+    if isinstance(thing, np.ndarray):
+        return "a NumPy array (Image.fromarray makes an image of it)"
+    if isinstance(thing, str | os.PathLike):
+        return f"the path {os.fspath(thing)!r}"
+    return type(thing).__name__
 
 
 def _write(path: str | os.PathLike[str], data: bytes | memoryview, within: Path | None) -> None:

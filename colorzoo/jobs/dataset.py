@@ -12,7 +12,6 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 from typing_extensions import Unpack
 
@@ -153,14 +152,11 @@ class Colorize:
     @cached_property
     def model(self) -> Colorizer:
         """The model, loaded at first access; the settings are tested at the same time."""
-        device = self._device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
         model = load(
             self._name,
             revision=self._revision,
             local_files_only=self._local_files_only,
-            device=device,
+            device=self._device,
         )
         # Invalid settings should fail now, not for every photo.
         model.check(**self._how.options)

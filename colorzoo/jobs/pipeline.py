@@ -292,7 +292,9 @@ class _Pipeline:
                     model = self._colorizer.architecture
                     item.notes += write_deep(result, target, like=photo, model=model, within=root)
                 else:
-                    item.notes += write_image(result, target, within=root)
+                    item.notes += write_image(
+                        result, target, quality=self._how.quality, within=root
+                    )
             except ImageError as error:
                 cause = error.__cause__
                 # An error with two names is from renaming the result, and affects only that name.

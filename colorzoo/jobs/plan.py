@@ -84,6 +84,7 @@ class How:
         work_size: Short side of the network's input, pixels; the model's default if None.
         max_pixels: Largest width * height to accept.
         depth: 16 gives 16-bit scans 16 bits a channel in PNG and TIFF results; 8 never does.
+        quality: Of JPEG and WebP results, 1 to 100.
         overwrite: Replace targets that exist.
         resume: Skip targets that are done, see ``colorize_jobs``.
         options: Options of the model: seed, temperature and so on.
@@ -93,6 +94,7 @@ class How:
     work_size: int | None = None
     max_pixels: int = MAX_PIXELS
     depth: int = 16
+    quality: int = 95
     overwrite: bool = False
     resume: bool = False
     options: Options = field(default_factory=Options)
@@ -123,8 +125,8 @@ class Outcome:
 def plan(inputs: Sequence[Path], output: Path) -> list[Job]:
     """Pair every photo with its result.
 
-    The structure of folders is kept. If there are several inputs, each folder gets a subfolder of
-    its own name.
+    A photo that is named itself has its result in the output folder. What lies in a folder has it
+    in the same place below the output folder, however many inputs there are.
 
     Args:
         inputs: Photos, films, and folders of photos.
@@ -135,7 +137,8 @@ def plan(inputs: Sequence[Path], output: Path) -> list[Job]:
         of the later job says so.
 
     Raises:
-        ImageError: If the output is no folder and would have to be one.
+        ImageError: If the output is no folder and would have to be one, or has the name of a
+            picture or film.
     """
     only = inputs[0] if len(inputs) == 1 and not inputs[0].is_dir() else None
     if only is not None and output.suffix and not output.is_dir():
@@ -146,12 +149,20 @@ def plan(inputs: Sequence[Path], output: Path) -> list[Job]:
             f"{output} is {kind}, expected a folder for the results, or, for one input, the name "
             f"of a file that ends in {', '.join(sorted(WRITABLE))} or the like"
         )
+    if output.suffix.lower() in WRITABLE or is_film_name(output):
+        if not output.is_dir():
+            what = (
+                f"the folder {inputs[0]}" if len(inputs) == 1 else f"{len(inputs)} files or folders"
+            )
+            raise ImageError(
+                f"{output} is the name of one file, and the input is {what}: give a folder for the "
+                f"results, such as {output.with_suffix('')}"
+            )
     jobs: dict[Path, Job] = {}  # by source, so that an input given twice is coloured once
     for path in inputs:
-        base = output / real(path).name if len(inputs) > 1 else output
         targets = (
             {
-                file: base / result_name(file.relative_to(path))
+                file: output / result_name(file.relative_to(path))
                 for file in photos_below(path, skip=output)
             }
             if path.is_dir()
@@ -204,7 +215,8 @@ def _without_clashes(by_source: dict[Path, Job]) -> list[Job]:
         elif other is not job:
             clash = (
                 f"{job.target} is already the output for {other.source}. "
-                "Colour this one in a separate run, with another output."
+                "Colour this one in a separate run, with another output, or name the folder above "
+                "both."
             )
         checked.append(replace(job, clash=clash))
     return checked

@@ -36,6 +36,7 @@ def settings_of(name: str, model: Colorizer, how: How) -> dict[str, Any]:
         "saturation": float(how.saturation),
         "work_size": how.work_size or model.work_size,
         "depth": None if how.depth == 16 else how.depth,  # as in the records of older versions
+        "quality": None if how.quality == 95 else how.quality,  # the same
         **options,
         "hints": [_as_json(hint) for hint in how.options.get("hints") or ()] or None,
         "reference": _name_reference(options["reference"]),

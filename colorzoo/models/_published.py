@@ -10,7 +10,7 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from colorzoo.colorizer import Colorizer
-from colorzoo.imaging.read import Photo
+from colorzoo.imaging.read import ImageSource, Photo
 from colorzoo.imaging.squash import Enlarging, Shrinking, merge_squashed, squashed_lightness
 from colorzoo.imaging.working_size import check_work_size
 from colorzoo.options import Options
@@ -70,7 +70,7 @@ class PublishedColorizer(Colorizer):
 
     def predict_batch(
         self,
-        photos: Sequence[Photo],
+        photos: Sequence[Photo | ImageSource],
         *,
         work_size: int | None = None,
         find_border: bool = True,

@@ -25,7 +25,7 @@ def test_what_is_wrong_is_said_before_a_cluster_is_started(album, tmp_path, monk
     for arguments, said in [
         ((tmp_path / "model", "out"), "there is no photo in"),
         ((album, "out", "--model", "unett"), "unett"),
-        ((album, "out", "--model", "unet", "--seed", "1"), "unet does not support seed"),
+        ((album, "out", "--model", "unet", "--seed", "1"), "unet does not support --seed"),
         ((album / "a.jpg", "out"), "there is no photo in"),
     ]:
         result = run_colorzoo("batch", *arguments, cwd=tmp_path)

@@ -74,24 +74,28 @@ def test_the_output_may_be_above_the_input(album):
     assert (album / "camera.png").is_file()
 
 
-def test_several_folders_keep_their_names(album, tmp_path):
-    shutil.copytree(album / "sub", tmp_path / "other")
+def test_several_folders_have_the_layout_of_one(album, tmp_path):
+    shutil.copytree(album / "sub", tmp_path / "other" / "deep")
+    shutil.copy(album / "sub" / "camera.png", tmp_path / "other" / "more.png")
     out = tmp_path / "out"
     again = album / "sub" / "camera.png"  # named twice, coloured once
-    assert (
-        run_colorzoo("colorize", album / "sub", tmp_path / "other", again, "-o", out).returncode
-        == 0
+    told = run_colorzoo("colorize", album / "sub", tmp_path / "other", again, "-o", out)
+    assert told.returncode == 0
+    found = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png"))
+    assert found == ["camera.png", "deep/camera.png", "more.png"]
+    shutil.copytree(album / "sub", tmp_path / "twin")
+    told = run_colorzoo(
+        "colorize", album / "sub", tmp_path / "twin", "-o", tmp_path / "new", "--model", "unet"
     )
-    assert sorted(str(p.relative_to(out)) for p in out.rglob("*.png")) == [
-        "other/camera.png",
-        "sub/camera.png",
-    ]
+    assert told.returncode == 1 and "1 coloured, 1 failed" in told.stdout
+    assert "is already the output for" in told.stderr and "the folder above both" in told.stderr
 
 
 def test_brackets_in_a_name_are_no_markup(tmp_path):
     (tmp_path / "scan[bad][b].jpg").write_bytes(b"")
     result = run_colorzoo("colorize", tmp_path / "scan[bad][b].jpg", "-o", tmp_path / "out")
-    assert result.returncode == 1 and "failed: scan[bad][b].jpg: is empty" in result.stderr
+    assert result.returncode == 1
+    assert f"failed: {tmp_path / 'scan[bad][b].jpg'}: is empty" in result.stderr
     assert (
         "x[/b]"
         in run_colorzoo("colorize", tmp_path, "-o", tmp_path / "o", "--model", "./x[/b]").stderr
@@ -123,7 +127,7 @@ def test_a_gif_is_written_as_png_and_noted(tmp_path):
     frames = [Image.new("L", (20, 20), value) for value in (10, 200)]
     frames[0].save(tmp_path / "two.gif", save_all=True, append_images=frames[1:])
     result = run_colorzoo("colorize", tmp_path / "two.gif", "-o", tmp_path / "out")
-    assert result.returncode == 0 and "note: two.gif" in result.stderr
+    assert result.returncode == 0 and f"note: {tmp_path}/two.gif: " in result.stderr
     assert (tmp_path / "out" / "two.png").is_file()
 
 

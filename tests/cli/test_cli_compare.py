@@ -75,4 +75,4 @@ def test_what_no_model_takes_is_named(album, tmp_path):
     )  # fmt: skip
     assert result.returncode == 1 and not (tmp_path / "sheet.png").exists()
     (line,) = result.stderr.splitlines()
-    assert line.startswith("error: unet does not support steps; ")
+    assert line.startswith("error: unet does not support --steps; ")

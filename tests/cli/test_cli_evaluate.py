@@ -67,7 +67,7 @@ def test_evaluate_says_which_measures_cannot_be_had(album, tmp_path, no_network)
             x for x in result.stderr.splitlines() if x.startswith(f"note: {measure} is left out")
         ]
         assert "could not be loaded" in line
-    assert "skipped: letter.jpg" in result.stderr
+    assert "letter.jpg: is not a JPEG" in result.stderr
     assert "1 photos of photos.tar, 1 skipped" in result.stdout
 
 

@@ -44,7 +44,9 @@ def test_an_archive_reads_like_its_folder(folder, archive):
     first, second = [], []
     pairs = zip(read_photos(folder, first), read_photos(archive, second), strict=True)
     assert sum((one == other).all() for one, other in pairs) == 3
-    assert first == second and len(first) == 1 and first[0].startswith("bad.jpg: is not a JPEG")
+    assert len(first) == len(second) == 1 and second[0].startswith("bad.jpg: is not a JPEG")
+    (bad,) = folder.rglob("bad.jpg")
+    assert first[0] == f"{bad.parent}/{second[0]}"  # a file is named by its path
 
 
 def test_results_in_the_folder_are_left_out(folder):
@@ -131,7 +133,7 @@ def test_train_evaluate_writes_metrics_sheet_and_readme(tmp_path, folder, monkey
     report = json.loads((weights / "metrics.json").read_text())
     assert report["model"] == "unet" and report["photos"] == 3 and report["unreadable"] == 1
     assert report["commit"] and report["protocol"] == PROTOCOL
-    assert PROTOCOL in result.output and "skipped: bad.jpg" in result.output
+    assert PROTOCOL in result.output and f"skipped: {folder / 'bad.jpg'}: " in result.output
     assert "cards updated: unet" in result.output
     with Image.open("runs/unet/evaluation.png") as sheet:
         assert np.asarray(sheet).std() > 10
@@ -148,4 +150,5 @@ def test_black_and_white_photos_are_not_measured_but_told(tmp_path, coffee, came
     report = evaluate_model(colorzoo.create_model("unet", width=2), "mine", tmp_path)
     assert report.evaluation.photos == 1
     (line,) = report.unreadable
-    assert line == "camera.jpg: is black and white, without colours to compare with"
+    name = tmp_path / "camera.jpg"
+    assert line == f"{name}: is black and white, without colours to compare with"

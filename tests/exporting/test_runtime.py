@@ -1,5 +1,8 @@
 """Graphs run by onnxruntime: options are kept, and files of others are refused."""
 
+import copy
+import pickle
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -37,6 +40,26 @@ def test_the_graph_serves_others(bins):
     assert ab.shape == (1, 2, 33, 20) and output.shape == (1, 313, 12, 8)
     text = str(onnx.load(file, load_external_data=False).graph.node)
     assert ".py" not in text  # where on a disk it was exported
+
+
+def test_graphs_are_pickled_by_their_path_or_say_why_not(bins, coffee, tmp_path):
+    running, file = bins
+    copied = tmp_path / "net.onnx"
+    copied.write_bytes(file.read_bytes())
+    graph = colorzoo.load(copied, work_size=48)
+    saved = pickle.dumps(graph)
+    for again in (pickle.loads(saved), copy.deepcopy(graph)):  # noqa: S301
+        assert again.work_size == 48 and not again.training
+        small = coffee[::8, ::8]
+        assert (np.asarray(again.colorize(small)) == np.asarray(graph.colorize(small))).all()
+    other = onnx.load(copied)
+    other.doc_string = "another file"
+    onnx.save(other, copied)
+    with pytest.raises(colorzoo.WeightsError, match="has changed since the model was pickled"):
+        pickle.loads(saved)  # noqa: S301
+    for refused in (pickle.dumps, copy.deepcopy):
+        with pytest.raises(colorzoo.ConfigError, match="pickled or copied: load it in each"):
+            refused(running)
 
 
 def add_weights(path, *, location=None, metadata=None):

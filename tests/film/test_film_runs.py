@@ -45,7 +45,7 @@ def test_films_and_photos_in_one_run(clip, tmp_path, jpeg):
     assert result.returncode == 0, result.stderr
     assert result.stderr.count("\n") == 1 and "walk.mp4" in result.stderr
     assert "note: films inside folders are skipped" in result.stderr
-    assert names(out) == ["album/photo.jpg", "old.mkv"]
+    assert names(out) == ["old.mkv", "photo.jpg"]
     assert "0 coloured, 2 skipped, 0 failed" in run_colorzoo(*command).stdout
     result = run_colorzoo("colorize", other, "-o", out, *options, "--saturation", "2")
     assert result.returncode == 1 and "old.mkv was made with saturation 1.0, not" in result.stderr

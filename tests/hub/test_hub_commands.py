@@ -51,6 +51,9 @@ def test_push_of_a_folder_from_the_command_line(hub, cli, repo_id, files, tmp_pa
     assert repo.files()["README.md"] == CARD
     code, out, _ = cli(tmp_path, repo_id, "--create-pr")
     assert code == 0 and "commit: " in out
+    told = f"nothing changed: {repo_id} has these files already, so no pull request was opened"
+    assert told in out and "pushed" not in out
+    assert "nothing changed" in cli(tmp_path, repo_id)[1]
 
 
 def test_colorize_takes_a_revision(hub, cli, repo_id, files, tmp_path, jpeg):

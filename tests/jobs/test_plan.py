@@ -21,8 +21,8 @@ def test_two_photos_of_one_output_name(album, tmp_path):
     result = colorize(*inputs, "-o", tmp_path / "out")
     assert result.code == 1 and "2 coloured, 2 failed" in result.out
     assert sorted(result.err) == [
-        f"failed: {second.name}: {tmp_path}/out/{name} is already the output for {first}. "
-        "Colour this one in a separate run, with another output."
+        f"failed: {second}: {tmp_path}/out/{name} is already the output for {first}. Colour this "
+        "one in a separate run, with another output, or name the folder above both."
         for first, second, name in zip(inputs[:2], inputs[2:], ["00.png", "01.png"], strict=True)
     ]
     assert names(tmp_path / "out") == ["00.png", "01.png"]

@@ -92,7 +92,7 @@ def test_a_worker_that_dies_costs_no_photo(cluster, model, rng, tmp_path):
     assert Path(torn[0]).exists()
     output, errors = run.communicate(timeout=120)
     assert run.returncode == 1, errors
-    assert "failed: damaged.png: is not a JPEG" in errors
+    assert f"failed: {album}/damaged.png: is not a JPEG" in errors
 
     assert names(out) == photos  # nothing is missing, torn or there twice
     for name in photos:

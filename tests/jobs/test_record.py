@@ -43,7 +43,7 @@ def test_what_differs_and_how_to_go_on_is_said(album, model, other, tmp_path):
     made = contents(out)
     for changed, said in [
         ((model, "--saturation", "2"), "saturation 1.0, not 2.0"),
-        ((model, "--work-size", "48"), "work_size 32, not 48"),
+        ((model, "--work-size", "48"), "--work-size 32, not 48"),
         ((other,), f"model {model}, not {other}"),
         (("unet-bins", "--seed", "3"), f"model {model}, not unet-bins"),
         (("unet-bins", "--seed", "3"), "the default seed, not 3"),

@@ -75,6 +75,13 @@ def test_wrong_counts_are_refused(unet, wrong):
     assert counted(unet) == {}
 
 
+@pytest.mark.parametrize("photos", ["4 photos", "30 photos", "photos of my aunt"])
+def test_counts_have_to_add_up_to_what_is_said(unet, photos):
+    with pytest.raises(ValueError, match="3 photos of|says 4|says 30"):
+        record(unet, photos, Counts(1, 1, 1))
+    assert counted(unet) == {}
+
+
 def test_the_command(unet, monkeypatch):
     monkeypatch.setattr(commands, "model_info", lambda name: unet)
     done = train("judge", "unet", "3 photos", 2, 1, 0)

@@ -7,6 +7,7 @@ only valid for the weights and settings that made the sheet, and are ignored whe
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -48,10 +49,22 @@ def record(model: ModelInfo, photos: str, counts: Counts) -> None:
 
     Raises:
         WeightsError: If there are no weights.
-        ValueError: If all counts are 0, or one is negative.
+        ValueError: If all counts are 0, one is negative, or they do not add up to the number that
+            ``photos`` begins with.
     """
-    if min(asdict(counts).values()) < 0 or not sum(asdict(counts).values()):
+    total = sum(asdict(counts).values())
+    if min(asdict(counts).values()) < 0 or not total:
         raise ValueError(f"counts are whole numbers from 0, not all 0, got {counts}")
+    stated = re.match(r"\s*(\d+)\b", photos)
+    if stated is None:
+        raise ValueError(
+            f'say how many photos there are, as in "{total} photos of test.tar", got {photos!r}'
+        )
+    if int(stated[1]) != total:
+        raise ValueError(
+            f"{counts} are {total} results, but {photos!r} says {stated[1]}: count again, or "
+            "correct the description"
+        )
     digest = _digest(model)
     known = counted(model) | {photos: counts}
     found = {

@@ -1,5 +1,6 @@
 """Update the README's table and picture for the bundled weights."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from colorzoo.evaluation.report import COLUMNS, Column, in_words, short_count
 from colorzoo.gallery import contact_sheet
 from colorzoo.imaging.write import save_image
 from colorzoo.loading import load
-from colorzoo.registry import describe, list_models, model_info
+from colorzoo.registry import ModelInfo, describe, list_models, model_info
 from train.upkeep.ratings import counted
 
 START, END = "<!-- results: python -m train readme -->\n", "<!-- /results -->"
@@ -30,22 +31,34 @@ def results_table() -> str:
 
     Values that are missing in some models are shown as a dash; columns without values are left out.
     """
-    reports = [
-        info.metrics
-        for info in map(model_info, list_models(pretrained=True))
-        if info.weights and info.metrics
-    ]
+    reports = [info.metrics for info in shown() if info.metrics]
     if not reports:
         return "No model has been measured yet.\n"
     # Scores on other photos have a different gray row, so they need a separate table.
     sets: dict[str, list[dict[str, Any]]] = {}
     for report in (each for whole in reports for each in by_set(whole)):
-        photos = (report["data"], report["photos"], round(report["gray"]["psnr"], 1))
-        sets.setdefault(str(photos), []).append(report)
+        sets.setdefault(_photos_of(report), []).append(report)
     # Main sets come before others, which have no protocol of their own, and large tables first.
     ranked = sorted(sets.values(), key=lambda each: ("protocol" not in each[0], -len(each)))
     tables = [f"{table_of(each)}\n\n{_note(each)}\n" for each in ranked]
     return "\n".join([*tables, *_by_eye(), *_published()])
+
+
+def shown() -> list[ModelInfo]:
+    """Return the bundled models that the README shows: those measured on the zoo's own photos.
+
+    A model that its author has measured on other photos is left out until a maintainer measures it
+    again, so that its pull request need not change the README. The zoo's photos are those on which
+    most of the models were measured.
+    """
+    infos = [info for info in map(model_info, list_models(pretrained=True)) if info.weights]
+    counts = Counter(_photos_of(info.metrics) for info in infos if info.metrics)
+    (usual, _), *_ = counts.most_common(1) or [("", 0)]
+    return [info for info in infos if not info.metrics or _photos_of(info.metrics) == usual]
+
+
+def _photos_of(report: dict[str, Any]) -> str:
+    return str((report["data"], report["photos"], round(report["gray"]["psnr"], 1)))
 
 
 def by_set(report: dict[str, Any]) -> list[dict[str, Any]]:
@@ -80,11 +93,7 @@ def _published() -> list[str]:
 
 def _by_eye() -> list[str]:
     """Render the counts by eye, best first, as a list with one table, or an empty list."""
-    found = {
-        info.name: counts
-        for info in map(model_info, list_models(pretrained=True))
-        if info.weights and (counts := counted(info))
-    }
+    found = {info.name: counts for info in shown() if (counts := counted(info))}
     sets = sorted({photos for counts in found.values() for photos in counts}, reverse=True)
     if not sets:
         return []
@@ -143,8 +152,7 @@ def replace_between(path: Path, start: str, end: str, text: str) -> bool:
 
 def draw_grid(path: Path) -> None:
     """Draw photos from scikit-image: gray, coloured by every model with weights, and original."""
-    bundled = (info for info in map(model_info, list_models(pretrained=True)) if info.weights)
-    models = {info.name: load(info.name) for info in bundled}
+    models = {info.name: load(info.name) for info in shown()}
     tiles: list[tuple[str, Image.Image | np.ndarray]] = []
     for i, photo in enumerate(PHOTOS):
         truth = metrics.prepare(getattr(data, photo)(), side=512)
