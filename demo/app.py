@@ -11,20 +11,19 @@ import threading
 
 import gradio as gr
 
-from webapp import api, fetching, memory, tidying, uploads
+from webapp import api, examples, fetching, memory, tidying, uploads
 from webapp import models as zoo
 from webapp.guard.launch import launch
+from webapp.page import head
 from webapp.place import PLACE
-from webapp.session import SHELF
-from webapp.tabs import cards, compare, developers, leaderboard
+from webapp.session import SHELF, Visit
+from webapp.tabs import cards, colour, compare, developers, leaderboard
 from webapp.theme import CSS, JS, THEME
 from webapp.turns import queue_fairly
 from webapp.uploads import MAX_BYTES, MAX_PIXELS
 
 INTRO = """# colorzoo
-Drop in a black-and-white photo and compare how different models colour it.
-The colours are a plausible guess, not history. If the photo is in colour, only its brightness is
-used."""
+Old photos in colour: a plausible guess, not history."""
 PRIVACY = """Photos and results stay on the machine that runs this page. They are deleted within an
 hour, or, if the page crashes, when it is started again."""
 
@@ -34,17 +33,24 @@ def build() -> gr.Blocks:
     with gr.Blocks(
         title="colorzoo", delete_cache=tidying.DELETE_CACHE, analytics_enabled=False
     ) as app:
-        gr.Markdown(INTRO)
-        with gr.Tabs():
-            with gr.Tab("Compare"):
-                choose, adjust = compare.build()
+        gr.Markdown(INTRO, elem_id="intro")
+        visit = gr.State(Visit())
+        with gr.Tabs() as tabs:
+            with gr.Tab("Colour"):
+                first = colour.build(visit)
+            with gr.Tab("Compare", id="compare") as tab:
+                adjust = compare.build(tab, first.stage, visit)
             with gr.Tab("Leaderboard"):
                 leaderboard.build()
-            with gr.Tab("Models"):
-                cards.build()
+            with gr.Tab("Models") as models:
+                cards.build(models)
             with gr.Tab("Developers"):
                 developers.build(max_bytes=MAX_BYTES, max_pixels=MAX_PIXELS)
-        api.add(choose, adjust)
+        first.stage.compare(
+            None, None, tabs, js="() => ({__type__: 'update', selected: 'compare'})",
+            show_progress="hidden",
+        )  # fmt: skip
+        api.add(adjust)
         gr.Markdown(PRIVACY, elem_classes="quiet")
     return queue_fairly(app, api_open=False)  # no direct POST past the queue
 
@@ -80,6 +86,7 @@ def main() -> None:
             max_upload=MAX_BYTES,
             folders=[SHELF.folder],
             handlers=uploads.HANDLERS,
+            rewrite=head.rewriter(examples.card()),
             server_port=int(port) if port else None,
             state_session_capacity=tidying.MOST_VISITS,
             theme=THEME,

@@ -103,20 +103,24 @@ class PageUser:
         self._events = {each["api_name"]: each for each in config["dependencies"]}
 
     def request(self, photo: bytes, seed: int) -> list[bytes]:
-        """Upload, see every model's result, slide two, take one home; the pictures that came."""
+        """Upload, see the result, compare every model, take one home; the pictures that came."""
         files = {"files": (f"{seed}.png", photo, "image/png")}
         (path,) = self._http.post("gradio_api/upload", files=files).raise_for_status().json()
         upload = {"path": path, "meta": {"_type": "gradio.FileData"}}
         saturation = 1 + seed % 3 / 4
         asked = [upload, MODELS, saturation, 1, 0, 0.5, 0, None]
+        (first,) = self._call("show", [{"path": path}, None])
+        assert first["versions"][0]["name"] == "Natural"
         self._call("begin", asked)
         page = self._call("run", asked)
         names = self._events["run"]["outputs"]
+        values = [value.get("value") if isinstance(value, dict) else value for value in page]
         gallery = next(
-            value for value in page if isinstance(value, list) and value and "caption" in value[0]
+            value for value in values if isinstance(value, list) and value and "caption" in value[0]
         )
         assert len(page) == len(names) and len(gallery) == 1 + len(asked[1])
-        addresses = [each["image"]["path"] for each in gallery]
+        addresses = [first["before"], first["view"]]
+        addresses += [each["image"]["path"] for each in gallery]
         made = self._call("make_png", [None])
         addresses += [v["path"] for v in made if isinstance(v, dict) and "path" in v]
         assert addresses[-1].endswith(".png")

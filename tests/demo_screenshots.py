@@ -9,44 +9,50 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from helpers.demo_page import open_browser, open_page, wait_for_all
+from helpers.demo_page import compare, open_browser, open_page, wait_for_all, wait_for_result
 from helpers.demo_server import ROOT, DemoServer
 from PIL import Image
 
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-README = {"results-wide-light": 1280, "results-phone-dark": 390}  # name: width to keep
+README = {"result-wide-light": 1280, "several-phone-dark": 390}  # name: width to keep
 
 
 def empty(page: Any) -> None:
     """Nothing chosen yet."""
 
 
-def results(page: Any) -> None:
-    """A photo in colour, with a bold model against the gray original."""
+def result(page: Any) -> None:
+    """A photo, and the best result at once."""
+    page.locator("#examples button").nth(3).click()
+    wait_for_result(page)
+
+
+def version(page: Any) -> None:
+    """Another version."""
     page.locator("#examples button").nth(1).click()
-    wait_for_all(page)
-    page.locator("#gallery .thumbnail-item").filter(has_text="efficientnet-bins").click()
-    page.locator('#slider img[src$="-efficientnet-bins.jpg"]').wait_for()
+    wait_for_result(page)
+    page.locator(".cz .version").last.click()
+    wait_for_result(page, page.locator(".cz .version").last.inner_text().strip())
 
 
-def gray(page: Any) -> None:
-    """A black-and-white photo, two models against each other."""
-    page.locator("#examples button").nth(4).click()
-    wait_for_all(page)
-    page.locator("#left input").click()
-    page.get_by_role("option", name="resnet34", exact=True).click()
-    page.locator('#slider img[src$="-resnet34.jpg"]').wait_for()
+def several(page: Any) -> None:
+    """Several photos, one of them chosen."""
+    folder = ROOT / "demo" / "examples"
+    names = ("grace-hopper", "camera", "chelsea", "summer-palace")
+    page.locator("#photo input[type=file]").first.set_input_files(
+        [folder / f"{name}.jpg" for name in names]
+    )
+    wait_for_result(page)
+    page.locator(".cz .film button").nth(len(names) - 1).click()
+    wait_for_result(page)
 
 
-def samples(page: Any) -> None:
-    """Samples to choose from, one of them chosen."""
-    results(page)
-    page.locator("#samples input[type=number]").fill("4")
-    page.keyboard.press("Tab")
-    page.locator("#gallery").get_by_text("efficientnet-bins 2").wait_for()
-    wait_for_all(page)
-    page.locator("#gallery .thumbnail-item").filter(has_text="efficientnet-bins 2").click()
-    page.locator('#slider img[src$="-efficientnet-bins-2.jpg"]').wait_for()
+def models(page: Any) -> None:
+    """Every model, a bold one against the gray original."""
+    page.locator("#examples button").nth(1).click()
+    compare(page)
+    page.locator("#gallery .thumbnail-item").filter(has_text="unet-gan").click()
+    page.locator('#slider img[src$="-unet-gan.jpg"]').wait_for()
 
 
 def bad_file(page: Any) -> None:
@@ -59,12 +65,12 @@ def bad_file(page: Any) -> None:
 
 
 def controls(page: Any) -> None:
-    """Everything unfolded, settings changed."""
-    results(page)
+    """Everything unfolded, settings changed, samples."""
+    models(page)
     page.get_by_role("button", name="Models").last.click()
-    page.locator("#saturation input[type=number]").fill("1.5")
+    page.locator("#samples input[type=number]").fill("2")
     page.keyboard.press("Tab")
-    page.locator("#status progress").wait_for()
+    page.locator("#gallery").get_by_text("unet-bins 2").wait_for()
     wait_for_all(page)
 
 
@@ -80,8 +86,8 @@ def tab(name: str) -> Callable[[Any], None]:
 
 
 STATES = {
-    "empty": empty, "results": results, "gray": gray, "samples": samples, "bad-file": bad_file,
-    "controls": controls,
+    "empty": empty, "result": result, "version": version, "several": several,
+    "bad-file": bad_file, "compare": models, "controls": controls,
     "leaderboard": tab("Leaderboard"), "models": tab("Models"), "developers": tab("Developers"),
 }  # fmt: skip
 

@@ -185,8 +185,6 @@ def test_batches_of_rows(name):
     ("name", "reason"),
     [
         ("toy-flow", "its network needs seed, steps besides lightness"),
-        ("toy-hints", "its network needs hints besides lightness"),
-        ("toy-exemplar", "its network needs reference besides lightness"),
     ],
 )
 def test_what_onnx_cannot_hold_is_refused(name, reason):

@@ -1,6 +1,5 @@
 """The API endpoints for programs. The events of the page are private."""
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -14,14 +13,14 @@ from colorzoo.imaging.kind import kind_of
 from webapp import jobs, uploads
 from webapp import models as zoo
 from webapp import session as sessions
-from webapp.tabs import compare as compare_tab
-from webapp.tabs import compare_layout
+from webapp.tabs import compare_layout, queues
 from webapp.theme import problem
 
 
-def add(choose: compare_layout.Choose, adjust: compare_layout.Adjust) -> None:
+def add(adjust: compare_layout.Adjust) -> None:
     """Add the endpoints; types and defaults of their parameters are those of the page."""
     names = zoo.model_names()
+    photo = _photo("Photo")
     model = gr.Dropdown(names, value=names[0], label="Model", visible=False)
     picture = gr.Image(label="Result", format="png", visible=False)
     pictures = gr.Gallery(label="Results", format="png", visible=False)
@@ -29,24 +28,35 @@ def add(choose: compare_layout.Choose, adjust: compare_layout.Adjust) -> None:
     seed = gr.Number(zoo.NOT_SAMPLED, precision=0, label="Seed", visible=False)
     steps = gr.Number(0, precision=0, label="Steps", visible=False)
     hints = gr.JSON([], label="Hints", visible=False)
-    reference = gr.Image(label="Reference", type="filepath", visible=False)
+    reference = _photo("Reference")
     settings = [adjust.saturation, adjust.strength, adjust.work_size, adjust.vividness]
     # Without preprocessing, uploaded files arrive unchanged (uploads.read() checks their paths).
     options: dict[str, Any] = {
-        "preprocess": False, "concurrency_id": compare_tab.WORK,
-        "concurrency_limit": compare_tab.AT_ONCE,
+        "preprocess": False, "concurrency_id": queues.WORK,
+        "concurrency_limit": queues.AT_ONCE,
     }  # fmt: skip
     gr.Button(visible=False).click(
         jobs.as_job(colorize),
-        [choose.photo, model, *settings, seed, steps, hints, reference], picture,
+        [photo, model, *settings, seed, steps, hints, reference], picture,
         api_name="colorize", **options,
     )  # fmt: skip
     gr.Button(visible=False).click(
         jobs.as_job(compare),
-        [choose.photo, adjust.models, *settings, adjust.samples, steps, hints, reference],
+        [photo, adjust.models, *settings, adjust.samples, steps, hints, reference],
         [pictures, report], api_name="compare", **options,
     )  # fmt: skip
     gr.Button(visible=False).click(models, None, report, api_name="models", queue=False)
+
+
+def _photo(label: str) -> gr.Image:
+    """Make the input for a program's photo, which ``uploads`` checks.
+
+    Gradio itself refuses what is no file without words.
+    """
+    photo = gr.Image(label=label, type="filepath", visible=False)
+    known = photo.api_info()
+    vars(photo).update(data_model=None, api_info=lambda: known)
+    return photo
 
 
 def models() -> list[dict[str, Any]]:
@@ -154,25 +164,12 @@ def _settings(
     """
     path = str(uploads.checked_path(reference)) if reference else None
     try:
+        size = int(work_size) if str(work_size).isdecimal() else work_size  # the page has texts
         return zoo.Settings(
-            saturation, strength, int(work_size), vividness, seed, steps, _hints(hints), path
+            saturation, strength, size, vividness, seed, steps, zoo.hints_of(hints), path
         )
     except (colorzoo.ColorzooError, TypeError, ValueError) as error:
         raise problem(str(error)) from error
-
-
-def _hints(sent: Any) -> tuple[colorzoo.Hint, ...]:
-    rows: Any
-    try:
-        rows = json.loads(sent) if isinstance(sent, str) else sent or []
-    except (ValueError, RecursionError):
-        rows = None
-    is_list = isinstance(rows, list) and all(isinstance(row, list) for row in rows)
-    if not is_list or any(len(row) not in (3, 4) for row in rows):
-        raise colorzoo.ConfigError(
-            f"hints must be a list of [x, y, color] or [x, y, color, radius], got {sent!r:.100}"
-        )
-    return tuple(colorzoo.Hint(*row) for row in rows)
 
 
 def _run(
@@ -182,6 +179,8 @@ def _run(
     photo = uploads.read(image)
     try:
         sampled = [replace(settings, seed=each) for each in zoo.seeds(samples)[1:]]
+        if not isinstance(names or [], list):
+            raise colorzoo.ConfigError(f"models must be a list of names, got {names!r:.80}.")
         if not names:
             raise colorzoo.ConfigError("Choose at least one model; /models lists them.")
         known = zoo.model_names()

@@ -85,6 +85,15 @@ class Shelf:
         self.tidy()
         return str(path)
 
+    def remove(self, path: Path) -> None:
+        """Delete a file that its own job has written and needs no longer."""
+        with self._lock:
+            if path in self._files:
+                file = self._files[path]
+                if file.job is not None:
+                    file.job.bytes -= file.size
+                self._delete(path)
+
     def check_size(self, size: int) -> None:
         """Check that the current job may write so many more bytes.
 

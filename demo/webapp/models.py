@@ -1,6 +1,7 @@
 """The models of the app: one copy of each for all visitors, and a cache of predictions."""
 
 import copy
+import json
 import logging
 import threading
 import time
@@ -73,7 +74,7 @@ class Settings:
                 raise colorzoo.ConfigError(
                     f"{name} must be a number from {low} to {high}, got {value!r}."
                 )
-        if self.work_size not in WORK_SIZES:
+        if type(self.work_size) is not int or self.work_size not in WORK_SIZES:
             raise colorzoo.ConfigError(
                 f"work_size must be one of {', '.join(map(str, WORK_SIZES))} (0 means each model's "
                 f"default), got {self.work_size!r}."
@@ -99,6 +100,25 @@ class Settings:
             "hints": self.hints or None,
             "reference": self.reference,
         }
+
+
+def hints_of(sent: Any) -> tuple[Hint, ...]:
+    """Read hints as programs send them: rows of [x, y, color] or [x, y, color, radius], or JSON.
+
+    Raises:
+        ConfigError: If they are anything else.
+    """
+    rows: Any
+    try:
+        rows = json.loads(sent) if isinstance(sent, str) else sent or []
+    except (ValueError, RecursionError):
+        rows = None
+    is_list = isinstance(rows, list) and all(isinstance(row, list) for row in rows)
+    if not is_list or any(len(row) not in (3, 4) for row in rows):
+        raise colorzoo.ConfigError(
+            f"hints must be a list of [x, y, color] or [x, y, color, radius], got {sent!r:.100}"
+        )
+    return tuple(Hint(*row) for row in rows)
 
 
 @dataclass(frozen=True)
@@ -146,18 +166,18 @@ def seeds(samples: int) -> tuple[int, ...]:
         raise colorzoo.ConfigError(
             f"samples must be a whole number from 0 to {MAX_SAMPLES}, got {samples!r}."
         )
-    return NOT_SAMPLED, *range(samples)
+    return NOT_SAMPLED, *range(1, samples + 1)
 
 
 def picture_name(model: str, seed: int) -> str:
-    """Name a result: "unet-bins" is the default result, "unet-bins 1" the sample with seed 0."""
-    return model if seed == NOT_SAMPLED else f"{model} {seed + 1}"
+    """Name a result: "unet-bins" is the default result, "unet-bins 1" the sample with seed 1."""
+    return model if seed == NOT_SAMPLED else f"{model} {seed}"
 
 
 def origin(picture: str) -> tuple[str, int]:
     """Return the model and seed for a name from ``picture_name``; no model's name has a space."""
     model, _, number = picture.partition(" ")
-    return model, int(number) - 1 if number else NOT_SAMPLED
+    return model, int(number) if number else NOT_SAMPLED
 
 
 _loaded: dict[str, colorzoo.Colorizer] = {}

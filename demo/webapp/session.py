@@ -89,6 +89,7 @@ class Visit:
     chosen: tuple[str, str] = (BEFORE, colorzoo.DEFAULT_MODEL)  # left and right in the slider
     truth_shown: bool = True
     owner: str = "nobody"  # to whom the results are attributed
+    cancelled: set[str] = field(default_factory=set)  # ids of ZIPs that were cancelled
 
     def key(self, name: str) -> str:
         """Return a model's key for ``zoo.get_model``: for registered models, the name."""
@@ -96,6 +97,8 @@ class Visit:
 
     def shown(self) -> dict[str, Tile]:
         """Return the tiles of the overview."""
+        if self.wish is not None and not self.wish.models:
+            return {}  # the photo alone is no result
         hidden = () if self.truth_shown else (TRUTH,)
         return {name: tile for name, tile in self.tiles.items() if name not in hidden}
 
@@ -112,6 +115,17 @@ class Visit:
         if right == BEFORE and self.chosen[1] != BEFORE:
             right = next(filter(is_model, names), BEFORE)
         return left, right
+
+    def result(self) -> str:
+        """Return the picture to download: the right one, or the left one if only that is coloured.
+
+        Raises:
+            gr.Error: If there is none; the message is for visitors.
+        """
+        found = next((name for name in reversed(self.pair() or ()) if name != BEFORE), None)
+        if found is None:
+            raise problem("There is no result yet: choose a photo and a model first.")
+        return found
 
     def begin(self, wish: Wish) -> None:
         """Store a new request, which ends the previous run; a new photo clears all results."""
@@ -286,18 +300,20 @@ def archive(visit: Visit) -> str:
     wish = _wish(visit)
     photo = uploads.read({"path": wish.photo})
     names = [name for name in visit.pictures() if is_model(name)]
+    if not names:
+        raise problem("There is no result yet: choose a photo and a model first.")
 
     def write(path: Path) -> None:
         with ZipFile(path, "w", ZIP_STORED) as file:  # PNGs are already compressed
             for name in names:
                 jobs.check()
-                member = path.with_name(_file_name(photo, name, ".png"))
+                member = path.with_name(file_name(photo, name, ".png"))
                 colorzoo.save_image(_picture(visit, wish, name, photo, photo), member)
                 file.write(member, member.name)
                 member.unlink()
                 SHELF.check_size(path.stat().st_size)
 
-    return SHELF.add(_file_name(photo, "colorzoo", ".zip"), write)
+    return SHELF.add(file_name(photo, "colorzoo", ".zip"), write)
 
 
 def sheet(visit: Visit) -> str:
@@ -308,7 +324,7 @@ def sheet(visit: Visit) -> str:
     tiles = [(tile.caption.replace("\xa0", " "), Image.open(tile.path)) for tile in shown]
     columns = 3 if len(tiles) > 4 else 2
     image = colorzoo.contact_sheet(tiles, columns=columns, tile=480, letters=20)
-    name = _file_name(photo, "sheet", ".jpg")
+    name = file_name(photo, "sheet", ".jpg")
     return SHELF.add(name, lambda path: colorzoo.save_image(image, path))
 
 
@@ -335,10 +351,11 @@ def _picture(visit: Visit, wish: Wish, name: str, photo: Photo, shown: Photo) ->
 
 def save(image: Image.Image, photo: Photo, name: str, suffix: str) -> str:
     """Write a picture for the visitor and return its path; the file name has photo and model."""
-    file = _file_name(photo, name, suffix)
+    file = file_name(photo, name, suffix)
     return SHELF.add(file, lambda path: colorzoo.save_image(image, path))
 
 
-def _file_name(photo: Photo, name: str, suffix: str) -> str:
+def file_name(photo: Photo, name: str, suffix: str) -> str:
+    """Name a file after the photo and the picture."""
     stem = Path(photo.name).stem[:40]  # file systems allow 255 bytes
     return f"{stem}-{name[:60]}{suffix}".replace("/", "-").replace(" ", "-")

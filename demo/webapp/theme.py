@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import gradio as gr
 from gradio.themes import Base
 
+from webapp import page
+
 THEME = Base(
     primary_hue="stone",
     neutral_hue="stone",
@@ -21,8 +23,18 @@ THEME = Base(
     button_large_text_weight="500",
     slider_color_dark="*neutral_300",
 )
-CSS = """
-.gradio-container { width: 100%; max-width: 1280px !important; margin: 0 auto; }
+CSS = (
+    page.text("page.css")
+    + """
+.gradio-container { width: 100%; max-width: none !important; margin: 0 auto; }
+.gradio-container > .main.fillable { max-width: 1760px !important; margin: 0 auto;
+  padding: 8px 20px !important; }
+.gradio-container .tabitem { padding: 4px 0 10px; }
+.gradio-container .tabs { gap: 6px; }
+.tabitem :is(.md, .table) { max-width: 1280px; }
+@media (max-width: 800px) {
+  .gradio-container > .main.fillable { padding: 6px 12px !important; }
+}
 /* Wide tables and code scroll inside their own frames, so that the page does not. */
 .md { display: block; overflow-x: auto; }
 .md table { display: block; width: max-content; max-width: 100%; overflow-x: auto;
@@ -40,20 +52,16 @@ h1 { font-family: Georgia, serif; font-weight: 400; letter-spacing: .02em; }
 .quiet p { color: var(--body-text-color-subdued); font-size: var(--text-sm); }
 .dark input[type=range] { --neutral-200: var(--neutral-600); }
 
-#bench { display: grid; grid-template: "choose results" auto "adjust results" 1fr / 2fr 5fr;
+#bench { display: grid; grid-template: "adjust results" auto / 2fr 5fr;
   gap: var(--layout-gap); align-items: start; }
-#choose { grid-area: choose; } #results { grid-area: results; } #adjust { grid-area: adjust; }
-#choose, #results, #adjust { min-width: 0 !important; width: 100%; }
+#results { grid-area: results; } #adjust { grid-area: adjust; }
+#results, #adjust { min-width: 0 !important; width: 100%; }
 @media (max-width: 800px) {
-  #bench { grid-template: "choose" "results" "adjust" / minmax(0, 1fr); }
+  #bench { grid-template: "results" "adjust" / minmax(0, 1fr); }
 }
-#photo .upload-container, #photo .image-frame { width: 100% !important; }
-#examples .gallery:not(.container) { display: grid; grid-template-columns: repeat(5, 1fr); }
-#examples .gallery-item > span { display: block; }
-#examples .container { width: 100%; height: auto; aspect-ratio: 1; }
 
 /* Hide the controls of the results until there is one. */
-#results:has(#gallery .empty) #gallery { display: none; }
+#results:has(#gallery .empty) :is(#gallery, #slider) { display: none; }
 #results:has(#gallery .empty) #pair { display: none; }
 #results:has(#gallery .empty) #downloads { display: none; }
 @media (max-width: 800px) {
@@ -64,16 +72,17 @@ h1 { font-family: Georgia, serif; font-weight: 400; letter-spacing: .02em; }
 }
 
 #status { padding: 0 var(--size-2); min-height: 3.2em; }
-#status progress { width: 100%; height: 6px; appearance: none; border: 0; border-radius: 3px;
+:is(#status, #packed) progress { width: 100%; height: 6px; appearance: none; border: 0;
+  border-radius: 3px;
   overflow: hidden; background: var(--neutral-200); }
-.dark #status progress { background: var(--neutral-700); }
-#status progress::-webkit-progress-bar { background: transparent; }
-#status progress::-webkit-progress-value { background: var(--neutral-600);
+.dark :is(#status, #packed) progress { background: var(--neutral-700); }
+:is(#status, #packed) progress::-webkit-progress-bar { background: transparent; }
+:is(#status, #packed) progress::-webkit-progress-value { background: var(--neutral-600);
   transition: width .2s; }
-#status progress::-moz-progress-bar { background: var(--neutral-600); }
-.dark #status progress::-webkit-progress-value { background: var(--neutral-300); }
-.dark #status progress::-moz-progress-bar { background: var(--neutral-300); }
-#status .more { color: var(--body-text-color-subdued); font-size: var(--text-sm); }
+:is(#status, #packed) progress::-moz-progress-bar { background: var(--neutral-600); }
+.dark :is(#status, #packed) progress::-webkit-progress-value { background: var(--neutral-300); }
+.dark :is(#status, #packed) progress::-moz-progress-bar { background: var(--neutral-300); }
+:is(#status, #packed) .more { color: var(--body-text-color-subdued); font-size: var(--text-sm); }
 
 #gallery .grid-wrap { min-height: 0; max-height: none; overflow: visible; }
 #gallery .grid-container { grid-template-rows: none; grid-auto-rows: auto; align-items: start;
@@ -111,53 +120,9 @@ h1 { font-family: Georgia, serif; font-weight: 400; letter-spacing: .02em; }
 .scroll svg { display: block; width: 100%; min-width: 600px; max-width: 760px; height: auto;
   margin: 0 auto; }
 """
+)
 
-# Accessibility fixes for Gradio: keyboard use and screen readers.
-JS = """() => {
-  // Gradio's sliders fire "release" when the pointer is released, but not when a key is.
-  document.addEventListener("keyup", (event) => {
-    if (event.target.matches?.("input[type=range]"))
-      event.target.dispatchEvent(new PointerEvent("pointerup", { bubbles: true }));
-  });
-  // Gradio's own table sorts by a menu that cannot be used by keyboard or touch.
-  document.addEventListener("click", (event) => {
-    const head = event.target.closest?.(".table th button")?.closest("th");
-    if (!head) return;
-    const column = [...head.parentElement.children].indexOf(head);
-    const falls = head.getAttribute("aria-sort") !== "descending";
-    const value = (row) => {
-      const text = row.children[column].textContent;
-      return column ? parseFloat(text) : text;
-    };
-    const compare = (a, b) => (a > b ? 1 : a < b ? -1 : 0) * (falls ? -1 : 1);
-    const body = head.closest("table").tBodies[0];
-    const rows = [...body.rows].sort((a, b) => {
-      const [x, y] = [value(a), value(b)];
-      return Number.isNaN(x) - Number.isNaN(y) || compare(x, y);  // missing values last
-    });
-    body.append(...rows);
-    for (const other of head.parentElement.children) other.removeAttribute("aria-sort");
-    head.setAttribute("aria-sort", falls ? "descending" : "ascending");
-  });
-  const each = (selector, change) => document.querySelectorAll(selector).forEach(change);
-  const name = () => {
-    each("#examples button:not([aria-label])", (button) => {
-      const file = button.querySelector("img")?.src.split("/").pop();
-      if (file) button.setAttribute("aria-label", "Example: " + file.split(".")[0]);
-    });
-    each("#slider img", (image) => {
-      const file = decodeURI(image.src.split("/").pop());
-      if (image.alt !== file) image.alt = file;
-    });
-    each("[aria-label='Empty value']:not([role])", (empty) => empty.setAttribute("role", "img"));
-    each("pre:not([tabindex]), .md table:not([tabindex])",
-      (wide) => wide.setAttribute("tabindex", "0"));
-  };
-  new MutationObserver(name).observe(
-    document.body, { childList: true, subtree: true, attributeFilter: ["src"] }
-  );
-  name();
-}"""
+JS = page.text("page.js")  # keyboard use and screen readers
 
 
 def problem(words: str) -> gr.Error:
@@ -170,17 +135,18 @@ def words_of(error: gr.Error) -> str:
     return html.unescape(error.message)
 
 
-def status(*lines: str, done: int = 0, total: int = 0) -> str:
+def status(*lines: str, done: int = 0, total: int = 0, of: str = "Models") -> str:
     """Return HTML for the status, which screen readers announce, and a progress bar.
 
     Args:
         lines: Plain text; the first line is the main one.
         done: Number of models that have run.
         total: Number of models; there is no bar if 0.
+        of: What they are, if not models.
     """
     first, *more = map(html.escape, lines)
     below = f'<div class="more">{"<br>".join(more)}</div>' if more else ""
-    bar = f'<progress max="{total}" value="{done}" aria-label="Models done"></progress>'
+    bar = f'<progress max="{total}" value="{done}" aria-label="{of} done"></progress>'
     return f'<div role="status">{first}{below}</div>{bar if done < total else ""}'
 
 

@@ -24,8 +24,8 @@ MAX_PIXELS, MAX_BYTES = 50_000_000, 40 * 1024**2  # of one photo
 Upload = dict[str, Any] | None  # the value of gr.Image: {"path": ..., ...}
 
 
-def read(upload: Upload) -> Photo:
-    """Read the uploaded file of gr.Image, whose own decoding loses 16-bit gray and alpha.
+def read(upload: Upload, *, deep: bool = False) -> Photo:
+    """Read an uploaded file; ``deep`` is that of ``colorzoo.read_photo``.
 
     Raises:
         gr.Error: If there is no file or it cannot be read; the message is for visitors.
@@ -34,7 +34,7 @@ def read(upload: Upload) -> Photo:
     if not path.exists():
         raise problem("The photo is no longer here, because photos are deleted: choose it again.")
     try:
-        return colorzoo.read_photo(path, max_pixels=MAX_PIXELS)
+        return colorzoo.read_photo(path, max_pixels=MAX_PIXELS, deep=deep)
     except colorzoo.ImageError as error:
         # Cut the advice for programmers from the message about the size.
         raise problem(str(error).partition(" or, if you trust it")[0]) from error
@@ -46,6 +46,13 @@ def checked_path(upload: Upload) -> Path:
     Raises:
         gr.Error: If it is not; the message is for visitors.
     """
+    if upload is not None and not (
+        isinstance(upload, dict) and isinstance(upload.get("path"), str | None)
+    ):
+        raise problem(
+            f"A photo has to be uploaded, got {upload!r:.100}: in Python, send "
+            'gradio_client.handle_file("photo.jpg").'
+        )
     path = Path((upload or {}).get("path") or "/").resolve()
     # Gradio accepts the path of any file on this machine if a client leaves out "meta".
     if not path.is_relative_to(Path(get_upload_folder()).resolve()):

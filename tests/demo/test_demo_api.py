@@ -108,7 +108,7 @@ def test_a_sample_can_be_had_alone(client, deep_photo):
     assert [each["caption"] for each in pictures] == list(report)
     assert list(report) == ["unet", "unet-bins", "unet-bins 1", "unet-bins 2"]
     sampled = report["unet-bins 2"]
-    assert (sampled["model"], sampled["seed"]) == ("unet-bins", 1)
+    assert (sampled["model"], sampled["seed"]) == ("unet-bins", 2)
     assert sampled["colourfulness"] > 0
     alone = client.predict(file, sampled["model"], seed=sampled["seed"], api_name="/colorize")
     assert (pixels(alone) == pixels(pictures[3]["image"])).all()

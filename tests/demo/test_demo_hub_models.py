@@ -3,7 +3,7 @@
 from textwrap import dedent
 
 import pytest
-from helpers.demo_page import WIDE, open_page, tile_names, wait_for_all
+from helpers.demo_page import WIDE, compare, go_to, open_page, tile_names
 from helpers.demo_server import DEMO, ROOT, DemoServer
 from helpers.hub_server import Client, HubServer, Raised
 
@@ -73,6 +73,7 @@ def test_a_model_of_the_visitor_s_own_joins(browser, offered, tmp_path):
     }  # fmt: skip
     with DemoServer(tmp_path / "demo", HF_ENDPOINT=hub.url, **environment) as server:
         page, other = (open_page(browser, server, viewport=WIDE) for _ in range(2))
+        go_to(page, "Compare")
         page.get_by_role("button", name="Models").last.click()
         for repo_id, words in refused.items():
             page.locator("#repo-id").locator("input, textarea").fill(repo_id)
@@ -82,13 +83,14 @@ def test_a_model_of_the_visitor_s_own_joins(browser, offered, tmp_path):
             assert str(tmp_path) not in toast.inner_text()
             page.get_by_test_id("toast-close").last.click()
             toast.wait_for(state="detached")
+        go_to(page, "Colour")
         page.locator("#examples button").first.click()
-        wait_for_all(page)
+        compare(page)
         page.locator("#repo-id").locator("input, textarea").fill("ann/tiny")
         page.get_by_role("button", name="Add", exact=True).click()
         page.locator("#gallery").get_by_text("ann/tiny").wait_for()
         other.locator("#examples button").first.click()
-        wait_for_all(other)
+        compare(other)
         assert "ann/tiny" in tile_names(page) and "ann/tiny" not in tile_names(other)
         page.context.close()
         other.context.close()

@@ -1,7 +1,7 @@
 """The page on a phone, in the dark, on every tab, and for people who do not see it."""
 
 import pytest
-from helpers.demo_page import PHONE, WIDE, go_to, wait_for_all
+from helpers.demo_page import PHONE, WIDE, compare, go_to, wait_for_result
 
 import colorzoo
 from webapp import models as zoo
@@ -18,7 +18,7 @@ def test_a_phone_shows_all_tabs_without_scrolling_sideways(visit, scheme):
     assert page.evaluate(width) <= 390
     assert page.evaluate("document.body.classList.contains('dark')") is (scheme == "dark")
     page.locator("#examples button").first.click()
-    wait_for_all(page)
+    compare(page)
     assert page.evaluate(width) <= 390
     box = page.locator("#slider").bounding_box()
     assert box["x"] >= 0 and box["x"] + box["width"] <= 390
@@ -84,7 +84,9 @@ def test_axe_finds_no_serious_fault(visit, look):
 
     check("empty")
     page.locator("#examples button").first.click()
-    wait_for_all(page)
+    wait_for_result(page)
+    check("result")
+    compare(page)
     page.get_by_role("button", name="Models").last.click()
     page.locator("#repo-id").wait_for(state="visible")
     check("results")

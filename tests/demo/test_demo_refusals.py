@@ -1,6 +1,7 @@
 """The running demo refuses what is not for it, in words, and gives away nothing."""
 
 import json
+import re
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -42,6 +43,33 @@ def test_a_bad_file_is_told_in_words(client, demo, text_as_jpeg, endpoint):
     with pytest.raises(Exception, match=r"letter\.jpg: is not a JPEG, PNG, WebP, TIFF"):
         client.predict(gradio_client.handle_file(text_as_jpeg), api_name=endpoint)
     assert "Traceback" not in demo.log.read_text()[before:]
+
+
+@pytest.mark.parametrize("photo", ["photo.jpg", 5, ["photo.jpg"]])
+def test_what_is_no_upload_is_told_in_words(client, demo, deep_photo, photo):
+    before = len(demo.log.read_text())
+    for endpoint in ("/colorize", "/compare"):
+        with pytest.raises(Exception, match="A photo has to be uploaded, got .*handle_file"):
+            client.predict(photo, api_name=endpoint)
+    with pytest.raises(Exception, match="A photo has to be uploaded, got .*handle_file"):
+        client.predict(gradio_client.handle_file(deep_photo), reference=photo, api_name="/colorize")
+    for name, value in (("models", 5), ("models", "unet"), ("work_size", "x"), ("work_size", None)):
+        with pytest.raises(Exception, match=f"{name} must be"):
+            client.predict(
+                gradio_client.handle_file(deep_photo), **{name: value}, api_name="/compare"
+            )
+    assert "Traceback" not in demo.log.read_text()[before:]
+
+
+def test_a_link_to_the_page_shows_our_words_and_picture_once(demo):
+    with urllib.request.urlopen(demo.url, timeout=WAIT) as answer:
+        page = answer.read().decode()
+    for name in ("og:title", "og:description", "og:image", "description"):
+        (content,) = re.findall(rf'(?:property|name)="{name}"\s+content="([^"]*)"', page)
+        assert "radio" not in content.replace("gradio_api", "") and content
+    address = re.search(r'og:image"\s+content="([^"]*)"', page)[1]
+    with urllib.request.urlopen(address, timeout=WAIT) as answer:
+        assert answer.headers["content-type"] == "image/jpeg"
 
 
 def test_a_truncated_file_is_told_in_words(client, deep_photo, tmp_path):

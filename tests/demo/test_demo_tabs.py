@@ -3,16 +3,19 @@
 import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 
 import app
 import colorzoo
 from colorzoo import registry
+from colorzoo.evaluation.eye import counted
 from colorzoo.evaluation.metrics import PROTOCOL
+from webapp import examples, theme
 from webapp import models as zoo
-from webapp import theme
 from webapp.tabs import cards, leaderboard
 
 NAMES = zoo.model_names()
@@ -26,6 +29,29 @@ def test_the_leaderboard_shows_what_was_measured():
     assert heads[:3] == ["model", "parameters", "PSNR dB ↑"]
     (told,) = leaderboard.protocol(leaderboard._reports())
     assert PROTOCOL in told
+
+
+def test_what_people_found_leads_the_leaderboard():
+    heads, rows = leaderboard.by_eye()
+    found = {name: counted(colorzoo.model_info(name)) for name in NAMES}
+    assert heads[0] == "model" and {row[0] for row in rows} == set(NAMES)
+    for name, *cells in rows:
+        assert cells == [str(found[name].get(photos, "–")) for photos in heads[1:]]
+    judged = [sum(c.plausible for c in found[row[0]].values()) for row in rows if found[row[0]]]
+    assert judged == sorted(judged, reverse=True)
+    ids = [each["props"].get("elem_id") for each in app.build().get_config_file()["components"]]
+    assert ids.index("by-eye") < ids.index("leaderboard")
+    assert ids.index("card-pictures") < ids.index("card")
+
+
+def test_a_card_begins_with_pictures_by_the_model(upload_folder, monkeypatch):
+    monkeypatch.setattr(examples, "get_upload_folder", lambda: str(upload_folder))
+    examples.place()
+    html = cards.pictures("unet")
+    paths = re.findall(r'<img src="gradio_api/file=([^"]+)" alt="[^"]+ coloured by unet">', html)
+    assert len(paths) == 4 and all(Path(path).stat().st_size for path in paths)
+    with pytest.raises(gr.Error, match="no model named"):
+        cards.pictures("../unet")
 
 
 @pytest.mark.parametrize("accuracy", leaderboard.ACCURACIES)

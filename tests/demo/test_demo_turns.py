@@ -201,14 +201,18 @@ def test_messages_that_nobody_fetches_are_forgotten(queue, monkeypatch):
 
 def test_the_app_queues_fairly_and_its_handlers_are_jobs(monkeypatch):
     import app
-    from webapp.tabs import compare_layout
+    from webapp import examples
 
-    monkeypatch.setattr(compare_layout, "EXAMPLES", ("camera",))
+    none = examples.Examples([], {"before": "", "view": ""}, set())
+    monkeypatch.setattr(examples, "place", lambda: none)
     monkeypatch.setattr(zoo, "takes", lambda name, option: False)  # loads no model
     built = app.build()
     assert isinstance(built._queue, turns.FairQueue)
     working = [fn for fn in built.fns.values() if fn.queue and fn.fn is not None and fn.inputs]
-    assert {fn.api_name for fn in working} >= {"run", "view", "bring", "make_png", "colorize"}
+    assert {fn.api_name for fn in working} >= {
+        "show", "pick", "save", "post", "pack", "pictures",
+        "run", "view", "bring", "make_png", "colorize",
+    }  # fmt: skip
     for fn in working:
         assert gr.Request in fn.fn.__annotations__.values(), fn.api_name
 

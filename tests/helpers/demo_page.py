@@ -54,6 +54,18 @@ def open_page(
     return page
 
 
+def wait_for_result(page: Any, version: str = "Natural") -> None:
+    """Wait until the first tab shows a version of the photo, and all the others to choose from."""
+    page.locator(f'.cz[data-version="{version}"]:not([data-busy]) .version').first.wait_for()
+
+
+def compare(page: Any) -> None:
+    """Open the comparison, as a visitor does who has a result, and wait for all models."""
+    wait_for_result(page)
+    page.get_by_role("button", name="Compare all models").click()
+    wait_for_all(page)
+
+
 def wait_for_all(page: Any) -> None:
     """Wait until every model has run on the photo, and the large view shows it."""
     page.locator("#status").get_by_text(re.compile(r"\d+ of \d+ models in")).wait_for()

@@ -143,7 +143,6 @@ def test_types_and_backends(here, more, monkeypatch, tmp_path):
         (["photo.jpg", "--temperature", "0"], "--temperature must be above 0"),
         (["photo.jpg", "--steps", "3"], "does not support --steps"),
         (["photo.jpg", "--steps", "3"], "or omit --steps."),
-        (["photo.jpg", "--hint", "1,2,red"], "does not support --hint"),
         (["photo.jpg", "--work-size", "4096", "--revision", "v1"], "leave out --revision"),
         (["photo.jpg", "--reference", "album/no.jpg"], "does not support --reference"),
     ],

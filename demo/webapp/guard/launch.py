@@ -1,7 +1,7 @@
 """Serve an app of Gradio behind the guard."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +26,7 @@ def launch(
     max_upload: int,
     folders: Sequence[Path],
     handlers: Mapping[type[Exception], Any],
+    rewrite: Callable[[bytes], bytes],
     **options: Any,
 ) -> None:
     """Start to serve, and return.
@@ -36,6 +37,7 @@ def launch(
         max_upload: Bytes of a file.
         folders: Folders besides Gradio's own whose files are served.
         handlers: What answers a request that ended in an exception, by its type.
+        rewrite: Changes the HTML of the page.
         options: Of ``Blocks.launch``.
     """
     os.environ["GRADIO_RUN_HISTORY"] = "False"  # Gradio 6.0 has no run_history=
@@ -50,6 +52,7 @@ def launch(
             str(event.api_name) for event in app.fns.values() if event.api_visibility == "public"
         ),
         stock=STOCK,
+        rewrite=rewrite,
         hosts=names(host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"),
     )
     app.launch(

@@ -6,7 +6,7 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +53,7 @@ class Policy:
         heartbeats: Open pages of one client; more work without what they are for.
         streams: Streams of results of one client.
         session_streams: Streams of results of one session.
+        rewrite: Changes the HTML of the page.
         is_starting: Whether Gradio may still run its own startup events.
         stock: What is on disk of uploads, and who has it.
     """
@@ -68,6 +69,7 @@ class Policy:
     heartbeats: int = 200
     streams: int = 200
     session_streams: int = 4
+    rewrite: Callable[[bytes], bytes] = bytes
     is_starting: bool = True
     stock: Stock = field(default_factory=Stock)
     open: Counter[str] = field(default_factory=Counter)
@@ -196,9 +198,10 @@ class Guard:
                 return
             parts.append(message.get("body", b""))
             if not message.get("more_body"):
-                html = b"".join(parts)
-                policy = headers.page_policy(html)
-                MutableHeaders(scope=start[0])["Content-Security-Policy"] = policy
+                html = self._policy.rewrite(b"".join(parts))
+                marked = MutableHeaders(scope=start[0])
+                marked["Content-Security-Policy"] = headers.page_policy(html)
+                marked["Content-Length"] = str(len(html))
                 await request.answer(start[0])
                 await request.answer({"type": "http.response.body", "body": html})
 

@@ -1,5 +1,6 @@
-"""The third tab: the model cards."""
+"""The fourth tab: what each model makes of the examples, and its card."""
 
+import html
 import inspect
 import json
 import re
@@ -8,20 +9,56 @@ import gradio as gr
 
 import colorzoo
 from colorzoo.evaluation.report import in_words
+from webapp import examples, jobs, uploads
 from webapp import models as zoo
+from webapp import session as sessions
+from webapp.tabs.queues import AT_ONCE, WORK
+from webapp.theme import problem
 
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 _PICTURE = re.compile(r"^!\[[^\]]*\]\([^)]*\)\s*$", re.MULTILINE)
 
 
-def build() -> None:
-    """Build the tab."""
+_SHOWN = ("grace-hopper", "astronaut", "summer-palace", "chelsea")
+_SIDE = 480  # px
+
+
+def build(tab: gr.Tab) -> None:
+    """Build the tab.
+
+    Args:
+        tab: The tab; the pictures are made when it is opened.
+    """
     names = zoo.model_names()
     name = gr.Radio(names, value=names[0], label="Model", elem_id="card-of")
+    shown = gr.HTML(elem_id="card-pictures", min_height=200)
     text = gr.Markdown(card(names[0]), elem_id="card", container=True)
     name.input(
         card, name, text, queue=False, show_progress="hidden", api_visibility="private"
     )  # fmt: skip
+    gr.on(
+        [name.input, tab.select], jobs.as_job(pictures), name, shown, show_progress="hidden",
+        api_visibility="private", concurrency_id=WORK, concurrency_limit=AT_ONCE,
+        trigger_mode="always_last",
+    )  # fmt: skip
+
+
+def pictures(name: str) -> str:
+    """Colour examples with a model; HTML."""
+    if name not in zoo.model_names():
+        raise problem(f"There is no model named {name!r:.80} here.")
+    told = []
+    for example in _SHOWN:
+        upload = {"path": examples.path_of(example)}
+        photo = uploads.read(upload)
+        answer = next(zoo.predict([name], upload["path"], photo, zoo.Settings()))
+        if answer.prediction is None:
+            raise problem(f"{name} failed: {answer.error}")
+        image = zoo.render(name, uploads.reduce(photo, _SIDE), answer.prediction, zoo.Settings())
+        path = sessions.save(image, photo, name, ".jpg")
+        alt = f"{examples.TITLES[example]}, coloured by {name}"
+        told.append(f'<img src="gradio_api/file={html.escape(path)}" alt="{html.escape(alt)}">')
+    return f'<div class="pictures">{"".join(told)}</div>'
 
 
 def card(name: str) -> str:

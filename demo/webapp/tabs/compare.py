@@ -1,4 +1,4 @@
-"""The first tab: choose a photo, colour it with every model, compare, adjust and download."""
+"""The second tab: colour the photo with every model, compare, adjust and download."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,35 +14,36 @@ from webapp import hub_models, jobs, uploads
 from webapp import models as zoo
 from webapp import session as sessions
 from webapp.session import BEFORE, TRUTH, Visit, Wish
-from webapp.tabs.compare_layout import NOTHING, Adjust, Choose, Results, lay_out
+from webapp.tabs.compare_layout import NO_MODEL, NOTHING, Adjust, Results, lay_out
+from webapp.tabs.queues import AT_ONCE, START_DOWNLOAD, WORK
 from webapp.theme import problem, status, table, words_of
-
-WORK = "work"  # the queue for everything that takes time
-AT_ONCE = 2  # number of its jobs that run at the same time
 
 Updates = dict[Component, Any]
 
-_START_DOWNLOAD = """(file) => {
-  const link = document.createElement("a");
-  link.href = file.url; link.download = file.orig_name;
-  document.body.append(link); link.click(); link.remove();
-}"""
-_MOVE_LINE = "(share) => ({__type__: 'update', slider_position: share})"
+# The photo is the one that the first tab shows.
+_WITH_PHOTO = "(_, ...rest) => [window.colorzoo.photo?.() ?? null, ...rest]"
+_MOVE_LINE = "(share) => { window.colorzoo.slider?.move(share, { quietly: true }); }"
+_READ_LINE = "() => window.colorzoo.share"
 
 
-def build() -> tuple[Choose, Adjust]:
-    """Build the tab and connect its events; the API uses the same input components."""
-    choose, adjust, results = lay_out()
-    _wire(choose, adjust, results)
-    return choose, adjust
+def build(tab: gr.Tab, stage: gr.HTML, visit: gr.State) -> Adjust:
+    """Build the tab and connect its events; the API uses the same input components.
+
+    Args:
+        tab: The tab; the models run when it is opened.
+        stage: The large picture of the first tab, which has the photo.
+        visit: The state of the page.
+    """
+    adjust, results = lay_out()
+    _wire(tab, stage, visit, adjust, results)
+    return adjust
 
 
-def _wire(choose: Choose, adjust: Adjust, results: Results) -> None:
-    visit = gr.State(Visit())
+def _wire(tab: gr.Tab, stage: gr.HTML, visit: gr.State, adjust: Adjust, results: Results) -> None:
     desk = _Desk(adjust, results)
     run, view, bring = map(jobs.as_job, (desk.run, desk.view, desk.bring))
     asked = [
-        choose.photo, adjust.models, adjust.saturation, adjust.strength, adjust.work_size,
+        stage, adjust.models, adjust.saturation, adjust.strength, adjust.work_size,
         adjust.vividness, adjust.samples, visit,
     ]  # fmt: skip
     page: Sequence[Component] = [
@@ -57,11 +58,14 @@ def _wire(choose: Choose, adjust: Adjust, results: Results) -> None:
 
     sliders = (adjust.saturation, adjust.strength, adjust.vividness, adjust.samples)
     triggers = [
-        choose.photo.change, adjust.models.input, adjust.work_size.input,
+        tab.select, adjust.models.input, adjust.work_size.input,
         *(slider.release for slider in sliders),
     ]  # fmt: skip
+    with_photo: dict[str, Any] = {"js": _WITH_PHOTO}
     # Not Gradio's cancels=: in 6.31 it does not cancel a run that was started by then().
-    gr.on(triggers, desk.begin, asked, page, **light).then(run, asked, page, **heavy)
+    gr.on(triggers, desk.begin, asked, page, **light | with_photo).then(
+        run, asked, page, **heavy | with_photo
+    )
 
     for choice, pick in ((results.left, desk.pick_left), (results.right, desk.pick_right)):
         choice.input(pick, [choice, visit], page, **light).then(view, visit, page, **heavy)
@@ -69,13 +73,16 @@ def _wire(choose: Choose, adjust: Adjust, results: Results) -> None:
     results.truth.input(desk.show_truth, [results.truth, visit], page, **light).then(
         view, visit, page, **heavy
     )
-    results.share.input(None, results.share, results.slider, js=_MOVE_LINE, show_progress="hidden")
+    results.share.input(None, results.share, None, js=_MOVE_LINE, show_progress="hidden")
+    results.slider.moved(None, None, results.share, js=_READ_LINE, show_progress="hidden")
 
     gr.on(
         [adjust.bring.click, adjust.repo_id.submit],
         bring, [adjust.repo_id, adjust.models, visit], page,
         **light | {"queue": True, "concurrency_id": "hub", "concurrency_limit": AT_ONCE},
-    ).success(desk.begin, asked, page, **light).then(run, asked, page, **heavy)  # fmt: skip
+    ).success(desk.begin, asked, page, **light | with_photo).then(
+        run, asked, page, **heavy | with_photo
+    )  # fmt: skip
 
     makers = (
         (results.png, desk.make_png),
@@ -84,7 +91,7 @@ def _wire(choose: Choose, adjust: Adjust, results: Results) -> None:
     )
     for button, make in makers:
         button.click(jobs.as_job(make), visit, page, **heavy).success(
-            None, results.file, None, js=_START_DOWNLOAD
+            None, results.file, None, js=START_DOWNLOAD
         )
 
 
@@ -102,7 +109,8 @@ class _Desk:
         """Store the new request; a new photo clears the page at once."""
         wish = _wish(upload, models, saturation, strength, work_size, vividness, samples, visit)
         visit.begin(wish)
-        words = "Waiting in the queue …" if wish.photo else NOTHING
+        words = "Waiting in the queue …" if wish.models else NO_MODEL
+        words = words if wish.photo else NOTHING
         return {self.results.line: status(words), **self._present(visit)}
 
     def run(
@@ -113,6 +121,9 @@ class _Desk:
         wish = _wish(upload, models, saturation, strength, work_size, vividness, samples, visit)
         if not visit.take_up(wish) or upload is None:
             yield self._nothing()
+            return
+        if not wish.models:
+            yield {self.results.line: status(NO_MODEL), **self._present(visit)}
             return
         try:
             for progress in sessions.colour(visit, wish, upload):
@@ -172,7 +183,7 @@ class _Desk:
 
     def make_png(self, visit: Visit) -> Iterator[Updates]:
         """Write the right picture as PNG."""
-        yield from self._make(lambda: sessions.png(visit, (visit.pair() or visit.chosen)[1]))
+        yield from self._make(lambda: sessions.png(visit, visit.result()))
 
     def make_archive(self, visit: Visit) -> Iterator[Updates]:
         """Write all results as ZIP."""
@@ -196,7 +207,10 @@ class _Desk:
         left, right = pair or (BEFORE, BEFORE)
         names = visit.pictures() or [BEFORE]
         updates: Updates = {
-            results.gallery: [(tile.path, tile.caption) for tile in shown.values()],
+            results.gallery: gr.Gallery(
+                [(tile.path, tile.caption) for tile in shown.values()],
+                selected_index=list(shown).index(right) if right in shown else None,
+            ),
             results.left: gr.Dropdown(names, value=left),
             results.right: gr.Dropdown(names, value=right),
             results.about: _about(right, visit),

@@ -1,27 +1,16 @@
-"""The layout of the first tab; compare.py has its event handlers."""
+"""The layout of the second tab; compare.py has its event handlers."""
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import gradio as gr
-from PIL import Image
-from skimage import data
 
-from webapp import hub_models
+from webapp import hub_models, page
 from webapp import models as zoo
 from webapp.session import BEFORE
 from webapp.theme import status
 
-EXAMPLES = ("coffee", "astronaut", "chelsea", "rocket", "camera")  # included in scikit-image
-NOTHING = "No photo yet: choose one, or click an example."
-
-
-@dataclass(frozen=True)
-class Choose:
-    """The component for the photo."""
-
-    photo: gr.Image
+NOTHING = "No photo yet: choose one, or an example, under “Colour”."
+NO_MODEL = "No model is ticked: tick at least one under “Models”."
 
 
 @dataclass(frozen=True)
@@ -44,7 +33,7 @@ class Results:
     """The components for results."""
 
     line: gr.HTML
-    slider: gr.ImageSlider
+    slider: gr.HTML
     share: gr.Slider
     left: gr.Dropdown
     right: gr.Dropdown
@@ -58,47 +47,26 @@ class Results:
     numbers: gr.HTML
 
 
-def lay_out() -> tuple[Choose, Adjust, Results]:
+def lay_out() -> tuple[Adjust, Results]:
     """Create the components of the tab."""
     with gr.Row(elem_id="bench"):
-        with gr.Column(elem_id="choose"):
-            choose = Choose(
-                gr.Image(
-                    label="Photo", type="filepath", height=280, elem_id="photo",
-                    sources=["upload", "clipboard", "webcam"],
-                    placeholder="Drop a photo here, paste one, or use the camera",
-                )
-            )  # fmt: skip
-            _add_examples(choose.photo)
         with gr.Column(elem_id="results"):
             results = _lay_out_results()
         with gr.Column(elem_id="adjust"):
             adjust = _lay_out_controls()
-    return choose, adjust, results
-
-
-def _add_examples(photo: gr.Image) -> None:
-    """Add scikit-image's pictures as examples; Gradio copies the files to its cache."""
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / f"{name}.png" for name in EXAMPLES]
-        for path in paths:
-            Image.fromarray(getattr(data, path.stem)()).save(path)
-        gr.Examples(
-            [[str(path)] for path in paths], photo, cache_examples=False, elem_id="examples",
-            api_visibility="private",
-        )  # fmt: skip
+    return adjust, results
 
 
 def _lay_out_results() -> Results:
     line = gr.HTML(status(NOTHING), elem_id="status")
-    slider = gr.ImageSlider(
-        label="Before and after", format="png", max_height=440, buttons=["fullscreen"],
-        interactive=False, elem_id="slider",
+    slider = gr.HTML(
+        None, html_template='<div class="cz-lab"><div class="view"></div></div>',
+        apply_default_css=False, elem_id="slider", js_on_load=page.text("viewer.js", "pair.js"),
     )  # fmt: skip
     with gr.Row(elem_id="pair"):
         left = gr.Dropdown([BEFORE], value=BEFORE, label="Left", elem_id="left", min_width=140)
         share = gr.Slider(
-            0, 100, 50, step=1, label="Dividing line, %", elem_id="share",
+            0, 100, 10, step=1, label="Dividing line, %", elem_id="share",
             buttons=[], min_width=160,
         )  # fmt: skip
         right = gr.Dropdown([BEFORE], value=BEFORE, label="Right", elem_id="right", min_width=140)

@@ -1,4 +1,4 @@
-"""The second tab: the measurements of all models, from their metrics.json."""
+"""The third tab: what people and measurements say about all models."""
 
 import html
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 import colorzoo
+from colorzoo.evaluation.eye import Counts, counted
 from colorzoo.evaluation.report import COLUMNS, in_words
 from webapp import models as zoo
 from webapp.theme import table
@@ -14,6 +15,9 @@ from webapp.theme import table
 ACCURACIES = {"PSNR dB": "psnr", "AuC %": "auc", "rebalanced AuC %": "auc_rebalanced"}
 GRAY, _MISSING = "gray (ab = 0)", "–"
 
+BY_EYE = """No number measures whether a sky is blue and a face looks alive, so a person looked at
+results. **Plausible**: nothing is noticeable. **Odd**: a tint, a spot or a gray object.
+**Wrong**: an object has an impossible colour."""
 INTRO = """**↑: higher is better. ↓: lower is better.** The gray row is the photo without any
 colour: a cautious model beats it narrowly, a bold one may lose to it. CF is how colourful the
 results are, ΔCF how far that is from the real photos. Click a heading to sort."""
@@ -21,6 +25,11 @@ results are, ΔCF how far that is from the real photos. Click a heading to sort.
 
 def build() -> None:
     """Build the tab."""
+    heads, rows = by_eye()
+    if rows:
+        gr.Markdown(BY_EYE)
+        caption = "Photos that look plausible / odd / wrong"
+        gr.HTML(table(caption, heads, rows), elem_id="by-eye")
     reports = _reports()
     if not reports:
         gr.Markdown("No model has been measured yet.")
@@ -37,6 +46,28 @@ def build() -> None:
     )  # fmt: skip
     words = _paragraphs([*published(), *protocol(reports)])
     gr.HTML(words, elem_classes="quiet", elem_id="protocol")
+
+
+def by_eye() -> tuple[list[str], list[list[str]]]:
+    """Return the headings and rows of what a person found plausible, odd and wrong, best first."""
+    found: dict[str, dict[str, Counts]] = {}
+    for name in zoo.model_names():
+        info = colorzoo.model_info(name)
+        found[name] = counted(info) if info.weights is not None else {}
+    sets = sorted({photos for counts in found.values() for photos in counts}, reverse=True)
+    if not sets:
+        return [], []
+
+    def share(name: str) -> float:
+        counts = found[name].values()
+        total = sum(each.plausible + each.odd + each.wrong for each in counts)
+        return sum(each.plausible for each in counts) / total if total else -1
+
+    rows = [
+        [name, *(str(found[name].get(photos, _MISSING)) for photos in sets)]
+        for name in sorted(found, key=share, reverse=True)
+    ]
+    return ["model", *sets], rows
 
 
 def published() -> list[str]:

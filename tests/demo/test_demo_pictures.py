@@ -1,0 +1,148 @@
+"""What the first screen shows and gives away, without a browser."""
+
+import re
+import zipfile
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import colorzoo
+from webapp import models as zoo
+from webapp import pictures, versions
+from webapp.page import head
+
+MODEL = zoo.model_names()[0]
+
+
+def flat(a: float, b: float) -> np.ndarray:
+    return np.stack([np.full((8, 8), a), np.full((8, 8), b)])
+
+
+def scene(*, scale: float = 1.0) -> np.ndarray:
+    """A blue sky above a green meadow."""
+    ab = np.zeros((2, 8, 8))
+    ab[:, :4] = np.array([-5, -30])[:, None, None]
+    ab[:, 4:] = np.array([-25, 30])[:, None, None]
+    return ab * scale
+
+
+@pytest.mark.parametrize("natural", [scene(), scene() * 0.2, flat(2, 2), np.zeros((2, 8, 8))])
+def test_one_tint_over_everything_is_no_version(natural):
+    assert versions.is_tint(flat(30, 20), natural)
+    rng = np.random.default_rng(0)
+    assert versions.is_tint(flat(30, 20) + rng.normal(0, 1, (2, 8, 8)), natural)
+    assert not versions.is_tint(flat(0.5, 0.5), natural)  # hardly any colour at all
+    assert not versions.is_tint(scene() * [[[1]], [[-1]]], scene())
+
+
+def test_the_network_runs_once_and_no_two_versions_look_the_same(upload, monkeypatch):
+    calls = []
+    predict = colorzoo.Colorizer.predict
+    monkeypatch.setattr(zoo, "PREDICTIONS", zoo._Kept())
+    monkeypatch.setattr(
+        colorzoo.Colorizer, "predict",
+        lambda *args, **options: calls.append(1) or predict(*args, **options),
+    )  # fmt: skip
+    ask = pictures.asked({"path": upload["path"]})
+    first, *_, last = pictures.show(ask)
+    assert "versions" not in first and Path(first["view"]).exists()
+    assert (first["width"], first["height"], first["version"]) == (600, 400, "natural")
+    shown = {each["name"]: np.asarray(Image.open(each["thumb"])).astype(int)
+             for each in last["versions"]}  # fmt: skip
+    assert list(shown)[0] == "Natural" and 3 <= len(shown) <= versions.MOST
+    values = list(shown.values())
+    for i, one in enumerate(values):
+        assert all(np.abs(one - other).mean() > 0.5 for other in values[:i])
+    for each in last["versions"]:
+        pictures.pick(pictures.asked({"path": upload["path"], "version": each}))
+    assert calls == [1]
+
+
+@pytest.mark.parametrize("kind", ["same", "tint"])
+def test_versions_that_are_none_are_left_out(upload, monkeypatch, kind):
+    model = zoo.get_model(MODEL)
+    prediction = model.predict(colorzoo.read_photo(upload["path"]))
+    natural = model.ab_of(prediction)
+
+    def ab_of(prediction, **options):
+        if options.get("seed") is None or kind == "same":
+            return natural
+        return torch.full_like(natural, 10.0 * options["seed"])
+
+    monkeypatch.setattr(model, "ab_of", ab_of)
+    assert [each.name for each in versions.choose(MODEL, prediction, zoo.Settings())] == ["Natural"]
+
+
+@pytest.mark.parametrize(
+    "sent, words",
+    [
+        (None, "no photo"), ([], "no photo"), ({"path": 5}, "no photo"),
+        ({"path": "a", "version": {"vividness": 3}}, "vividness must be"),
+        ({"path": "a", "version": {"seed": "x"}}, "seed must be"),
+        ({"path": "a", "hints": [[1]]}, "hints must be"),
+    ],
+)  # fmt: skip
+def test_what_a_page_asks_is_checked(sent, words):
+    with pytest.raises(gr.Error, match=words):
+        pictures.asked(sent)
+    odd = pictures.asked({"path": "a", "version": {"name": "../../x"}, "side": 10**9})
+    assert re.fullmatch("[a-z0-9-]+", odd.version) and odd.side in pictures.SIDES
+
+
+@pytest.mark.parametrize("suffix", pictures.FORMATS.values())
+def test_a_download_has_the_size_and_the_metadata_of_the_photo(upload, suffix):
+    path = pictures.save(pictures.asked({"path": upload["path"]}), suffix)
+    assert Path(path).name == f"my-photo-natural{suffix}"
+    expected = np.asarray(colorzoo.colorize(upload["path"])).astype(int)
+    with Image.open(path) as image:
+        assert image.size == (600, 400) and image.getexif()[0x013B] == "Ann"
+    if suffix == ".tif":
+        import tifffile
+
+        deep = tifffile.imread(path)
+        assert deep.dtype == np.uint16 and np.abs(deep / 257 - expected).mean() < 2
+    with pytest.raises(gr.Error, match="jpg, png, tif"):
+        pictures.save(pictures.asked({"path": upload["path"]}), ".exe")
+
+
+def test_a_picture_to_post_is_1200_wide_and_has_no_metadata(upload):
+    ask = pictures.asked({"path": upload["path"]})
+    for is_split, height in ((True, 800), (False, 400)):
+        with Image.open(pictures.post(ask, is_split=is_split)) as image:
+            assert image.size == (1200, height) and not image.getexif()
+
+
+def test_a_zip_names_what_is_missing_and_stops_when_told(upload, upload_folder, monkeypatch):
+    (upload_folder / "letter.jpg").write_text("no photo")
+    asks = [
+        pictures.asked({"path": str(path)})
+        for path in (upload["path"], upload_folder / "letter.jpg", upload["path"])
+    ]
+    *steps, last = pictures.archive(asks, ".jpg", lambda: False)
+    assert [each.done for each in steps] == [0, 1, 2, 3] and steps[1].seconds_left > 0
+    assert len(last.failed) == 1 and "letter.jpg" in last.failed[0]
+    with zipfile.ZipFile(last.path) as file:
+        assert file.namelist() == ["my-photo-natural.jpg", "my-photo-natural-2.jpg"]
+    stops = iter([False, True])
+    assert all(each.path is None for each in pictures.archive(asks, ".jpg", lambda: next(stops)))
+    with pytest.raises(gr.Error, match="letter.jpg"):
+        list(pictures.archive(asks[1:2], ".jpg", lambda: False))
+    for wrong in ([], asks * 20):
+        with pytest.raises(gr.Error, match="from 1 to 50"):
+            list(pictures.archive(wrong, ".jpg", lambda: False))
+
+
+def test_the_page_is_described_once_and_as_ours():
+    theirs = b"""<head><meta property="og:title" content="Gradio" />
+      <meta property="og:image"\n content="https://raw.example/x.jpg" />
+      <meta name="twitter:creator" content="@Gradio" /><meta name="viewport" content="a" />
+      <script>{"root":"https://ann.example/app"}</script></head>"""
+    page = head.rewriter("/tmp/x/card.jpg")(theirs).decode()
+    for name in ("og:title", "og:description", "og:image", "description"):
+        assert len(re.findall(f'(?:property|name)="{name}"', page)) == 1, name
+    assert "Gradio" not in page and "raw.example" not in page and 'name="viewport"' in page
+    assert 'content="https://ann.example/app/gradio_api/file=/tmp/x/card.jpg"' in page
