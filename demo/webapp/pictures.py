@@ -285,7 +285,6 @@ def archive(
     """
     if not 1 <= len(asks) <= MAX_PHOTOS:
         raise problem(f"A ZIP can have from 1 to {MAX_PHOTOS} photos, not {len(asks)}.")
-    uploads.claim([ask.upload for ask in asks], jobs.owner())
     start, failed, names = time.monotonic(), list[str](), set[str]()
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / "colorzoo.zip"
