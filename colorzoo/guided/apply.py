@@ -226,8 +226,8 @@ def _residual(
         anchors = Anchors(*map(np.concatenate, zip(anchors, borrowed, strict=True)))
     deviation = None if spread is None else spread.detach().double().cpu().numpy()[0, 0]
     wide = spread_widely(level[0], ab, deviation, anchors)
-    added = wide + fill_regions(level[0], np.where(firm > 0, asked - wide, 0.0), firm)
-    return torch.from_numpy(added)[None].to(base)
+    filled = fill_regions(level[0], ab + wide, ab + asked, firm)
+    return torch.from_numpy(filled - ab)[None].to(base)
 
 
 def _borrowed(matches: Matches, ab: np.ndarray) -> Anchors:

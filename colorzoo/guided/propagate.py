@@ -32,6 +32,7 @@ _LARGE, _LARGE_PER_DECADE = 20.0, 20.0
 _EDGE = 2.5  # difference in L that is an edge
 _LEAK = 1e-5  # of the flow between neighbours across an edge
 _SCREEN = 2e-4  # pull towards no change, so that a residual fades with distance
+_FAR = 20.0  # distance from which an asked colour replaces the model's, L*a*b* units
 _FIRM = 1e3  # pull of a hint towards its colour
 _HALF, _STEEPNESS = 0.3, 3.0  # influence at which a hint half holds, and how sharp that limit is
 
@@ -81,16 +82,21 @@ def spread_widely(lightness: Array, ab: Array, spread: Array | None, anchors: An
     return ((everywhere @ weights) * prior[:, None]).T.reshape(2, height, width)
 
 
-def fill_regions(lightness: Array, residuals: Array, firm: Array) -> Array:
-    """Fill regions with residuals, up to the edges of the lightness.
+def fill_regions(lightness: Array, ab: Array, asked: Array, firm: Array) -> Array:
+    """Fill regions with asked colours, up to the edges of the lightness.
+
+    Where the asked colour is close to the model's, their difference is added in the whole region,
+    so that the model's shades remain. Where it is far, the region gets the asked colour itself,
+    because the difference could turn other shades into colours that nobody asked for.
 
     Args:
         lightness: (h, w) L in [0, 100].
-        residuals: (2, h, w) what to add where ``firm`` is above 0.
+        ab: (2, h, w) the colours so far.
+        asked: (2, h, w) the colours that are asked for where ``firm`` is above 0.
         firm: (h, w) from 0, unknown, to 1, certain.
 
     Returns:
-        (2, h, w) what to add everywhere.
+        (2, h, w) the colours.
     """
     from scipy import sparse
     from scipy.sparse.linalg import splu
@@ -113,11 +119,14 @@ def fill_regions(lightness: Array, residuals: Array, firm: Array) -> Array:
     pull = _FIRM * firm.ravel().astype(np.float64)
     diagonal = np.asarray(adjacency.sum(axis=1)).ravel() + _SCREEN + pull
     system = (sparse.diags(diagonal) - adjacency).tocsc()
-    known = pull[:, None] * np.column_stack((residuals.reshape(2, -1).T, np.ones(index.size)))
+    change = np.where(firm > 0, asked - ab, 0.0)
+    replace = (np.hypot(*change) / _FAR).clip(max=1)
+    layers = (*((1 - replace) * change), *(replace * asked), replace, np.ones_like(firm))
+    known = pull[:, None] * np.stack([layer.ravel() for layer in layers], axis=1)
     solver = splu(system, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
-    *reached, share = solver.solve(known).T.reshape(3, height, width)
-    blend = np.stack(reached) / share.clip(min=1e-12)
-    return blend * _trust(share)
+    *spread, share = solver.solve(known).T.reshape(len(layers), height, width)
+    blend = np.stack(spread) / share.clip(min=1e-12)
+    return ab + _trust(share) * (blend[:2] + blend[2:4] - blend[4] * ab)
 
 
 def _features(lightness: Array, ab: Array) -> Array:
