@@ -12,6 +12,8 @@ from .families import Colorizer as Colorizer
 from .film.colorize import colorize_film as colorize_film
 from .gallery import compare as compare
 from .gallery import contact_sheet as contact_sheet
+from .guided.hint_file import load_hints as load_hints
+from .guided.hint_file import save_hints as save_hints
 from .guided.hints import Area as Area
 from .guided.hints import Hint as Hint
 from .guided.suggest import suggest_colors as suggest_colors

@@ -15,9 +15,11 @@ from colorzoo.conditions import (
     draw_reference,
     read_reference,
     region_of,
+    warn_of_gamut,
 )
 from colorzoo.defaults import MAX_PIXELS
 from colorzoo.guided.apply import Reference, Region, guide, keep_gray
+from colorzoo.guided.hints import Area, Hint
 from colorzoo.hub.mixin import HubMixin
 from colorzoo.imaging.border import WHOLE, content_box, pixels_of
 from colorzoo.imaging.read import ImageSource, Photo
@@ -92,7 +94,7 @@ class Colorizer(Network, HubMixin, ColorizesMany):
         The network gets the photo at ``work_size``. Its colours are enlarged along the edges of the
         full-size photo and combined with the photo's own lightness. Of a colour photo, only the
         lightness is used. Notes about the file, for example that only the first frame of an
-        animation is used, are issued as warnings.
+        animation is used, and about hints whose colour cannot be shown are issued as warnings.
 
         Args:
             image: A path, bytes, a binary file object, a PIL image, a NumPy array or a tensor.
@@ -114,7 +116,9 @@ class Colorizer(Network, HubMixin, ColorizesMany):
             ValueError: If saturation, work_size or an option is out of range.
         """
         photo = as_photo(image, max_pixels=max_pixels)
-        return self.colorize_photo(photo, saturation=saturation, work_size=work_size, **options)
+        result = self.colorize_photo(photo, saturation=saturation, work_size=work_size, **options)
+        warn_of_gamut(photo, given(options, self.defaults).get("hints"))
+        return result
 
     def colorize_photo(
         self,
@@ -257,9 +261,28 @@ class Colorizer(Network, HubMixin, ColorizesMany):
         with torch.inference_mode():
             ab = in_eval_mode(self)._render(prediction.output, asked)
             ab = unpad(ab, lightness, self.stride).float() * saturation
-            size = prediction.size or (lightness.shape[-1], lightness.shape[-2])
-            region = region_of(*size, prediction.box)
-            return self._guided(ab, prediction.output, lightness, region, asked)
+        return self.guide(prediction, ab, asked.get("hints") or ())
+
+    @on_cpu()
+    def guide(self, prediction: Prediction, ab: Tensor, hints: Sequence[Hint | Area]) -> Tensor:
+        """Make colours follow hints; ``render`` and ``ab_of`` do it by themselves.
+
+        Args:
+            prediction: The prediction of this model for a photo.
+            ab: (1, 2, h, w), colours at the working size, such as those that ``ab_of`` returns.
+            hints: Points and areas of the photo.
+
+        Returns:
+            (1, 2, h, w) float32, ab.
+
+        Raises:
+            ConfigError: If a hint lies outside the photo, or a mask has another aspect ratio.
+        """
+        lightness = prediction.lightness
+        size = prediction.size or (lightness.shape[-1], lightness.shape[-2])
+        region = region_of(*size, prediction.box)
+        with torch.inference_mode():
+            return self._guided(ab, prediction.output, lightness, region, {"hints": hints})
 
     def _infer(self, lightness: Tensor, region: Region, asked: dict[str, Any]) -> Output:
         """Run the network on (N, 1, h, w) lightness of one region of the photos."""
@@ -281,18 +304,24 @@ class Colorizer(Network, HubMixin, ColorizesMany):
         )
 
     def _guided(
-        self, ab: Tensor, output: Output, lightness: Tensor, region: Region, asked: dict[str, Any]
+        self,
+        ab: Tensor,
+        output: Output,
+        lightness: Tensor,
+        region: Region,
+        asked: Mapping[str, Any],
     ) -> Tensor:
-        """Make (N, 2, h, w) colours of one region of the photos follow the hints."""
+        """Make (N, 2, h, w) colours of one region follow the hints and the reference."""
         hints, reference = asked.get("hints") or (), None
-        if "reference" in asked.keys() & self.render_options:
-            reference = self._see(asked["reference"], lightness)
-        if not hints and reference is None:
+        if "reference" in self.render_options:
+            reference = asked.get("reference")
+        seen = None if reference is None else self._see(reference, lightness)
+        if not hints and seen is None:
             return ab
         spread = self.uncertainty(output)
         if spread is not None:
             spread = unpad(spread, lightness, self.stride)
-        return guide(ab, lightness, hints, region, spread=spread, reference=reference)
+        return guide(ab, lightness, hints, region, spread=spread, reference=seen)
 
     def _see(self, source: Any, lightness: Tensor) -> Reference:
         """Compute the features of a reference, and of (N, 1, h, w) lightness."""

@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from colorzoo.caller import warn
 from colorzoo.color import rgb_to_lab
-from colorzoo.guided.apply import Region, draw_points
+from colorzoo.guided.apply import Region, check_gamut, draw_points
 from colorzoo.guided.hints import Area, Hint
 from colorzoo.imaging.border import Box, pixels_of
 from colorzoo.imaging.read import Photo
@@ -47,6 +48,12 @@ def region_of(width: int, height: int, box: Box) -> Region:
     rows, columns = pixels_of(box, (height, width))
     size = (columns.stop - columns.start, rows.stop - rows.start)
     return Region(width, height, columns.start, rows.start, *size)
+
+
+def warn_of_gamut(photo: Photo, hints: Sequence[Hint | Area] | None) -> None:
+    """Warn the caller of colorzoo of hints whose colour sRGB cannot show."""
+    for note in check_gamut(hints or (), photo.rgb):
+        warn(f"{photo.name}: {note}")
 
 
 def read_reference(source: Any) -> Photo:

@@ -11,6 +11,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from typing_extensions import Unpack
 
+from colorzoo.conditions import warn_of_gamut
 from colorzoo.defaults import MAX_PIXELS
 from colorzoo.imaging.read import ImageSource, Photo
 from colorzoo.loading import load
@@ -58,8 +59,9 @@ def compare(
         ColorzooError: If the image cannot be read or a model cannot be loaded.
         ValueError: If saturation, work_size or an option is out of range.
     """
-    return compare_photo(
-        as_photo(image, max_pixels=max_pixels),
+    photo = as_photo(image, max_pixels=max_pixels)
+    results = compare_photo(
+        photo,
         models=models,
         saturation=saturation,
         work_size=work_size,
@@ -67,6 +69,8 @@ def compare(
         local_files_only=local_files_only,
         **options,
     )
+    warn_of_gamut(photo, options.get("hints"))
+    return results
 
 
 def compare_photo(

@@ -20,12 +20,12 @@ HEAVY = {
     "onnx", "onnxruntime",
 }  # fmt: skip
 PUBLIC = {
-    "ColorzooError", "Colorizer", "ConfigError", "DEFAULT_MODEL", "FilmError", "Hint", "HubError",
-    "ImageError", "ModelInfo", "Options", "Photo", "Prediction", "UnknownModelError",
+    "Area", "ColorzooError", "Colorizer", "ConfigError", "DEFAULT_MODEL", "FilmError", "Hint",
+    "HubError", "ImageError", "ModelInfo", "Options", "Photo", "Prediction", "UnknownModelError",
     "WeightsError", "__version__", "colorize", "colorize_batch", "colorize_film", "compare",
-    "contact_sheet",
-    "create_model", "list_models", "load", "model_info", "read_photo", "register_model",
-    "render_deep", "save_deep", "save_image",
+    "contact_sheet", "create_model", "list_models", "load", "load_hints", "model_info",
+    "read_photo", "register_model", "render_deep", "save_deep", "save_hints", "save_image",
+    "suggest_colors",
 }  # fmt: skip
 
 

@@ -8,7 +8,9 @@ import typer
 from colorzoo.cli._console import be_quiet
 
 if TYPE_CHECKING:
-    from colorzoo.guided.hints import Hint
+    from collections.abc import Sequence
+
+    from colorzoo.guided.hints import Area, Hint
     from colorzoo.options import Options
 
 
@@ -84,10 +86,30 @@ Hints = Annotated[
     list[str] | None,
     typer.Option(
         "--hint",
-        metavar="X,Y,COLOR[,RADIUS]",
-        help='The colour at a point of the photo, such as "120,80,#b03020"; "gray" keeps it gray. '
-        "Only for models that support hints. Can be given several times.",
+        metavar="X,Y[,RADIUS][@FRAME]=COLOR",
+        help="The colour at a point, in pixels of the photo, such as 120,80=#b03020; in films, "
+        "with the number of the frame from which it holds, 120,80@35=#b03020. A CSS name, a name "
+        "of the palette, or gray. Can be given several times.",
     ),
+]
+HintFile = Annotated[
+    str | None,
+    typer.Option(
+        "--hints",
+        metavar="FILE|auto",
+        help="Hints in a JSON file. With auto, each photo's own, if there is one beside it: "
+        "photo.hints.json for photo.jpg.",
+    ),
+]
+Palette = Annotated[
+    Path | None, typer.Option(help='Named colours for hints: "colors" in a JSON file.')
+]
+KeepGray = Annotated[
+    list[Path] | None,
+    typer.Option(help="A mask, white where the photo stays gray. Can be given several times."),
+]
+ColorOnly = Annotated[
+    Path | None, typer.Option(help="A mask, white where the photo gets colour; the rest is gray.")
 ]
 Reference = Annotated[
     Path | None,
@@ -152,36 +174,16 @@ def gather_options(
     vividness: float | None,
     temperature: float | None,
     steps: int | None,
-    hints: list[str] | None,
+    hints: "Sequence[Hint | Area]",
     reference: Path | None,
 ) -> "Options":
-    """Collect the options of the model from the command line.
-
-    Raises:
-        ConfigError: If a hint cannot be parsed.
-    """
+    """Collect the options of the model from the command line."""
     options: Options = {
         "seed": seed,
         "vividness": vividness,
         "temperature": temperature,
         "steps": steps,
-        "hints": [_read_hint(text) for text in hints] if hints else None,
+        "hints": list(hints) or None,
         "reference": reference,
     }
     return options
-
-
-def _read_hint(text: str) -> "Hint":
-    from colorzoo.errors import ConfigError
-    from colorzoo.guided.hints import Hint
-
-    parts = [part.strip() for part in text.split(",")]
-    try:
-        if len(parts) not in (3, 4):
-            raise ValueError
-        x, y, radius = float(parts[0]), float(parts[1]), float((*parts, "1")[3])
-    except ValueError:
-        raise ConfigError(
-            f"--hint must be X,Y,COLOR or X,Y,COLOR,RADIUS, such as 120,80,#b03020; got {text!r}"
-        ) from None
-    return Hint(x, y, None if parts[2] == "gray" else parts[2], radius)

@@ -8,10 +8,15 @@ from typing import Annotated
 import typer
 
 from colorzoo.cli._arguments import (
+    ColorOnly,
     Device,
+    HintFile,
+    Hints,
+    KeepGray,
     MaxPixels,
     Model,
     NoDownload,
+    Palette,
     Quiet,
     Reference,
     ReportFile,
@@ -25,6 +30,7 @@ from colorzoo.cli._arguments import (
     gather_options,
 )
 from colorzoo.cli._console import errors, note, progress, say, stop
+from colorzoo.cli._hints import gather_hints
 from colorzoo.cli._run import Run
 from colorzoo.defaults import DEFAULT_MODEL, MAX_PIXELS
 from colorzoo.errors import ImageError
@@ -53,6 +59,11 @@ def batch(
     temperature: Temperature = None,
     seed: Seed = None,
     steps: Steps = None,
+    hint: Hints = None,
+    hints: HintFile = None,
+    palette: Palette = None,
+    keep_gray: KeepGray = None,
+    color_only: ColorOnly = None,
     reference: Reference = None,
     device: Device = "auto",
     overwrite: Annotated[
@@ -69,6 +80,7 @@ def batch(
 ) -> None:
     """Colour a folder of photos on a Ray cluster; run the same command again to continue."""
     from colorzoo.jobs.dataset import Colorize
+    from colorzoo.jobs.hints import without_masks
     from colorzoo.jobs.left_out import find_left_out
     from colorzoo.jobs.plan import How, plan, real
     from colorzoo.jobs.ray import colorize_on_ray, for_workers, split_refused
@@ -80,7 +92,8 @@ def batch(
         # Workers have their own working folders.
         folder, output = real(folder.expanduser()), real(output.expanduser())
         reference = reference and real(reference.expanduser())
-        options = gather_options(seed, vividness, temperature, steps, None, reference)
+        asked = gather_hints(hint, hints, palette, keep_gray, color_only)
+        options = gather_options(seed, vividness, temperature, steps, asked.hints, reference)
         arguments = {
             "model": for_workers(model),
             "revision": revision,
@@ -91,17 +104,28 @@ def batch(
             "output": output,
             "root": folder,
             "overwrite": overwrite,
+            "hint_file": "auto" if asked.own is not None else asked.file,
+            "colors": asked.own,
             **options,
         }
+        how = How(
+            saturation,
+            work_size,
+            max_pixels,
+            options=options,
+            hints=asked.file,
+            own_hints=asked.own,
+        )
         jobs = plan([folder], output) if folder.is_dir() else []
+        jobs, notes = without_masks(jobs, [folder], how, asked.masks)
         left_out = find_left_out([folder], output)
         if not jobs:
             nothing = f"there is no photo in {folder}"
             raise ImageError("; ".join((nothing, *left_out.notes(), "give a folder of photos")))
+        note(notes)
         run = Run(left_out, always=("done", "skipped", "failed"))
         ended.callback(run.close)
         colorizer = Colorize(**arguments, device="cpu").model  # fail now, not in every worker
-        how = How(saturation, work_size, max_pixels, options=options)
         settings = settings_of(model, colorizer, how)
         if report is not None:
             run.report = RunReport(report, settings, append=report.exists(), overwrite=False)

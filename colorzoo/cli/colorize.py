@@ -9,14 +9,18 @@ import typer
 
 from colorzoo.cli._arguments import (
     Backend,
+    ColorOnly,
     Depth,
     Device,
     Dtype,
+    HintFile,
     Hints,
+    KeepGray,
     MaxPixels,
     Model,
     NoDownload,
     Overwrite,
+    Palette,
     Quality,
     Quiet,
     Reference,
@@ -33,6 +37,7 @@ from colorzoo.cli._arguments import (
     gather_options,
 )
 from colorzoo.cli._console import errors, fail, find_device, note, progress, say, stop
+from colorzoo.cli._hints import gather_hints
 from colorzoo.cli._pipes import STDIO, read_stdin, stdout_folder
 from colorzoo.cli._run import Run
 from colorzoo.defaults import DEFAULT_MODEL, MAX_PIXELS
@@ -65,6 +70,10 @@ def colorize(
     seed: Seed = None,
     steps: Steps = None,
     hint: Hints = None,
+    hints: HintFile = None,
+    palette: Palette = None,
+    keep_gray: KeepGray = None,
+    color_only: ColorOnly = None,
     reference: Reference = None,
     device: Device = "auto",
     dtype: Dtype = "float32",
@@ -79,6 +88,7 @@ def colorize(
 ) -> None:
     """Colour photos, films and folders of photos; names are kept, inputs are never overwritten."""
     from colorzoo.jobs.films import colorize_film_job, is_film
+    from colorzoo.jobs.hints import without_masks
     from colorzoo.jobs.left_out import find_left_out
     from colorzoo.jobs.pipeline import colorize_jobs
     from colorzoo.jobs.plan import How, plan
@@ -90,6 +100,7 @@ def colorize(
 
     given = [*inputs, *([reference] if reference else [])]
     with errors(paths=given), Interrupts() as interrupts, ExitStack() as ended:
+        asked = gather_hints(hint, hints, palette, keep_gray, color_only)
         how = How(
             saturation=saturation,
             work_size=work_size,
@@ -98,7 +109,9 @@ def colorize(
             quality=quality,
             overwrite=overwrite,
             resume=resume,
-            options=gather_options(seed, vividness, temperature, steps, hint, reference),
+            options=gather_options(seed, vividness, temperature, steps, asked.hints, reference),
+            hints=asked.file,
+            own_hints=asked.own,
         )
         is_piped = output == STDIO
         if is_piped:
@@ -109,10 +122,12 @@ def colorize(
             replace(job, data=piped[1]) if job.source == piped[0] else job
             for job in plan(inputs, output)
         ]
+        jobs, notes = without_masks(jobs, inputs, how, asked.masks)
         left_out = find_left_out(inputs, output)
         if not jobs:
             nothing = f"there is no photo in {', '.join(map(str, inputs))}"
             fail("; ".join((nothing, *left_out.notes())))
+        note(notes)
         run = Run(left_out, always=("done", "failed"))
         ended.callback(run.close)
         colorizer = load(

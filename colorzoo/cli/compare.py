@@ -6,12 +6,16 @@ from typing import Annotated
 import typer
 
 from colorzoo.cli._arguments import (
+    ColorOnly,
     Device,
+    HintFile,
     Hints,
+    KeepGray,
     MaxPixels,
     Models,
     NoDownload,
     Overwrite,
+    Palette,
     Quiet,
     Reference,
     Saturation,
@@ -23,6 +27,7 @@ from colorzoo.cli._arguments import (
     gather_options,
 )
 from colorzoo.cli._console import errors, fail, find_device, note, say, write_bytes
+from colorzoo.cli._hints import gather_hints
 from colorzoo.cli._pipes import STDIO, check_stdout, read_stdin
 from colorzoo.defaults import MAX_PIXELS
 
@@ -41,6 +46,10 @@ def compare(
     seed: Seed = None,
     steps: Steps = None,
     hint: Hints = None,
+    hints: HintFile = None,
+    palette: Palette = None,
+    keep_gray: KeepGray = None,
+    color_only: ColorOnly = None,
     reference: Reference = None,
     device: Device = "auto",
     overwrite: Overwrite = False,
@@ -50,10 +59,12 @@ def compare(
     """Colour a photo with every model that is here and arrange the results on a labelled sheet."""
     from colorzoo.atomic import remove_leftovers
     from colorzoo.gallery import compare_photo, contact_sheet
+    from colorzoo.guided.apply import check_gamut
     from colorzoo.imaging.write import image_bytes, write_image
     from colorzoo.jobs.plan import Job, check_target
 
     with errors(paths=[image, *([reference] if reference else [])]):
+        asked = gather_hints(hint, hints, palette, keep_gray, color_only)
         job = Job(image, output)
         if image == STDIO:
             name, data = read_stdin()
@@ -63,6 +74,7 @@ def compare(
         else:
             check_target(job, overwrite=overwrite)
         photo = job.read(max_pixels=max_pixels)
+        wanted = asked.of(image, photo.rgb.shape[1], photo.rgb.shape[0])
         results = compare_photo(
             photo,
             models=model,
@@ -70,13 +82,14 @@ def compare(
             work_size=work_size,
             device=find_device(device),
             local_files_only=no_download,
-            **gather_options(seed, vividness, temperature, steps, hint, reference),
+            **gather_options(seed, vividness, temperature, steps, wanted, reference),
         )
         if not results:
             fail("no model has weights yet")
         tiles = [("input", photo.rgb), *results.items()]
         sheet = contact_sheet(tiles, columns=min(len(tiles), 4), tile=384)
-        note(f"{job.source}: {each}" for each in photo.notes)
+        gamut = check_gamut(wanted, photo.rgb)
+        note(f"{job.source}: {each}" for each in (*photo.notes, *gamut))
         if output == STDIO:
             write_bytes(image_bytes(sheet, ".png"))
             return

@@ -18,9 +18,12 @@ from colorzoo.defaults import MAX_FRAME_PIXELS
 from colorzoo.errors import NO_SPACE, ConfigError, FilmError
 from colorzoo.files import open_folder, regular_only
 from colorzoo.film.container import check_pyav, container_of
+from colorzoo.film.follow import Follower
 from colorzoo.film.reader import FilmReader, Frame, open_film
 from colorzoo.film.stabilize import Stabilizer
 from colorzoo.film.writer import FilmWriter
+from colorzoo.guided.apply import check_gamut
+from colorzoo.guided.hints import Area, Hint, check_places
 from colorzoo.imaging.read import Photo
 from colorzoo.imaging.recombine import merge_ab
 from colorzoo.options import Options, check_saturation
@@ -98,8 +101,9 @@ def colorize_film(
             the file does not declare it. If it raises, no file is written.
         within: A folder above the target, below which no link is followed; the folder of the target
             if None.
-        options: The :class:`colorzoo.Options` that the model supports, except hints, which are
-            points of one photo.
+        options: The :class:`colorzoo.Options` that the model supports. The colour of a hint holds
+            for what is at its point on its frame, from that frame on, as long as it can be followed
+            and until the scene ends. Areas are for single photos.
 
     Raises:
         FilmError: If the film cannot be read, or cannot be written to this target.
@@ -111,9 +115,12 @@ def colorize_film(
     """
     source, target = Path(source).expanduser(), Path(target).expanduser()
     check_saturation(saturation)
-    if options.get("hints"):
-        raise ConfigError("hints are for single photos, not for films. Leave hints out.")
     colorizer.check(**options)
+    if any(isinstance(each, Area) for each in options.get("hints") or ()):
+        raise ConfigError(
+            f"{source.name}: areas and masks are for single photos, because things move in films. "
+            "Give points instead."
+        )
     check_pyav()
     from av.error import FFmpegError
 
@@ -123,9 +130,7 @@ def colorize_film(
     with suppress(OSError), open(source, "rb", opener=regular_only):
         pass
     with open_film(source, max_pixels=max_pixels) as film:
-        work = _Frames(
-            colorizer, saturation, work_size, options, Stabilizer() if stabilize else None
-        )
+        work = _Frames(source.name, colorizer, saturation, work_size, options, stabilize)
         try:
             open_folder(target.parent, within=root, create=True).close()
             with (
@@ -138,8 +143,8 @@ def colorize_film(
                 f"{source.name}: {target} cannot be written ({error.strerror or error})."
                 f"{_advice(error, target)}"
             ) from error
-        cuts = work.stabilizer.cuts if work.stabilizer else 0
-        return Film(work.frames, writer.size, cuts, (*film.notes, *writer.notes))
+        notes = (*film.notes, *writer.notes, *work.notes)
+        return Film(work.frames, writer.size, work.cuts, notes)
 
 
 def _advice(error: "OSError | FFmpegError", target: Path) -> str:
@@ -160,16 +165,40 @@ class _Frames:
 
     def __init__(
         self,
+        name: str,
         colorizer: Colorizer,
         saturation: float,
         work_size: int | None,
         options: Options,
-        stabilizer: Stabilizer | None,
+        is_stable: bool,
     ) -> None:
         self.frames = 0
-        self.stabilizer = stabilizer
+        self._name = name
         self._colorizer, self._saturation, self._work_size = colorizer, saturation, work_size
-        self._options = options
+        hints = [hint for hint in options.get("hints") or () if isinstance(hint, Hint)]
+        self._hints, self._gamut = hints, list[str]()
+        # The network itself gets no hints: where they are is known only after it has run.
+        self._options: Options = {**options, "hints": None}
+        self._is_stable = is_stable
+        # Hints need its motion even if its colours are not wanted.
+        self._stabilizer = Stabilizer() if is_stable or hints else None
+        self._follower = Follower(hints) if hints else None
+
+    @property
+    def cuts(self) -> int:
+        """How often colours were chosen anew."""
+        return self._stabilizer.cuts if self._stabilizer else 0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes on the hints."""
+        late = [
+            f"hint {number} is on frame {hint.frame:,}, but the film has only the frames 0 to "
+            f"{self.frames - 1:,}"
+            for number, hint in enumerate(self._hints, start=1)
+            if hint.frame >= self.frames
+        ]
+        return (*self._gamut, *late)
 
     def run(self, film: FilmReader, writer: FilmWriter, watch: Watch | None) -> None:
         waiting: deque[Future[None]] = deque()
@@ -209,10 +238,25 @@ class _Frames:
         )
         small = prediction.lightness.float()
         ab = self._colorizer.ab_of(prediction, **self._options)
-        if self.stabilizer is not None:
+        if self._stabilizer is not None:
             # Many small operations, which are slower on a GPU.
-            ab = self.stabilizer(small.cpu(), ab.cpu()).to(small.device)
-        return small, ab * self._saturation
+            stable = self._stabilizer(small.cpu(), ab.cpu())
+            ab = stable.to(small.device) if self._is_stable else ab
+        ab = ab * self._saturation
+        # After stabilising: a hint on a later frame shows at once, and exactly.
+        now = self._follow(frame, small)
+        return small, self._colorizer.guide(prediction, ab, now) if now else ab
+
+    def _follow(self, frame: Frame, small: Tensor) -> list[Hint]:
+        """Return the hints that hold in a frame, where they are now."""
+        if self._follower is None or self._stabilizer is None:
+            return []
+        height, width = frame.rgb.shape[:2]
+        if self.frames == 0:
+            check_places(self._hints, width, height, what="film", name=self._name)
+        self._gamut += check_gamut(self._hints, frame.rgb, frame=self.frames)
+        motion = self._stabilizer.motion
+        return self._follower(self.frames, small.cpu(), motion, (width, height))
 
 
 def _write(writer: FilmWriter, frame: Frame, small: Tensor, ab: Tensor) -> None:

@@ -58,6 +58,27 @@ class _Seen:
     colour: Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """How a frame follows from an earlier one of its scene, at the working size.
+
+    Attributes:
+        flow: (1, 2, h, w), from the earlier frame; see ``optical_flow``.
+        gain: By which L of the earlier frame is multiplied to be as bright as this one.
+        offset: What is added then, in L.
+        trust: (1, 1, h, w), from 0 to 1: how well the moved picture matches this frame.
+        tolerance: Difference in L that is still a match; grain is less.
+        is_return: Whether the scene before a flash is back: the earlier frame is its last.
+    """
+
+    flow: Tensor
+    gain: float
+    offset: float
+    trust: Tensor
+    tolerance: float
+    is_return: bool = False
+
+
 class Stabilizer:
     """Stabilises the colours of one film, frame by frame in order.
 
@@ -65,18 +86,20 @@ class Stabilizer:
 
     Attributes:
         cuts: How often colours were chosen anew, because the scene changed.
+        motion: How the latest frame follows from an earlier one; None if it begins a scene.
     """
 
     def __init__(self) -> None:
         """Start without any frame."""
         self.cuts = 0
+        self.motion: Motion | None = None
         self._last: _Seen | None = None
         self._before_cut: _Seen | None = None
         self._since_cut = 0
 
     def reset(self) -> None:
         """Forget the frames so far: the next one keeps the network's colours."""
-        self._last = self._before_cut = None
+        self._last = self._before_cut = self.motion = None
 
     def __call__(self, lightness: Tensor, ab: Tensor) -> Tensor:
         """Stabilise a frame's colours.
@@ -100,15 +123,18 @@ class Stabilizer:
     def _carried_on(self, lightness: Tensor, colour: Tensor) -> Tensor | None:
         """Mix with the colours of this scene, or the one before the cut; None in a new scene."""
         self._since_cut += 1
+        self.motion = None
         if self._since_cut > _FLASH:
             self._before_cut = None
         for seen in (self._last, self._before_cut):
             if seen is not None and seen.lightness.shape == lightness.shape:
-                stabilised = _mixed(seen, lightness, colour)
-                if stabilised is not None:
-                    if seen is self._before_cut:
+                motion = _follow(seen.lightness, lightness, is_return=seen is self._before_cut)
+                if motion is not None:
+                    self.motion = motion
+                    if motion.is_return:
                         self._before_cut = None
-                    return stabilised
+                    carried = warp(seen.colour, motion.flow)
+                    return torch.lerp(colour, carried, (1 - _NEW) * motion.trust)
         if self._last is not None:
             self.cuts += 1
             self._before_cut, self._since_cut = self._last, 0
@@ -172,34 +198,34 @@ def _improved(flow: Tensor, before: Tensor, after: Tensor) -> Tensor:
     xx, yy = xx + _STIFFNESS, yy + _STIFFNESS
     determinant = xx * yy - xy * xy
     for _ in range(_STEPS):
-        wrong = (after - _warped(before, flow)) * _is_inside(flow)
+        wrong = (after - warp(before, flow)) * _is_inside(flow)
         x, y = _box(torch.cat((dx * wrong, dy * wrong), dim=1), _RADIUS).split(1, dim=1)
         step = torch.cat((yy * x - xy * y, xx * y - xy * x), dim=1) / determinant
         flow = flow + step.clamp(-_STEP, _STEP)
     return _box(flow, 2)
 
 
-def _mixed(seen: _Seen, lightness: Tensor, colour: Tensor) -> Tensor | None:
-    """Mix a frame's colours with those of an earlier frame; None if the scenes differ."""
-    before = _as_bright_as(seen.lightness, lightness)
+def _follow(seen: Tensor, lightness: Tensor, *, is_return: bool) -> Motion | None:
+    """Find how a frame follows from an earlier frame; None if the scenes differ."""
+    gain, offset = _exposure(seen, lightness)
+    before = (seen - seen.mean()) * gain + lightness.mean()
     flow = optical_flow(before, lightness)
-    carried = _warped(torch.cat((before, seen.colour), dim=1), flow)
-    carried_lightness, carried_colour = carried[:, :1], carried[:, 1:]
-    inside = _is_inside(flow)
-    if not _is_same_scene(carried_lightness, lightness, inside):
+    carried, inside = warp(before, flow), _is_inside(flow)
+    if not _is_same_scene(carried, lightness, inside):
         return None
-    difference = _box((carried_lightness - lightness).abs(), 2)
+    difference = _box((carried - lightness).abs(), 2)
     # Most of a frame is aligned well, so the median difference is grain.
     tolerance = _TOLERANCE + 2 * difference.median()
     trust = torch.exp(-((difference / tolerance) ** 2)) * inside
-    return torch.lerp(colour, carried_colour, (1 - _NEW) * trust)
+    return Motion(flow, gain, offset, trust, float(tolerance), is_return)
 
 
-def _as_bright_as(before: Tensor, after: Tensor) -> Tensor:
-    """Compensate a change of exposure, or a fade, between two frames."""
+def _exposure(before: Tensor, after: Tensor) -> tuple[float, float]:
+    """Return gain and offset, in L, that compensate a change of exposure, or a fade."""
     spread, spread_now = before.std(correction=0), after.std(correction=0)
-    gain = (spread_now / spread).clamp(0.5, 2) if min(spread, spread_now) > _FLAT else 1
-    return (before - before.mean()) * gain + after.mean()
+    is_flat = min(spread, spread_now) <= _FLAT
+    gain = 1.0 if is_flat else float((spread_now / spread).clamp(0.5, 2))
+    return gain, float(after.mean() - before.mean() * gain)
 
 
 def _is_same_scene(one: Tensor, other: Tensor, inside: Tensor) -> bool:
@@ -230,7 +256,8 @@ def _box(x: Tensor, radius: int) -> Tensor:
     return F.avg_pool2d(rows, (side, 1), 1, (radius, 0), count_include_pad=False)
 
 
-def _warped(picture: Tensor, flow: Tensor) -> Tensor:
+def warp(picture: Tensor, flow: Tensor) -> Tensor:
+    """Move a picture, (1, C, h, w), along a flow: the frame before becomes the one after."""
     return F.grid_sample(
         picture, _grid(flow), mode="bilinear", padding_mode="border", align_corners=False
     )

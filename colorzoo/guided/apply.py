@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb
-from colorzoo.errors import ConfigError
-from colorzoo.guided.hints import UNCHANGED, Area, Hint
+from colorzoo.guided.hints import UNCHANGED, Area, Hint, check_places
 from colorzoo.guided.propagate import Anchors, fill_regions, spread_widely
 from colorzoo.guided.reference import Matches, match, towards_palette
 from colorzoo.imaging.recombine import lightness_of, without_colour
@@ -121,12 +120,8 @@ def draw_points(hints: Sequence[Hint], region: Region, width: int, height: int) 
         ConfigError: If a hint lies outside the photo.
     """
     drawn = np.zeros((4, height, width), np.float32)
+    check_places(hints, region.photo_width, region.photo_height)
     for number, hint in enumerate(hints, start=1):
-        if hint.x >= region.photo_width or hint.y >= region.photo_height:
-            raise ConfigError(
-                f"hint {number} is at ({hint.x:g}, {hint.y:g}), outside the photo of "
-                f"{region.photo_width} x {region.photo_height} pixels"
-            )
         x, y = hint.x - region.left, hint.y - region.top
         if 0 <= x < region.width and 0 <= y < region.height:
             scale_x, scale_y = width / region.width, height / region.height
@@ -163,16 +158,22 @@ def keep_gray(rgb: np.ndarray, photo: np.ndarray, hints: Sequence[Hint | Area]) 
     return out
 
 
-def check_gamut(hints: Sequence[Hint | Area], rgb: np.ndarray) -> tuple[str, ...]:
+def check_gamut(
+    hints: Sequence[Hint | Area], rgb: np.ndarray, *, frame: int | None = None
+) -> tuple[str, ...]:
     """Return a note for each hint whose colour sRGB can't show at the photo's lightness.
 
     Args:
         hints: Points of the photo.
         rgb: (H, W, 3) uint8, the photo.
+        frame: Check only the hints on this frame, if it is one of a film.
     """
     notes = []
-    for number, hint in enumerate(hints, start=1):
-        if isinstance(hint, Area) or hint.y >= len(rgb) or hint.x >= len(rgb[0]):
+    points = [hint for hint in hints if isinstance(hint, Hint)]
+    for number, hint in enumerate(points, start=1):
+        if frame is not None and hint.frame != frame:
+            continue
+        if hint.y >= len(rgb) or hint.x >= len(rgb[0]):
             continue
         row, column = int(hint.y), int(hint.x)
         lightness = lightness_of(rgb[row : row + 1, column : column + 1], torch.device("cpu"))
@@ -206,7 +207,8 @@ def _residual(
     height, width = lightness.shape[-2:]
     shrink = (height * width / _MOST_PIXELS) ** 0.5
     if shrink > 1:
-        size = (round(height / shrink), round(width / shrink))
+        rows = max(1, int(height / shrink))  # rounded down: once is enough
+        size = (rows, max(1, min(int(width / shrink), _MOST_PIXELS // rows)))
         small, ab = (F.interpolate(each, size, mode="area") for each in (lightness, base))
         if spread is not None:
             spread = F.interpolate(spread, size, mode="area")

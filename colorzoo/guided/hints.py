@@ -61,7 +61,8 @@ class Hint:
     frame: int = 0
 
     def __post_init__(self) -> None:
-        """Check the values."""
+        """Check the values; a list becomes a tuple, which can be hashed."""
+        object.__setattr__(self, "color", as_color(self.color))
         for name, value in (("x", self.x), ("y", self.y), ("radius", self.radius)):
             if not is_number(value) or value < 0:
                 raise ConfigError(
@@ -88,7 +89,10 @@ class Area:
     """A part of a photo and the colour it should get.
 
     Examples:
-        >>> coat = colorzoo.Area("coat-mask.png", "#b03020")
+        >>> import numpy as np
+        >>> mask = np.zeros((400, 600), bool)  # or the name of a black and white picture
+        >>> mask[100:300, 200:350] = True
+        >>> coat = colorzoo.Area(mask, "#b03020")
         >>> wall = colorzoo.Area(mask, None)  # stays gray, to the pixel
         >>> only = colorzoo.Area(mask, None, inverted=True)  # colour only what is in the mask
         >>> face = colorzoo.Area(mask, "unchanged")  # other hints do not reach it
@@ -117,16 +121,21 @@ class Area:
         levels = _read_mask(mask)
         self.mask = 255 - levels if inverted else levels
         self.mask.flags.writeable = False
-        self.color = color
+        self.color = color if color == UNCHANGED else as_color(color)
         self.inverted = False
-        if color != UNCHANGED:
-            ab_of(color)
+        if self.color != UNCHANGED:
+            ab_of(self.color)
         if not (self.mask > 127).any():
             raise ConfigError(
                 "the mask of an area must have white pixels; this one has none"
                 f"{' once it is inverted' if inverted else ''}"
             )
         self._digest = hashlib.sha256(self.mask.tobytes()).digest()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a copy, whose mask is read-only too."""
+        self.__dict__.update(state)
+        self.mask.flags.writeable = False
 
     def __eq__(self, other: object) -> bool:
         """Compare pixels and colour."""
@@ -140,6 +149,11 @@ class Area:
         """Describe the area."""
         height, width = self.mask.shape
         return f"Area(<mask of {width} x {height}, {self._digest.hex()[:8]}>, {self.color!r})"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the mask's pixels, in hex."""
+        return self._digest.hex()
 
     @property
     def _identity(self) -> tuple[Any, ...]:
@@ -176,12 +190,7 @@ class Area:
             ConfigError: If the mask and the photo have other aspect ratios.
         """
         rows, columns = self.mask.shape
-        across, down = photo or (width, height)
-        if abs(columns * down / (rows * across) - 1) > _DIFFERENT_SHAPE:
-            raise ConfigError(
-                f"the mask of an area has {columns} x {rows} pixels, the photo has {across} x "
-                f"{down}: they must have the same aspect ratio, upright"
-            )
+        check_shape("the mask of an area", (columns, rows), photo or (width, height))
         part = (box[0] * columns, box[1] * rows, box[2] * columns, box[3] * rows)
         grows = width > columns
         resample = Image.Resampling.BILINEAR if grows else Image.Resampling.BOX
@@ -228,8 +237,64 @@ def ab_of(color: Any) -> tuple[float, float]:
     return _ab_of_rgb(rgb)
 
 
-def check_hints(hints: Any) -> None:
+def as_color(color: Any) -> Any:
+    """Return a colour with a tuple instead of a list, so that it can be hashed."""
+    return tuple(color) if isinstance(color, list) and len(color) < 5 else color
+
+
+def check_shape(what: str, size: tuple[int, int], photo: tuple[int, int]) -> None:
+    """Check that a mask, or a copy of the photo, has the photo's aspect ratio.
+
+    Args:
+        what: In words, for the message.
+        size: Its width and height, pixels.
+        photo: Width and height of the upright photo, pixels.
+
+    Raises:
+        ConfigError: If the aspect ratios differ.
+    """
+    if abs(size[0] * photo[1] / (size[1] * photo[0]) - 1) > _DIFFERENT_SHAPE:
+        raise ConfigError(
+            f"{what} has {size[0]} x {size[1]} pixels, the photo has {photo[0]} x {photo[1]}: they "
+            "must have the same aspect ratio, upright"
+        )
+
+
+def check_places(
+    hints: Sequence["Hint | Area"], width: int, height: int, *, what: str = "photo", name: str = ""
+) -> None:
+    """Check that all hints are inside a photo, and that masks have its shape.
+
+    Args:
+        hints: Points and areas.
+        width: Of the upright photo, pixels.
+        height: Of the upright photo, pixels.
+        what: "photo" or "film", for the message.
+        name: Of its file, if the message is to begin with it.
+
+    Raises:
+        ConfigError: If one is not.
+    """
+    number = 0
+    for each in hints:
+        if isinstance(each, Area):
+            check_shape("the mask of an area", each.mask.shape[::-1], (width, height))
+            continue
+        number += 1
+        if each.x >= width or each.y >= height:
+            place = f"{name}: " if name else ""
+            raise ConfigError(
+                f"{place}hint {number} is at ({each.x:g}, {each.y:g}), outside the {what} of "
+                f"{width} x {height} pixels"
+            )
+
+
+def check_hints(hints: Any, *, count: int | None = None) -> None:
     """Check the type and number of hints.
+
+    Args:
+        hints: The hints.
+        count: How many there are, if not all are given.
 
     Raises:
         ConfigError: If they are not a sequence of at most 1,000 hints and areas.
@@ -239,8 +304,9 @@ def check_hints(hints: Any) -> None:
             f"hints must be a list of colorzoo.Hint(x, y, color) and colorzoo.Area(mask, color), "
             f"got {hints!r:.100}"
         )
-    if len(hints) > MAX_HINTS:
-        raise ConfigError(f"there can be at most {MAX_HINTS:,} hints, got {len(hints):,}")
+    count = len(hints) if count is None else count
+    if count > MAX_HINTS:
+        raise ConfigError(f"there can be at most {MAX_HINTS:,} hints, got {count:,}")
 
 
 def is_number(value: Any) -> bool:

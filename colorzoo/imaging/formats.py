@@ -1,6 +1,7 @@
 """The file formats that colorzoo reads and writes, by suffix, and the search for photos."""
 
 import os
+import re
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path, PurePath
 
@@ -53,6 +54,16 @@ _OF_SYSTEMS = frozenset(
 )
 
 
+# Names of the masks that ``save_hints`` writes end in this, a hash and ".png".
+MASK_INFIX = ".hints."
+_MASK = re.compile(re.escape(MASK_INFIX) + r"[0-9a-f]{12}\.png\Z")
+
+
+def is_mask_name(name: str) -> bool:
+    """Tell whether a file is a mask that ``save_hints`` wrote, which is no photo."""
+    return _MASK.search(name) is not None
+
+
 def is_passed_over(name: str) -> bool:
     """Tell whether a folder of that name is hidden, or made by a system and not by its user."""
     return name.startswith(".") or name.casefold() in _OF_SYSTEMS
@@ -63,6 +74,7 @@ def is_photo_name(path: PurePath) -> bool:
     return (
         path.suffix.lower() in SUFFIXES
         and not path.name.startswith(".")
+        and not is_mask_name(path.name)
         and not any(map(is_passed_over, path.parts[:-1]))
     )
 
@@ -87,8 +99,9 @@ def files_below(
 ) -> Iterator[Path]:
     """Yield the files with certain suffixes in a folder and its subfolders, sorted.
 
-    Hidden files and folders and those that systems make, such as recycle bins, are skipped. Links
-    to files are followed, links to folders are not: they could lead round in circles.
+    Hidden files and folders, those that systems make, such as recycle bins, and the masks of saved
+    hints are skipped. Links to files are followed, links to folders are not: they could lead round
+    in circles.
 
     Args:
         folder: The folder.
@@ -120,7 +133,9 @@ def files_below(
         found += (
             here / file
             for file in files
-            if PurePath(file).suffix.lower() in suffixes and not file.startswith(".")
+            if PurePath(file).suffix.lower() in suffixes
+            and not file.startswith(".")
+            and not is_mask_name(file)
         )
     for path in sorted(found):
         if not path.is_file():  # a broken link or a pipe

@@ -19,9 +19,12 @@ from colorzoo.atomic import remove_leftovers
 from colorzoo.colorizer import Colorizer
 from colorzoo.defaults import DEFAULT_MODEL, MAX_PIXELS
 from colorzoo.errors import FAILURES, ConfigError, ImageError, one_line
+from colorzoo.guided.hint_file import HintFile, read_hint_file
+from colorzoo.guided.palette import Colors, read_colors
 from colorzoo.imaging.formats import WRITABLE
-from colorzoo.imaging.read import Photo, read_photo
+from colorzoo.imaging.read import read_photo
 from colorzoo.imaging.write import image_bytes
+from colorzoo.jobs.hints import options_for, own_hints
 from colorzoo.jobs.pipeline import colorize_jobs
 from colorzoo.jobs.plan import How, Job, result_name
 from colorzoo.jobs.record import Records
@@ -66,10 +69,14 @@ class Colorize:
         max_pixels: Largest width * height to accept.
         overwrite: Also replace outputs that have another size, are older than their photo or were
             made with another model or other options, by the record in their folder.
+        hint_file: Hints for every photo: a JSON file, see :func:`colorzoo.load_hints`. With "auto",
+            the file beside each photo that is given by its path, if there is one: photo.hints.json
+            for photo.jpg.
+        colors: Named colours for these files, see :func:`colorzoo.load_hints`.
         options: The :class:`colorzoo.Options` that the model supports, such as ``seed=3``.
 
     Raises:
-        ConfigError: If arguments contradict each other.
+        ConfigError: If arguments contradict each other, or the file of hints is not valid.
     """
 
     def __init__(
@@ -88,6 +95,8 @@ class Colorize:
         work_size: int | None = None,
         max_pixels: int = MAX_PIXELS,
         overwrite: bool = False,
+        hint_file: str | os.PathLike[str] | HintFile | None = None,
+        colors: Colors = None,
         **options: Unpack[Options],
     ) -> None:
         """Store the arguments; nothing is loaded yet."""
@@ -101,8 +110,18 @@ class Colorize:
         self._root = None if root is None else PurePath(os.path.expanduser(root))
         self._column, self._keep, self._suffix = column, tuple(keep), suffix
         # Always resume: existing outputs may be from a worker that died while doing this batch.
+        is_own = hint_file == "auto"
+        if isinstance(hint_file, str | os.PathLike):
+            hint_file = None if is_own else read_hint_file(hint_file, colors=colors)
         self._how = How(
-            saturation, work_size, max_pixels, overwrite=overwrite, resume=True, options=options
+            saturation,
+            work_size,
+            max_pixels,
+            overwrite=overwrite,
+            resume=True,
+            options=options,
+            hints=hint_file,
+            own_hints=read_colors(colors) if is_own else None,
         )
         self._tidied: set[Path] = set()
 
@@ -169,18 +188,20 @@ class Colorize:
         settings = settings_of(str(self._name), self.model, self._how)
         return Records({**settings, "config": config_of(self.model)})
 
-    def _colour(self, model: Colorizer, photo: Photo) -> Image.Image:
+    def _colour(self, model: Colorizer, job: Job) -> Image.Image:
         how = self._how
+        photo = job.read(max_pixels=how.max_pixels)
+        height, width = photo.rgb.shape[:2]
+        options = options_for(photo.name, how, own_hints(job, how), width, height)
         return model.colorize_photo(
-            photo, saturation=how.saturation, work_size=how.work_size, **how.options
+            photo, saturation=how.saturation, work_size=how.work_size, **options
         )
 
     def _hand_back(self, model: Colorizer, photos: list[_Photo]) -> dict[str, list[Any]]:
         coloured, errors = [b""] * len(photos), [""] * len(photos)
         for i, (value, name) in enumerate(photos):
             try:
-                photo = _job(value, name).read(max_pixels=self._how.max_pixels)
-                coloured[i] = image_bytes(self._colour(model, photo), self._suffix)
+                coloured[i] = image_bytes(self._colour(model, _job(value, name)), self._suffix)
             except FAILURES as error:
                 errors[i] = one_line(error)
         return {"coloured": coloured, "error": errors}

@@ -10,11 +10,14 @@ from colorzoo.defaults import MAX_FRAME_PIXELS, MAX_PIXELS
 from colorzoo.errors import FAILURES, FilmError, ImageError, one_line
 from colorzoo.film.colorize import Film, Watch, colorize_film
 from colorzoo.film.container import is_film_name
-from colorzoo.film.reader import open_film
+from colorzoo.film.reader import Frame, open_film
+from colorzoo.guided.hint_file import HintFile
 from colorzoo.imaging.formats import SUFFIXES
 from colorzoo.jobs.dates import IN_FUTURE, is_in_future, older
+from colorzoo.jobs.hints import WITH_HINTS, name_hints, options_for, own_hints
 from colorzoo.jobs.plan import STOPPED, How, Job, Outcome, Status, check_target
 from colorzoo.jobs.record import Records
+from colorzoo.options import Options
 
 
 def is_film(job: Job) -> bool:
@@ -47,6 +50,7 @@ def colorize_film_job(
         watch: See ``colorize_film``.
     """
     start = perf_counter()
+    hints: str | None = None
 
     def go_on(done: int, total: int | None) -> None:
         if is_stopped():
@@ -61,15 +65,17 @@ def colorize_film_job(
         notes: tuple[str, ...] = (),
     ) -> Outcome:
         size, notes = (film.size, film.notes) if film else (None, notes)
-        return Outcome(job, status, reason, perf_counter() - start, size, notes)
+        return Outcome(job, status, reason, perf_counter() - start, size, notes, hints)
 
     if is_stopped():
         return ended("left", STOPPED)
     remove_leftovers(job.target.parent, within=job.root)
     try:
         check_target(job, overwrite=how.overwrite or how.resume)
+        own = own_hints(job, how)
+        hints = name_hints(job, own)
         is_there = how.resume and job.target.exists()
-        if is_there and _is_done(job, how, records):
+        if is_there and _is_done(job, how, records, hints):
             return ended("skipped", "its output already exists", notes=_notes(job))
         film = colorize_film(
             colorizer,
@@ -77,11 +83,11 @@ def colorize_film_job(
             job.target,
             saturation=how.saturation,
             work_size=how.work_size,
-            max_pixels=MAX_FRAME_PIXELS if how.max_pixels == MAX_PIXELS else how.max_pixels,
+            max_pixels=_most_pixels(how),
             overwrite=how.overwrite or is_there,
             watch=go_on,
             within=job.root,
-            **how.options,
+            **_options(job, how, own),
         )
     except _Stopped:
         return ended("left", STOPPED)
@@ -98,7 +104,23 @@ class _Stopped(Exception):
     """The run was stopped during a film."""
 
 
-def _is_done(job: Job, how: How, records: Records | None) -> bool:
+def _most_pixels(how: How) -> int:
+    return MAX_FRAME_PIXELS if how.max_pixels == MAX_PIXELS else how.max_pixels
+
+
+def _options(job: Job, how: How, own: HintFile | None) -> Options:
+    """Return the options for a film, with its hints."""
+    size = (1, 1)
+    if any(file is not None and file.size is not None for file in (how.hints, own)):
+        with open_film(
+            job.source, max_pixels=_most_pixels(how)
+        ) as film:  # hints are scaled to its size
+            first = next((each for each in film.read() if isinstance(each, Frame)), None)
+        size = size if first is None else (first.rgb.shape[1], first.rgb.shape[0])
+    return options_for(job.source.name, how, own, *size, is_film=True)
+
+
+def _is_done(job: Job, how: How, records: Records | None, hints: str | None) -> bool:
     """Tell whether the target is the film's result (True) or can be replaced (False).
 
     Raises:
@@ -113,6 +135,10 @@ def _is_done(job: Job, how: How, records: Records | None) -> bool:
     other = older(job.target, job.source, "film", is_recorded=knows)
     if other is None and records:
         other = records.made_otherwise(job)
+    if other is None and records and records.has_other_hints(job, hints):
+        if how.own_hints is not None:  # somebody edited them: make it again
+            return False
+        other = WITH_HINTS
     if other is None or how.overwrite:
         return other is None
     raise ImageError(f"{job.source.name}: {job.target} {other}. Pass --overwrite to replace it.")

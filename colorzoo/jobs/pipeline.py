@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -24,11 +24,14 @@ from colorzoo.colorizer import Colorizer
 from colorzoo.deep import render_deep
 from colorzoo.errors import FAILURES, NO_SPACE, ImageError, one_line
 from colorzoo.files import open_folder
+from colorzoo.guided.apply import check_gamut
 from colorzoo.imaging.read import Photo, read_file, stored_size
 from colorzoo.imaging.write import write_deep, write_image
 from colorzoo.jobs.dates import IN_FUTURE, is_in_future, older
+from colorzoo.jobs.hints import WITH_HINTS, name_hints, options_for, own_hints
 from colorzoo.jobs.plan import STOPPED, How, Job, Outcome, Status, check_target
 from colorzoo.jobs.record import RECORD, Records
+from colorzoo.options import Options
 from colorzoo.prediction import Prediction
 
 # Largest number of pixels in flight: two photos of 50 megapixels, at about 16 bytes per pixel for
@@ -112,6 +115,8 @@ class _InFlight:
     seconds: float = 0.0
     size: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
+    hints: str | None = None  # name and hash of the photo's own hints
+    options: Options = field(default_factory=Options)
 
     @property
     def pixels(self) -> int:
@@ -126,7 +131,7 @@ class _InFlight:
             self.seconds += perf_counter() - start
 
     def ended(self, status: Status, reason: str | None = None) -> Outcome:
-        return Outcome(self.job, status, reason, self.seconds, self.size, self.notes)
+        return Outcome(self.job, status, reason, self.seconds, self.size, self.notes, self.hints)
 
 
 class _Pipeline:
@@ -206,7 +211,7 @@ class _Pipeline:
                 return item.ended("left", reason)
             with item.timed():
                 prediction = self._colorizer.predict(
-                    photo, work_size=self._how.work_size, **self._how.options
+                    photo, work_size=self._how.work_size, **item.options
                 )
         except _FolderError as error:
             if error.folder is None:
@@ -223,13 +228,18 @@ class _Pipeline:
         job = item.job
         with item.timed():
             check_target(job, overwrite=item.overwrite or self._how.resume)
+            own = own_hints(job, self._how)
+            item.hints = name_hints(job, own)
             # If the photo cannot be opened (stored is None), reading it below raises the reason.
             if self._how.resume and item.stored and os.path.exists(job.target):
                 if self._is_done(item, item.stored):
                     return "skipped"
                 item.overwrite = True
             photo = job.read(max_pixels=self._how.max_pixels, depth=self._how.depth)
-            item.size, item.notes = (photo.rgb.shape[1], photo.rgb.shape[0]), photo.notes
+            item.size = width, height = photo.rgb.shape[1], photo.rgb.shape[0]
+            item.options = options_for(photo.name, self._how, own, width, height)
+            gamut = check_gamut(item.options.get("hints") or (), photo.rgb)
+            item.notes = (*photo.notes, *gamut)
             return photo
 
     def _is_done(self, item: _InFlight, stored: tuple[int, int]) -> bool:
@@ -253,6 +263,10 @@ class _Pipeline:
                 other = older(job.target, job.source, "photo", is_recorded=knows)
             if other is None and records:
                 other = records.made_otherwise(job)
+            if other is None and records and records.has_other_hints(job, item.hints):
+                if self._how.own_hints is not None:  # somebody edited them: make it again
+                    return False
+                other = WITH_HINTS
         if other is None:
             item.size = size
             try:
@@ -272,7 +286,7 @@ class _Pipeline:
     def _write(self, item: _InFlight, photo: Photo, prediction: Prediction) -> Photo | Status:
         target, root = item.job.target, item.job.root
         with item.timed():
-            result = self._render(photo, prediction)
+            result = self._render(photo, prediction, item.options)
             if self._is_ended():
                 return "left"
             # Check again: another run may have written it in the meantime.
@@ -304,16 +318,18 @@ class _Pipeline:
                 raise
             try:
                 if self._records:
-                    self._records.add(item.job)
+                    self._records.add(item.job, item.hints)
             except OSError as error:
                 with suppress(OSError), open_folder(target.parent, within=root) as folder:
                     folder.unlink(target.name)  # nobody could tell how it was made
                 raise self._folder_error(error, target.parent) from error
         return "done"
 
-    def _render(self, photo: Photo, prediction: Prediction) -> Image.Image | np.ndarray:
+    def _render(
+        self, photo: Photo, prediction: Prediction, options: Options
+    ) -> Image.Image | np.ndarray:
         """Return the result: an image, or (H, W, 3) uint16 if the photo was read with 16 bits."""
-        saturation, options = self._how.saturation, self._how.options
+        saturation = self._how.saturation
         if photo.gray16 is None:
             return self._colorizer.render(photo, prediction, saturation=saturation, **options)
         return render_deep(self._colorizer, photo, prediction, saturation=saturation, **options)

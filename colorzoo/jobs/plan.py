@@ -4,7 +4,7 @@ import io
 import os
 import tempfile
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -16,6 +16,8 @@ from colorzoo import atomic
 from colorzoo.defaults import MAX_PIXELS
 from colorzoo.errors import ImageError
 from colorzoo.film.container import is_film_name, writable_film
+from colorzoo.guided.hint_file import HintFile
+from colorzoo.guided.hints import Color
 from colorzoo.imaging.formats import DEEP, FORMATS, WRITABLE, photos_below
 from colorzoo.imaging.read import Photo, read_file, read_photo, stored_size
 from colorzoo.options import Options
@@ -88,6 +90,8 @@ class How:
         overwrite: Replace targets that exist.
         resume: Skip targets that are done, see ``colorize_jobs``.
         options: Options of the model: seed, temperature and so on.
+        hints: Hints of a file, for each photo, besides those of the options.
+        own_hints: Named colours for the files of hints beside the photos; None not to use those.
     """
 
     saturation: float = 1.0
@@ -98,6 +102,8 @@ class How:
     overwrite: bool = False
     resume: bool = False
     options: Options = field(default_factory=Options)
+    hints: HintFile | None = None
+    own_hints: Mapping[str, Color] | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,7 @@ class Outcome:
         seconds: Time spent on it, without waiting for other photos.
         size: Width and height of the result; None if unknown.
         notes: Notes for the user about the photo.
+        hints: Name and hash of the photo's own hints; None if it has none.
     """
 
     job: Job
@@ -120,6 +127,7 @@ class Outcome:
     seconds: float = 0.0
     size: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
+    hints: str | None = None
 
 
 def plan(inputs: Sequence[Path], output: Path) -> list[Job]:

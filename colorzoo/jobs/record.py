@@ -39,6 +39,7 @@ class _Made:
     content: str  # fingerprint of the output
     source: str | None  # fingerprint of the photo; None if it was no file
     settings: str  # id of a line with settings
+    hints: str | None  # name and hash of the photo's own hints
     by: dict[str, Any] = field(compare=False)  # those settings
 
 
@@ -113,6 +114,18 @@ class Records:
         named = self._report.made_otherwise(job) if self._report else None
         return named or "is the result of another photo, or of another version of this one"
 
+    def has_other_hints(self, job: Job, hints: str | None) -> bool:
+        """Tell whether a job's target was made with other hints of its own, by the record.
+
+        Args:
+            job: The job.
+            hints: Its hints now, from ``name_hints``.
+        """
+        if hints is None and all(made.hints is None for made in self._find(job.target)):
+            return False  # as nearly always, so that no file is read for it
+        same = [made for made in self._same(job.target) if self._difference(made) is None]
+        return bool(same) and hints not in [made.hints for made in same]
+
     def knows(self, job: Job) -> bool:
         """Tell whether the record says how a job's target was made."""
         return bool(self._same(job.target))
@@ -135,8 +148,12 @@ class Records:
                 append_line(record.path, json.dumps(line).encode(), within=within)
                 record.settings[self._id] = self._settings
 
-    def add(self, job: Job) -> None:
+    def add(self, job: Job, hints: str | None = None) -> None:
         """Record that a job's target has just been made with the settings of this run.
+
+        Args:
+            job: The job.
+            hints: The photo's own hints, from ``name_hints``.
 
         Raises:
             OSError: If the record cannot be written.
@@ -146,6 +163,7 @@ class Records:
             "content": fingerprint(job.target),
             "source": _source_of(job),
             "made": self._id,
+            **({"hints": hints} if hints is not None else {}),
         }
         with self._lock:  # far faster between threads than the lock on the file
             record = self._record(job.target.parent)
@@ -163,7 +181,7 @@ class Records:
         target = outcome.job.target
         try:
             self.begin(target.parent, outcome.job.root)
-            self.add(outcome.job)
+            self.add(outcome.job, outcome.hints)
         except OSError as error:
             reason = (
                 f"{outcome.job.source.name}: {target} is complete, but the record "
@@ -261,7 +279,13 @@ class _Record:
             self.settings[line["settings"]] = line
             return
         # Settings come before the outputs that were made with them.
-        made = _Made(line["content"], line["source"], line["made"], self.settings[line["made"]])
+        made = _Made(
+            content=line["content"],
+            source=line["source"],
+            settings=line["made"],
+            hints=line.get("hints"),
+            by=self.settings[line["made"]],
+        )
         self._made.setdefault(line["output"], {})[made] = None
 
 

@@ -22,7 +22,8 @@ class RunReport:
     """Writes a line when each photo ends, and a summary as the last line.
 
     A line contains source and target (absolute), status ("done", "skipped", "failed" or "left"),
-    reason, seconds, width and height (null if unknown) and the settings of the run. The last line
+    reason, seconds, width and height (null if unknown), notes, own_hints (name and hash of the
+    photo's file of hints, if it was used) and the settings of the run. The last line
     has the key "summary", with the count of each status, and, if the run left out pictures or
     films, "left_out", with the count of each kind.
 
@@ -149,6 +150,8 @@ class RunReport:
                 "seconds": round(outcome.seconds, 3),
                 "width": width,
                 "height": height,
+                "notes": list(outcome.notes),
+                **({} if outcome.hints is None else {"own_hints": outcome.hints}),
                 **self._settings,
             }
         )

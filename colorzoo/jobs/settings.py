@@ -9,8 +9,8 @@ from typing import Any
 
 from colorzoo.colorizer import Colorizer
 from colorzoo.conditions import read_reference
-from colorzoo.guided.hints import Area, Hint
 from colorzoo.hub.checkpoint import weights_digest
+from colorzoo.jobs.hints import as_settings
 from colorzoo.jobs.plan import How
 from colorzoo.options import OPTIONS
 
@@ -38,7 +38,7 @@ def settings_of(name: str, model: Colorizer, how: How) -> dict[str, Any]:
         "depth": None if how.depth == 16 else how.depth,  # as in the records of older versions
         "quality": None if how.quality == 95 else how.quality,  # the same
         **options,
-        "hints": [_as_json(hint) for hint in how.options.get("hints") or ()] or None,
+        "hints": as_settings(how),
         "reference": _name_reference(options["reference"]),
     }
 
@@ -80,13 +80,6 @@ def _differences(made: Mapping[str, Any], now: Mapping[str, Any], keys: Any) -> 
         for old, new in [(made.get(key), now.get(key))]
         if old != new
     ]
-
-
-def _as_json(hint: Hint | Area) -> list[Any] | str:
-    if isinstance(hint, Area):
-        return repr(hint)
-    color = hint.color if hint.color is None or isinstance(hint.color, str) else list(hint.color)
-    return [hint.x, hint.y, color, hint.radius]
 
 
 def _name_reference(reference: Any) -> str | None:

@@ -9,6 +9,7 @@ from PIL import Image
 
 import colorzoo
 from colorzoo.evaluation.metrics import colorfulness
+from colorzoo.guided.hints import check_places
 from colorzoo.imaging.kind import kind_of
 from webapp import jobs, uploads
 from webapp import models as zoo
@@ -98,8 +99,8 @@ def colorize(
         seed: For models that support it: which plausible result to sample; -1 means the default
             result.
         steps: For models that support it: number of sampling steps; 0 means the model's default.
-        hints: For models that support them: a list of [x, y, color] or [x, y, color, radius], in
-            pixels of the photo, with "#rrggbb", a CSS name or null for gray.
+        hints: A list of [x, y, color] or [x, y, color, radius], in pixels of the photo, with
+            "#rrggbb", a CSS name or null for gray.
         reference: For models that support one: a colour photo whose colours to use.
     """
     settings = _settings(saturation, strength, work_size, vividness, seed, steps, hints, reference)
@@ -178,6 +179,7 @@ def _run(
     """Return the name, path and report of each picture; the path is None if the model failed."""
     photo = uploads.read(image)
     try:
+        check_places(settings.hints, photo.rgb.shape[1], photo.rgb.shape[0])
         sampled = [replace(settings, seed=each) for each in zoo.seeds(samples)[1:]]
         if not isinstance(names or [], list):
             raise colorzoo.ConfigError(f"models must be a list of names, got {names!r:.80}.")

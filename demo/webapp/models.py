@@ -15,6 +15,7 @@ from PIL import Image
 
 import colorzoo
 from colorzoo import Hint, Prediction
+from colorzoo.guided.hints import check_hints
 from colorzoo.imaging.read import Photo
 from colorzoo.imaging.write import to_pil
 from webapp import hub_models, jobs
@@ -48,7 +49,7 @@ class Settings:
         seed: Which result to sample, for models that support it; NOT_SAMPLED means the default
             result.
         steps: For models that support it; 0 means each model's default.
-        hints: Points of the photo and their colours, for models that support them.
+        hints: Points of the photo and the colours that they should get.
         reference: Path of a colour photo, for models that support one.
     """
 
@@ -118,6 +119,7 @@ def hints_of(sent: Any) -> tuple[Hint, ...]:
         raise colorzoo.ConfigError(
             f"hints must be a list of [x, y, color] or [x, y, color, radius], got {sent!r:.100}"
         )
+    check_hints([], count=len(rows))  # before any work on them
     return tuple(Hint(*row) for row in rows)
 
 

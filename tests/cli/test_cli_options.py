@@ -16,7 +16,7 @@ def test_a_sample_of_a_model_over_bins(album, tmp_path):
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     model = colorzoo.load("unet-bins")
-    assert model.options == {"seed", "temperature", "vividness"}
+    assert model.options == {"seed", "temperature", "vividness", "hints"}
     expected = np.asarray(model.colorize(photo, seed=3, temperature=0.5, vividness=0.8))
     expected = expected.astype(int)
     assert np.abs(np.asarray(Image.open(out)) - expected).max() <= 1
@@ -49,7 +49,6 @@ ASKED = {
     "vividness": ("--vividness", "0.8"),
     "temperature": ("--temperature", "0.5"),
     "steps": ("--steps", "5"),
-    "hints": ("--hint", "20,10,#c03020"),
     "reference": ("--reference", "red.png"),
 }
 
@@ -92,7 +91,13 @@ def test_batch_refuses_what_a_model_does_not_take(album, tmp_path):
     assert line.startswith("error: unet does not support --steps; ")
 
 
-@pytest.mark.parametrize("hint", ["20,10", "20,ten,red", "1,2,red,3,4", ""])
+@pytest.mark.parametrize(
+    "hint",
+    [
+        *("20,10", "20,ten,red", "1,2,red,3,4", "", "1=red", "1,2=", "1,2,3,4=red", "1,b=red"),
+        *("1,2@=red", "1,2@x=red", "1,2@-1=red", "1,2@1.5=red", "@1=red", f"1,2@{'9' * 5000}=red"),
+    ],
+)
 def test_a_hint_that_cannot_be_read_is_explained_in_a_line(album, tmp_path, hint):
     result = run_colorzoo(
         "colorize", album / "coffee.jpg", "-o", tmp_path / "a.png", "--hint", hint
@@ -100,9 +105,10 @@ def test_a_hint_that_cannot_be_read_is_explained_in_a_line(album, tmp_path, hint
     assert result.returncode == 1
     (line,) = result.stderr.splitlines()
     assert line.startswith(
-        "error: --hint must be X,Y,COLOR or X,Y,COLOR,RADIUS, such as 120,80,#b03020"
+        "error: --hint must be X,Y=COLOR, X,Y,RADIUS=COLOR or, in films, X,Y@FRAME=COLOR, such as "
+        "120,80=#b03020; got "
     )
-    assert line.endswith(f"got {hint!r}")
+    assert line.endswith(f"{hint!r:.100}")
 
 
 @pytest.mark.parametrize(
@@ -112,6 +118,10 @@ def test_a_hint_that_cannot_be_read_is_explained_in_a_line(album, tmp_path, hint
         ("-1,10,red", "a hint's x must be"),
         ("1,nan,red", "a hint's y must be"),
         ("1,2,red,-3", "a hint's radius must be"),
+        ("20,10=beige-ish", "'beige-ish' is not a colour"),
+        ("-1,10=red", "a hint's x must be"),
+        ("1,inf=red", "a hint's y must be"),
+        ("1,2,-3=red", "a hint's radius must be"),
     ],
 )
 def test_a_hint_that_means_nothing_is_explained_in_a_line(album, tmp_path, hint, message):

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import gradio_client
+import numpy as np
 import pytest
 from helpers.demo_server import ROOT, WAIT, DemoServer
 from PIL import Image
@@ -128,6 +129,25 @@ def test_wrong_settings_are_told(client, demo, deep_photo, settings):
         )
 
 
+@pytest.mark.parametrize(
+    ("hints", "message"),
+    [
+        ([[5, 5, "red"], [5, 1e5, "red"]], r"hint 2 is at \(5, 100000\), outside the photo of "),
+        ([[5, 5, "reed"]], "'reed' is not a colour"),
+        ([[5, 5, "red"]] * 10_000, "there can be at most 1,000 hints, got 10,000"),
+        ("[[NaN, 5, null]]", "a hint's x must be a number of pixels from 0, got nan"),
+    ],
+)
+@pytest.mark.parametrize("endpoint", ["colorize", "compare"])
+def test_wrong_hints_are_told_in_a_sentence(client, deep_photo, endpoint, hints, message):
+    models = "unet" if endpoint == "colorize" else ["unet", "unet-bins"]
+    with pytest.raises(Exception, match=message) as caught:
+        client.predict(
+            gradio_client.handle_file(deep_photo), models, hints=hints, api_name=f"/{endpoint}"
+        )
+    assert "\n" not in str(caught.value)
+
+
 def test_wrong_samples_are_told(client, deep_photo):
     file = gradio_client.handle_file(deep_photo)
     with pytest.raises(
@@ -213,7 +233,15 @@ def test_options_go_to_the_models_that_take_them(client, deep_photo):
         api_name="/compare",
     )  # fmt: skip
     assert [each["caption"] for each in pictures] == list(report) == ["unet", "unet-bins"]
-    with pytest.raises(Exception, match="unet does not support hints; siggraph17 does"):
+    with pytest.raises(Exception, match="unet does not support steps"):
         client.predict(
-            gradio_client.handle_file(deep_photo), "unet", hints=hints, api_name="/colorize"
-        )
+            gradio_client.handle_file(deep_photo), "unet", hints=hints, steps=4,
+            api_name="/colorize",
+        )  # fmt: skip
+    asked, plain = (
+        np.asarray(Image.open(client.predict(
+            gradio_client.handle_file(deep_photo), "unet", hints=each, api_name="/colorize"
+        )))
+        for each in (hints, [])
+    )  # fmt: skip
+    assert not np.array_equal(asked, plain)  # every model follows hints

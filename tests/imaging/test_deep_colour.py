@@ -203,3 +203,17 @@ def test_a_full_disk_is_noticed_and_keeps_the_old_file(name, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert path.read_bytes() == before and [each.name for each in tmp_path.iterdir()] == [name]
+
+
+def test_hints_keep_their_colour_and_gray_at_16_bits(tmp_path):
+    gray = np.full((40, 48), 30_000, np.uint16)
+    Image.fromarray(gray).save(tmp_path / "scan.tif")
+    mask = np.zeros((40, 48), bool)
+    mask[:, 24:] = True
+    model = colorzoo.create_model("unet", width=2, work_size=32)
+    photo = colorzoo.read_photo(tmp_path / "scan.tif", deep=True)
+    hints = [colorzoo.Hint(8, 8, "#b03020", radius=8), colorzoo.Area(mask, None)]
+    found = colorzoo.render_deep(model, photo, model.predict(photo), saturation=3.0, hints=hints)
+    assert np.ptp(found[:, 24:].astype(int), axis=2).max() == 0
+    shallow = model.colorize(tmp_path / "scan.tif", saturation=3.0, hints=hints)
+    assert np.abs(found[8, 8] / 257 - np.asarray(shallow)[8, 8]).max() < 2

@@ -44,7 +44,7 @@ ENDPOINTS = """- `/models` returns name, summary, year and number of parameters 
 | `vividness` | from 0, careful, to 1, vivid but more often wrong; 0.5 means the default |
 | `seed` | for `/colorize`: selects one of several plausible results; -1 means the default result |
 | `steps` | number of sampling steps; 0 means the model's default |
-| `hints` | a list of `[x, y, color]` or `[x, y, color, radius]`, in pixels of the photo |
+| `hints` | colours to keep to: a list of `[x, y, color]` or `[x, y, color, radius]`, in pixels |
 | `reference` | a colour photo whose colours to use |
 
 Everything except the photo can be left out; `client.view_api()` shows types and defaults. A file
