@@ -19,7 +19,6 @@ from colorzoo.conditions import (
 )
 from colorzoo.defaults import MAX_PIXELS
 from colorzoo.guided.apply import Reference, Region, guide, keep_gray
-from colorzoo.guided.hints import Area, Hint
 from colorzoo.hub.mixin import HubMixin
 from colorzoo.imaging.border import WHOLE, content_box, pixels_of
 from colorzoo.imaging.read import ImageSource, Photo
@@ -261,16 +260,16 @@ class Colorizer(Network, HubMixin, ColorizesMany):
         with torch.inference_mode():
             ab = in_eval_mode(self)._render(prediction.output, asked)
             ab = unpad(ab, lightness, self.stride).float() * saturation
-        return self.guide(prediction, ab, asked.get("hints") or ())
+        return self.guide(prediction, ab, **asked)
 
     @on_cpu()
-    def guide(self, prediction: Prediction, ab: Tensor, hints: Sequence[Hint | Area]) -> Tensor:
-        """Make colours follow hints; ``render`` and ``ab_of`` do it by themselves.
+    def guide(self, prediction: Prediction, ab: Tensor, **options: Unpack[Options]) -> Tensor:
+        """Make colours follow hints and a reference; ``render`` and ``ab_of`` do it by themselves.
 
         Args:
             prediction: The prediction of this model for a photo.
             ab: (1, 2, h, w), colours at the working size, such as those that ``ab_of`` returns.
-            hints: Points and areas of the photo.
+            options: ``hints`` and ``reference``; others are ignored.
 
         Returns:
             (1, 2, h, w) float32, ab.
@@ -282,7 +281,7 @@ class Colorizer(Network, HubMixin, ColorizesMany):
         size = prediction.size or (lightness.shape[-1], lightness.shape[-2])
         region = region_of(*size, prediction.box)
         with torch.inference_mode():
-            return self._guided(ab, prediction.output, lightness, region, {"hints": hints})
+            return self._guided(ab, prediction.output, lightness, region, given(options))
 
     def _infer(self, lightness: Tensor, region: Region, asked: dict[str, Any]) -> Output:
         """Run the network on (N, 1, h, w) lightness of one region of the photos."""

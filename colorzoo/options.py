@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 from colorzoo.errors import ConfigError
 from colorzoo.guided.hints import Area, Hint, check_hints, is_number
-from colorzoo.imaging.read import ImageSource
+from colorzoo.imaging.read import ImageSource, Photo
 
 MAX_SEED, MAX_STEPS = 2**63 - 1, 1000
 
@@ -41,7 +41,7 @@ class Options(TypedDict, total=False):
     temperature: float | None
     steps: int | None
     hints: Sequence[Hint | Area] | None
-    reference: ImageSource | None
+    reference: ImageSource | Photo | None
 
 
 OPTIONS = frozenset(Options.__annotations__)

@@ -14,6 +14,7 @@ from typing_extensions import Unpack
 
 from colorzoo.atomic import check_target, whole_file
 from colorzoo.colorizer import Colorizer
+from colorzoo.conditions import read_reference
 from colorzoo.defaults import MAX_FRAME_PIXELS
 from colorzoo.errors import NO_SPACE, ConfigError, FilmError
 from colorzoo.files import open_folder, regular_only
@@ -179,6 +180,9 @@ class _Frames:
         self._hints, self._gamut = hints, list[str]()
         # The network itself gets no hints: where they are is known only after it has run.
         self._options: Options = {**options, "hints": None}
+        reference = options.get("reference")
+        if reference is not None:  # read once, not for every frame
+            self._options["reference"] = read_reference(reference)
         self._is_stable = is_stable
         # Hints need its motion even if its colours are not wanted.
         self._stabilizer = Stabilizer() if is_stable or hints else None
@@ -245,7 +249,7 @@ class _Frames:
         ab = ab * self._saturation
         # After stabilising: a hint on a later frame shows at once, and exactly.
         now = self._follow(frame, small)
-        return small, self._colorizer.guide(prediction, ab, now) if now else ab
+        return small, self._colorizer.guide(prediction, ab, hints=now) if now else ab
 
     def _follow(self, frame: Frame, small: Tensor) -> list[Hint]:
         """Return the hints that hold in a frame, where they are now."""

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -21,6 +21,7 @@ from PIL import Image
 
 from colorzoo.atomic import remove_leftovers
 from colorzoo.colorizer import Colorizer
+from colorzoo.conditions import read_reference
 from colorzoo.deep import render_deep
 from colorzoo.errors import FAILURES, NO_SPACE, ImageError, one_line
 from colorzoo.files import open_folder
@@ -145,6 +146,10 @@ class _Pipeline:
         is_stopped: Callable[[], bool],
         threads: int,
     ) -> None:
+        reference = how.options.get("reference")
+        if reference is not None:  # read once, not for every photo
+            read = read_reference(reference)
+            how = replace(how, options={**how.options, "reference": read})
         self._colorizer, self._how = colorizer, how
         self._records, self._is_stopped = records, is_stopped
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="colorzoo")

@@ -202,7 +202,7 @@ def test_the_command_takes_hints_with_frames_and_the_film_s_own_file(tmp_path):
     result = colorize(source, "-o", tmp_path / "out.mkv", *command)
     assert result.code == 0
     assert result.err == [
-        "note: clip.mkv: hint 2 is on frame 90, but the film has only the frames 0 to 7"
+        f"note: {source}: hint 2 is on frame 90, but the film has only the frames 0 to 7"
     ]
     found = frames_of(tmp_path / "out.mkv")
     far = [np.abs(on_square(frame, i) - ab_of(BLUE)).max() for i, frame in enumerate(found)]
@@ -223,4 +223,4 @@ def test_the_command_takes_hints_with_frames_and_the_film_s_own_file(tmp_path):
     mask = tmp_path / "mask.png"
     Image.new("L", (128, 72), 255).save(mask)
     result = colorize(source, "-o", tmp_path / "no.mkv", *command[3:5], "--keep-gray", mask)
-    assert result.code == 1 and result.err[0].startswith("failed: clip.mkv: areas and masks are")
+    assert result.code == 1 and result.err[0].startswith(f"failed: {source}: areas and masks are")
