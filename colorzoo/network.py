@@ -17,18 +17,9 @@ _OF_ALL = frozenset({"hints"})
 
 
 class Network(nn.Module):
-    """A network with its options; :class:`colorzoo.Colorizer` adds the way from photo to colour.
+    """A network with its options; :class:`colorzoo.Colorizer` adds the way from photo to colour."""
 
-    Attributes:
-        stride: H and W are padded to multiples of it, on both sides, before ``forward`` is called.
-        network_options: Options that change the network's output, such as "steps". They are passed
-            to ``infer``. Caches of predictions must include them in their keys.
-        render_options: Options that change the colours without running the network again, such as
-            "vividness". They are passed to ``to_ab``.
-        architecture: The name under which the model is registered.
-        work_size: Short side of the network's input, pixels.
-    """
-
+    # Colorizer, which people read about, describes these.
     stride: ClassVar[int] = 1
     network_options: ClassVar[frozenset[str]] = frozenset()
     render_options: ClassVar[frozenset[str]] = frozenset()
