@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -46,12 +47,14 @@ class Asked:
         settings: How to colour it.
         version: Name of the version, as part of a file's name.
         side: Longer side of the large view, pixels.
+        mark: A number that the answer has too, so that the page can tell which one is the newest.
     """
 
     upload: dict[str, Any]
     settings: zoo.Settings
     version: str
     side: int
+    mark: int = 0
 
     @property
     def path(self) -> str:
@@ -60,9 +63,10 @@ class Asked:
 
 
 def asked(sent: Any) -> Asked:
-    """Read what a page sent: {"path", "version": {"name", "vividness", "seed"}, "side", "hints"}.
+    """Read what a page sent: {"path", "version", "side", "hints", "mark"}.
 
-    Everything but the path can be left out.
+    The version is {"name", "vividness", "seed"}, hints are those of ``zoo.hints_of``. Everything
+    but the path can be left out.
 
     Raises:
         gr.Error: If something is missing or out of range; the message is for visitors.
@@ -72,7 +76,7 @@ def asked(sent: Any) -> Asked:
         raise problem("There is no photo: choose one first.")
     version = sent.get("version") if isinstance(sent.get("version"), dict) else {}
     name = re.sub("[^a-z0-9]+", "-", str(version.get("name", versions.NATURAL)).lower())
-    side = sent.get("side", SIDES[1])
+    side, mark = sent.get("side", SIDES[1]), sent.get("mark", 0)
     try:
         settings = zoo.Settings(
             vividness=version.get("vividness", zoo.VIVIDNESS),
@@ -86,7 +90,17 @@ def asked(sent: Any) -> Asked:
         settings,
         name if _KEY.fullmatch(name) else "coloured",
         side if side in SIDES else SIDES[1],
+        mark if type(mark) is int and 0 <= mark < 2**53 else 0,
     )
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """Tell visitors what they asked wrong, such as a hint outside the photo."""
+    try:
+        yield
+    except colorzoo.ColorzooError as error:
+        raise problem(str(error)) from error
 
 
 class _Scene:
@@ -110,21 +124,30 @@ class _Scene:
         return kind_of(self.small.rgb)
 
     def render(self, photo: Photo, settings: zoo.Settings) -> Image.Image:
-        return zoo.render(self.model, photo, self.prediction, settings)
+        with _in_words():
+            return zoo.render(self.model, photo, self.prediction, settings)
 
     def sized(self, side: int) -> Photo:
         height, width = self.photo.rgb.shape[:2]
         shrink = min(1.0, (sessions.MAX_SHOWN / (width * height)) ** 0.5)
         return uploads.reduce(self.photo, min(side, int(max(width, height) * shrink)))
 
-    def pair(self, photo: Photo, ask: Asked) -> dict[str, str]:
-        """Write the photo without colour and in colour; paths."""
+    def pair(self, photo: Photo, ask: Asked) -> dict[str, Any]:
+        """Write the photo without colour and in colour: their paths and their longer side."""
         before = uploads.original(photo, self.kind)
         after = self.render(photo, ask.settings)
         return {
             "before": sessions.save(before, self.photo, sessions.BEFORE, ".jpg"),
             "view": sessions.save(after, self.photo, ask.version, ".jpg"),
+            "side": max(after.size),
+            "mark": ask.mark,
         }
+
+    def thumb(self, photo: Photo, version: versions.Version, ask: Asked) -> str:
+        """Write a small picture of a version."""
+        settings = replace(version.settings, hints=ask.settings.hints)
+        image = self.render(photo, settings)
+        return sessions.save(image, self.photo, f"{version.name}-small", ".jpg")
 
 
 # On the page --------------------------------------------------------------------------------------
@@ -135,7 +158,8 @@ def show(ask: Asked) -> Iterator[dict[str, Any]]:
 
     Yields:
         What the page knows by then: {"photo", "name", "width", "height", "notes", "before",
-        "view", "thumb", "versions": [{"name", "vividness", "seed", "thumb"}]}, with paths of files.
+        "view", "side", "mark", "versions": [{"name", "vividness", "seed", "thumb"}]}, with paths
+        of files.
     """
     scene = _Scene(ask)
     height, width = scene.photo.rgb.shape[:2]
@@ -146,18 +170,14 @@ def show(ask: Asked) -> Iterator[dict[str, Any]]:
     yield dict(told)
     jobs.check()
     thumb = uploads.reduce(scene.small, THUMB_SIDE)
-    natural = replace(
-        ask.settings, vividness=zoo.VIVIDNESS, seed=zoo.NOT_SAMPLED
-    )  # others start from it, whichever is shown
-    chosen = versions.choose(scene.model, scene.prediction, natural)
+    # Others start from the natural one, whichever is shown, and stay the same whatever the hints.
+    natural = replace(ask.settings, vividness=zoo.VIVIDNESS, seed=zoo.NOT_SAMPLED, hints=())
     told["versions"] = [
         {
             "name": each.name, "vividness": each.settings.vividness, "seed": each.settings.seed,
-            "thumb": sessions.save(
-                scene.render(thumb, each.settings), scene.photo, f"{each.name}-small", ".jpg"
-            ),
+            "thumb": scene.thumb(thumb, each, ask),
         }
-        for each in chosen
+        for each in versions.choose(scene.model, scene.prediction, natural)
     ]  # fmt: skip
     yield dict(told)
     jobs.check()
@@ -172,6 +192,26 @@ def pick(ask: Asked) -> dict[str, Any]:
     return {
         "photo": ask.path, "version": ask.version, **scene.pair(scene.sized(ask.side), ask)
     }  # fmt: skip
+
+
+def suggest(sent: Any) -> dict[str, Any]:
+    """Suggest colours for a point.
+
+    Args:
+        sent: {"path", "x", "y"}, in pixels of the upright photo.
+
+    Returns:
+        {"photo", "point": [x, y], "colours": ["#rrggbb"]}, the most likely first.
+
+    Raises:
+        gr.Error: If there is no such photo or point; the message is for visitors.
+    """
+    ask = asked(sent)
+    x, y = sent.get("x"), sent.get("y")
+    scene = _Scene(ask)
+    with _in_words():
+        colours = colorzoo.suggest_colors(zoo.get_model(scene.model), scene.prediction, x, y)
+    return {"photo": ask.path, "point": [x, y], "colours": colours}
 
 
 def _notes(scene: _Scene) -> list[str]:
@@ -196,9 +236,10 @@ def save(ask: Asked, suffix: str) -> str:
         return sessions.save(image, scene.photo, ask.version, suffix)
     scene = _Scene(ask)
     photo, model = _deep(ask), zoo.get_model(scene.model)
-    pixels = colorzoo.render_deep(
-        model, photo, scene.prediction, **model.taken(**ask.settings.options)
-    )
+    with _in_words():
+        pixels = colorzoo.render_deep(
+            model, photo, scene.prediction, **model.taken(**ask.settings.options)
+        )
     name = sessions.file_name(photo, ask.version, suffix)
     return sessions.SHELF.add(
         name, lambda path: colorzoo.save_deep(pixels, path, like=photo, model=scene.model)

@@ -1,6 +1,7 @@
 """What the first screen shows and gives away, without a browser."""
 
 import re
+import time
 import zipfile
 from pathlib import Path
 
@@ -60,6 +61,70 @@ def test_the_network_runs_once_and_no_two_versions_look_the_same(upload, monkeyp
     for each in last["versions"]:
         pictures.pick(pictures.asked({"path": upload["path"], "version": each}))
     assert calls == [1]
+
+
+HINTS = [[500, 60, "#2848c0"], [60, 200, None]]
+
+
+def test_points_hold_for_every_version_and_file(upload):
+    ask = {"path": upload["path"], "hints": HINTS, "mark": 7}
+    plain = list(pictures.show(pictures.asked({"path": upload["path"]})))[-1]["versions"]
+    told = list(pictures.show(pictures.asked(ask)))[-1]
+    keys = ("name", "vividness", "seed")
+    assert [[each[key] for key in keys] for each in told["versions"]] == [
+        [each[key] for key in keys] for each in plain
+    ]
+    assert (told["mark"], told["side"]) == (7, 600)
+    files = [pictures.pick(pictures.asked(ask | {"version": each}))["view"]
+             for each in told["versions"]]  # fmt: skip
+    files += [each["thumb"] for each in told["versions"]]
+    files += [pictures.save(pictures.asked(ask), ".png")]
+    files += [pictures.post(pictures.asked(ask), is_split=False)]
+    for path in files:
+        with Image.open(path) as image:
+            after = image.crop((600, 0, 1200, 400)) if image.width == 1200 else image
+            pixels = np.asarray(after.resize((600, 400))).astype(int)
+        (red, _, blue), gray = pixels[60, 500], pixels[195:206, 55:66].mean(axis=(0, 1))
+        assert blue > red + 15 and np.ptp(gray) < 12, path
+    *_, last = pictures.archive([pictures.asked(ask)], ".png", lambda: False)
+    with zipfile.ZipFile(last.path) as file, Image.open(file.open(file.namelist()[0])) as image:
+        assert image.getpixel((500, 60))[2] > image.getpixel((500, 60))[0] + 15
+
+
+def test_a_point_has_suggestions_and_the_network_does_not_run_again(upload, monkeypatch):
+    list(pictures.show(pictures.asked(upload)))
+    monkeypatch.setattr(colorzoo.Colorizer, "predict", None)
+    told = pictures.suggest({"path": upload["path"], "x": 500, "y": 60})
+    assert told["photo"] == upload["path"] and told["point"] == [500, 60]
+    assert 3 <= len(told["colours"]) <= 8
+    assert all(re.fullmatch("#[0-9a-f]{6}", each) for each in told["colours"])
+    for x, y in ((600, 0), (-1, 0), (0, float("nan")), ("1", 1), (None, None), (True, 1), ([], {})):
+        with pytest.raises(gr.Error, match="is no point of the photo of 600 x 400"):
+            pictures.suggest({"path": upload["path"], "x": x, "y": y})
+    for sent in (None, [], {"x": 1, "y": 1}, {"path": "/etc/passwd", "x": 1, "y": 1}):
+        with pytest.raises(gr.Error, match="no photo"):
+            pictures.suggest(sent)
+
+
+@pytest.mark.parametrize("suffix", [None, ".jpg", ".tif"])
+def test_a_point_outside_the_photo_is_told_in_a_sentence(upload, suffix):
+    ask = pictures.asked({"path": upload["path"], "hints": [[600, 10, "#2848c0"]]})
+    with pytest.raises(gr.Error, match="outside the photo of 600 x 400"):
+        pictures.save(ask, suffix) if suffix else pictures.pick(ask)
+
+
+def test_a_megapixel_follows_a_point_at_once(upload):
+    with Image.open(upload["path"]) as image:
+        image.resize((1224, 816)).save(upload["path"])
+    ask = {"path": upload["path"], "side": 1600}
+    pictures.pick(pictures.asked(ask))
+    taken = []
+    for number in range(3):
+        hints = [[600 + number, 400, "#b03020"], [100, 100, None]]
+        start = time.process_time()
+        pictures.pick(pictures.asked(ask | {"hints": hints}))
+        taken.append(time.process_time() - start)
+    assert min(taken) < 0.6  # 300 ms on two cores
 
 
 @pytest.mark.parametrize("kind", ["same", "tint"])

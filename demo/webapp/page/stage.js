@@ -17,14 +17,8 @@ window.colorzoo = {
   ...window.colorzoo,
   next: (event) => waiting[event]?.shift() ?? null,
   photo: () => photo()?.path && { path: photo().path },
-  // For tools that change the colour of a part: where to click, and what they found.
-  frame: view.frame,
-  recolour: (hints) => {
-    Object.assign(photo(), { hints, views: {} });
-    choose(current);
-  },
 };
-window.colorzoo.failed = () => idle();  // Gradio tells why
+window.colorzoo.failed = () => { flight = null; idle(); };  // Gradio tells why
 const photo = () => photos[current];
 const natural = { name: "Natural" };
 const ask = (event, data) => {
@@ -32,10 +26,40 @@ const ask = (event, data) => {
   trigger(event);
 };
 const wanted = (each, extra = {}) => ({
-  path: each.path, version: each.version, hints: each.hints ?? [], side: side(), ...extra,
+  path: each.path, version: each.version, hints: each.hints ?? [], mark: each.mark ?? 0, side: side(),
+  ...extra,
 });
 const side = (factor = 1) => [1024, 1600, 2560, 4000].find((size) => size >= factor * view.side()) ?? 4000;
 const say = (text) => { if (note.textContent !== text) note.textContent = text; };
+
+// The colours that a visitor chose are followed by the newest answer only; there is one at a time.
+const QUICK = 1600;  // px; larger views wait until nothing changes
+let flight = null, later = 0;
+const fix = fixer(root, view, {
+  photo, say,
+  recolour: () => {
+    const each = photo();
+    Object.assign(each, { mark: (each.mark ?? 0) + 1, views: {} });
+    store();
+    fly();
+  },
+  suggest: (x, y) => ask("suggest", { path: photo().path, x, y }),
+  stopped: () => { busy("Colouring …", "colour"); ask("show", wanted(photo())); },  // for the small pictures
+});
+function fly() {
+  clearTimeout(later);
+  root.dataset.busy = "colour";
+  if (flight) return;
+  flight = { each: photo(), mark: photo().mark };
+  ask("pick", wanted(photo(), { side: Math.min(QUICK, side()) }));
+}
+function landed(each, told) {
+  if (each !== flight?.each || told.mark !== flight.mark) return;
+  flight = null;
+  if (each !== photo()) return;
+  if (each.mark !== told.mark) fly();
+  else if (side() > QUICK) later = setTimeout(sharpen, 700);
+}
 
 // Photos come in -------------------------------------------------------------------------------
 
@@ -155,6 +179,7 @@ find(".snap").addEventListener("click", () => {
 // One of them is shown -------------------------------------------------------------------------
 
 function choose(number, { preview = null } = {}) {
+  if (photo() !== photos[number]) fix.stop({ isQuiet: true });
   if (photo() && photo() !== photos[number]) previous = photo();
   if (root.dataset.state === "empty") view.move(10, { quietly: true });
   current = number;
@@ -176,7 +201,8 @@ async function showView(each, { before, view: after }) {
     });
     if (!isShown) return;
   } catch {
-    return say("The result is no longer here, because photos are deleted after an hour: choose the photo again.");
+    problem = "The result is no longer here, because photos are deleted after an hour: choose the photo again.";
+    return say(problem);
   }
   if (each.preview) {
     URL.revokeObjectURL(each.preview.source);
@@ -192,6 +218,7 @@ watch("value", () => {
   if (told?.said) return say(told.said);
   const each = photos.find((one) => one.path === told?.photo);
   if (!each) return;
+  if (told.colours) return each === photo() && fix.suggested(told);
   if (told.error) {
     const isShown = each === photo();
     photos = photos.filter((one) => one !== each);
@@ -203,14 +230,19 @@ watch("value", () => {
     store();
     return draw();
   }
+  const isOld = told.mark !== (each.mark ?? 0);  // other colours are wanted by now
   each.told = { ...each.told, ...told };
+  landed(each, told);
   const name = (each.told.versions ?? []).find((one) => slug(one.name) === told.version)?.name
     ?? (slug(each.version.name) === told.version ? each.version.name : null);
-  if (name && told.before) each.views[name] = { before: told.before, view: told.view };
+  const known = each.views[name], isBetter = !isOld && !(known?.side > told.side);
+  if (name && told.before && isBetter) each.views[name] = { before: told.before, view: told.view, side: told.side };
   each.thumb = each.told.versions?.find((one) => one.name === each.version.name)?.thumb ?? each.thumb;
-  if (each === photo() && slug(each.version.name) === told.version) {
-    showView(each, told);
-    if (each.told.versions) idle();
+  if (each === photo() && slug(each.version.name) === told.version && !isOld) {
+    const isWanted = () => each === photo() && slug(each.version.name) === told.version && !flight;
+    Promise.resolve(isBetter && showView(each, told)).then(() => {
+      if (each.told.versions && isWanted()) idle();
+    });
   }
   draw();
   store();
@@ -258,6 +290,7 @@ function draw() {
   });
   for (const button of versions.children)
     button.setAttribute("aria-pressed", button.dataset.name === each?.version.name);
+  fix.draw();
   find(".size").textContent = told?.width ? `${told.width} × ${told.height} px` : "";
 }
 // Buttons that are the same stay, and with them the focus.
@@ -308,6 +341,7 @@ function store() {
   } catch { /* the browser may not allow it */ }
 }
 function reset() {
+  fix.stop({ isQuiet: true });
   marked += 1;
   visits += 1;
   photos = [];

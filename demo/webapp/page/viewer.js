@@ -96,5 +96,5 @@ function viewer(place, { moved = () => {}, zoomed = () => {} } = {}) {
   }
   move(10, { quietly: true });
   const side = () => Math.max(frame.clientWidth, frame.clientHeight) * (window.devicePixelRatio || 1);
-  return { show, clear, move, side, frame };
+  return { show, clear, move, side, frame, share: () => share };
 }

@@ -28,11 +28,9 @@ class Colour:
 
     Attributes:
         stage: The picture and the controls around it.
-        fix: A place for tools that change the colour of a part, hidden until there are some.
     """
 
     stage: gr.HTML
-    fix: gr.Column
 
 
 def build(visit: gr.State) -> Colour:
@@ -44,14 +42,12 @@ def build(visit: gr.State) -> Colour:
     }  # fmt: skip
     stage = gr.HTML(
         start, html_template=page.text("stage.html"), apply_default_css=False, elem_id="photo",
-        js_on_load=page.text("viewer.js", "stage.js"),
+        js_on_load=page.text("viewer.js", "fix.js", "stage.js"),
     )  # fmt: skip
     stage.keep_in_cache = found.files
     with gr.Row(elem_id="packing", visible=False) as packing:
         line = gr.HTML(elem_id="packed")
         cancel = gr.Button("Cancel", elem_id="cancel", min_width=100)
-    with gr.Column(elem_id="fix", visible=False) as fix:
-        pass
     file = gr.DownloadButton("Download", visible="hidden")
 
     light: dict[str, Any] = {
@@ -66,7 +62,8 @@ def build(visit: gr.State) -> Colour:
         options: dict[str, Any] = heavy | {"js": _ASKED.format(name), "concurrency_id": queue}
         return getattr(stage, name)(jobs.as_job(handler), asked, outputs, **options)
 
-    runs = [on("show", show, stage), on("pick", pick, stage)]
+    quick = (("show", show), ("pick", pick), ("suggest", suggest))
+    runs = [on(name, handler, stage) for name, handler in quick]
     makers = [
         on("save", save, [stage, file]),
         on("post", post, [stage, file]),
@@ -77,7 +74,7 @@ def build(visit: gr.State) -> Colour:
     for done in (*runs, *makers):
         done.failure(None, None, None, js=_FAILED)
     cancel.click(packer.cancel, asked, line, js=_PACKING, **light)
-    return Colour(stage, fix)
+    return Colour(stage)
 
 
 def show(asked: Any, visit: Visit) -> Iterator[Told]:
@@ -96,6 +93,15 @@ def pick(asked: Any, visit: Visit) -> Iterator[Told]:
         yield pictures.pick(pictures.asked(asked))
     except gr.Error as error:
         yield _failed(asked, error)
+        raise
+
+
+def suggest(asked: Any, visit: Visit) -> Iterator[Told]:
+    """Suggest colours for a point of a photo."""
+    try:
+        yield pictures.suggest(asked)
+    except gr.Error as error:
+        yield {"said": words_of(error), "at": time.time()}
         raise
 
 
