@@ -216,9 +216,7 @@ def test_the_page_s_own_events_are_not_for_programs(demo, client):
 @pytest.mark.parametrize("where", ["/etc/hostname", "../../x"])
 def test_a_reference_is_an_upload_too(demo, client, deep_photo, meta, where):
     upload = gradio_client.handle_file(deep_photo)
-    with pytest.raises(
-        Exception, match="unet does not support reference; efficientnet-bins, .* do"
-    ):
+    with pytest.raises(Exception, match="unet does not support reference; efficientnet-bins does"):
         client.predict(upload, "unet", reference=upload, api_name="/colorize")
     sent = {"path": where, **meta}
     text = call(demo, "compare", sent, ["unet"], 1, 1, 0, 0, 0, 0, [], sent)
