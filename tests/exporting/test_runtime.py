@@ -122,7 +122,7 @@ def test_missing_and_damaged_files_are_explained(tmp_path):
 def test_a_file_takes_no_options(bins, coffee):
     _, file = bins
     exported = colorzoo.load(file)
-    assert not exported.options
+    assert exported.options == {"hints"}
     with pytest.raises(colorzoo.ConfigError) as caught:
         exported.colorize(coffee, seed=3)
     told = f"{file.name} is an ONNX graph, which does not support seed. Load unet-bins from its"
