@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from PIL import Image
 from typing_extensions import Unpack
 
+from colorzoo.conditions import with_reference
 from colorzoo.defaults import MAX_PIXELS
 from colorzoo.errors import ConfigError
 from colorzoo.imaging.read import ImageSource, Photo
@@ -93,7 +94,7 @@ class ColorizesMany:
             raise ConfigError(f"batch_size must be a whole number from 1, got {batch_size!r}")
         check_saturation(saturation)  # now, not when the first result is asked for
         self.check(**options)
-        given: Any = {"work_size": work_size, **options}
+        given: Any = {"work_size": work_size, **with_reference(options)}
         return _results(
             self, photos_in(images, max_pixels=max_pixels), batch_size, saturation, given
         )

@@ -13,6 +13,7 @@ from colorzoo.guided.hints import Area, Hint
 from colorzoo.imaging.border import Box, pixels_of
 from colorzoo.imaging.read import Photo
 from colorzoo.imaging.working_size import shrink
+from colorzoo.options import Options
 from colorzoo.sources import as_photo
 
 
@@ -54,6 +55,15 @@ def warn_of_gamut(photo: Photo, hints: Sequence[Hint | Area] | None) -> None:
     """Warn the caller of colorzoo of hints whose colour sRGB cannot show."""
     for note in check_gamut(hints or (), photo.rgb):
         warn(f"{photo.name}: {note}")
+
+
+def with_reference(options: Options) -> Options:
+    """Return options whose reference is read, so that it is not read again for every photo."""
+    reference = options.get("reference")
+    if reference is None:
+        return options
+    known: Options = {**options, "reference": read_reference(reference)}
+    return known
 
 
 def read_reference(source: Any) -> Photo:

@@ -11,7 +11,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from typing_extensions import Unpack
 
-from colorzoo.conditions import warn_of_gamut
+from colorzoo.conditions import warn_of_gamut, with_reference
 from colorzoo.defaults import MAX_PIXELS
 from colorzoo.imaging.read import ImageSource, Photo
 from colorzoo.loading import load
@@ -94,9 +94,10 @@ def compare_photo(
         if loaded and not any(option in model.options for model in loaded.values()):
             refused: Any = {option: value}
             next(iter(loaded.values())).check(**refused)  # raises: its message names models that do
+    known = with_reference(options)
     return {
         name: model.colorize_photo(
-            photo, saturation=saturation, work_size=work_size, **model.taken(**options)
+            photo, saturation=saturation, work_size=work_size, **model.taken(**known)
         )
         for name, model in loaded.items()
     }

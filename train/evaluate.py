@@ -12,7 +12,7 @@ from rich.progress import track
 from colorzoo.atomic import write_whole
 from colorzoo.errors import printable
 from colorzoo.evaluation import report as evaluation
-from colorzoo.evaluation.guided import curve_rows, draw_curves, measure_hints
+from colorzoo.evaluation.guided import curve_table, draw_curves, measure_hints
 from colorzoo.evaluation.metrics import Measure
 from colorzoo.evaluation.report import scores_table
 from colorzoo.hub.checkpoint import METRICS_FILE
@@ -91,8 +91,7 @@ def evaluate_model(
     save_image(report.sheet, sheet)
     if curve is not None:
         write_whole(sheet.with_name("hints.png"), draw_curves({info.name: curve.psnr}))
-        for row in curve_rows(info.name, curve):
-            _out.print("  ".join(row))
+        _out.print(curve_table(info.name, curve))
     return path, [report, *others]
 
 

@@ -331,10 +331,11 @@ def find_device(name: str) -> "torch.device":
     """Return the device of that name; "auto" is the GPU if there is one."""
     import torch
 
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    from colorzoo import devices
+
+    chosen = devices.find_device(name)
     try:
-        torch.empty(0, device=name)
+        torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError):
         fail(f"there is no device {name!r}; try auto or cpu")
-    return torch.device(name)
+    return torch.device(chosen)

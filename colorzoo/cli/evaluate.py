@@ -127,17 +127,9 @@ def _print(report: "Report") -> None:
 
 
 def _print_curve(name: str, curve: "HintCurve") -> None:
-    from rich.table import Table
+    from colorzoo.evaluation.guided import PROTOCOL, curve_table
 
-    from colorzoo.evaluation.guided import PROTOCOL, curve_rows
-
-    heading, *rows = curve_rows(name, curve)
-    table = Table(heading[0], box=None)
-    for count in heading[1:]:
-        table.add_column(count, justify="right")
-    for row in rows:
-        table.add_row(*row)
-    OUT.print(table)
+    OUT.print(curve_table(name, curve))
     OUT.print(PROTOCOL)
 
 

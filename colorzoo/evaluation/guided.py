@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from rich.table import Table
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.colorizer import Colorizer
@@ -142,13 +143,13 @@ def draw_curves(curves: Mapping[str, Sequence[float]]) -> bytes:
     return picture.getvalue()
 
 
-def curve_rows(name: str, curve: HintCurve) -> list[tuple[str, ...]]:
-    """Return the rows of a table: a heading, PSNR, its gain, and the published gain."""
-    rows = [("hints", *map(str, COUNTS))]
-    rows.append((f"{name}, dB", *(f"{value:.2f}" for value in curve.psnr)))
-    rows.append(("gain", *(f"{value:+.2f}" for value in curve.gains)))
-    rows += [
-        (f"{label}, gain", *(f"{value:+.2f}" for value in gains(values)))
-        for label, values in PUBLISHED.items()
-    ]
-    return rows
+def curve_table(name: str, curve: HintCurve) -> Table:
+    """Make a table of PSNR and its gain for the terminal, beside the published gain."""
+    table = Table("hints", box=None)
+    for count in COUNTS:
+        table.add_column(str(count), justify="right")
+    table.add_row(f"{name}, dB", *(f"{value:.2f}" for value in curve.psnr))
+    published = {f"{label}, gain": gains(values) for label, values in PUBLISHED.items()}
+    for label, values in {"gain": curve.gains, **published}.items():
+        table.add_row(label, *(f"{value:+.2f}" for value in values))
+    return table

@@ -14,7 +14,7 @@ from typing_extensions import Unpack
 
 from colorzoo.atomic import check_target, whole_file
 from colorzoo.colorizer import Colorizer
-from colorzoo.conditions import read_reference
+from colorzoo.conditions import with_reference
 from colorzoo.defaults import MAX_FRAME_PIXELS
 from colorzoo.errors import NO_SPACE, ConfigError, FilmError
 from colorzoo.files import open_folder, regular_only
@@ -179,10 +179,7 @@ class _Frames:
         hints = [hint for hint in options.get("hints") or () if isinstance(hint, Hint)]
         self._hints, self._gamut = hints, list[str]()
         # The network itself gets no hints: where they are is known only after it has run.
-        self._options: Options = {**options, "hints": None}
-        reference = options.get("reference")
-        if reference is not None:  # read once, not for every frame
-            self._options["reference"] = read_reference(reference)
+        self._options: Options = {**with_reference(options), "hints": None}
         self._is_stable = is_stable
         # Hints need its motion even if its colours are not wanted.
         self._stabilizer = Stabilizer() if is_stable or hints else None

@@ -105,9 +105,8 @@ class Area:
         inverted: Whether the area is where the mask is black.
 
     Attributes:
-        mask: (H, W) uint8, read-only: 255 inside the area.
+        mask: (H, W) uint8, read-only: 255 inside the area, also if it was inverted.
         color: The colour.
-        inverted: Always False, because ``mask`` is inverted already if that was asked.
 
     Raises:
         ConfigError: If the colour is invalid or the mask has no area.
@@ -122,7 +121,6 @@ class Area:
         self.mask = 255 - levels if inverted else levels
         self.mask.flags.writeable = False
         self.color = color if color == UNCHANGED else as_color(color)
-        self.inverted = False
         if self.color != UNCHANGED:
             ab_of(self.color)
         if not (self.mask > 127).any():

@@ -62,10 +62,12 @@ def suggest_colors(
     found: list[str] = []
     kept: list[Tensor] = []
     for ab in _candidates(model, prediction, row, column):
-        shown = _in_gamut(level, ab)
+        lab = torch.cat((torch.tensor([level], dtype=torch.float32), ab)).reshape(1, 3, 1, 1)
+        rgb = lab_to_rgb(lab, gamut="desaturate")
+        shown = rgb_to_lab(rgb)[0, 1:, 0, 0]
         if all((shown - other).norm() >= _APART for other in kept):
             kept.append(shown)
-            found.append(_as_text(level, shown))
+            found.append("#{:02x}{:02x}{:02x}".format(*to_uint8(rgb).flatten().tolist()))
         if len(found) == count:
             break
     return found
@@ -106,15 +108,3 @@ def _cell(prediction: Prediction, x: float, y: float, width: int, height: int) -
     row = int((y - rows.start) * down / (rows.stop - rows.start))
     column = int((x - columns.start) * across / (columns.stop - columns.start))
     return min(max(row, 0), down - 1), min(max(column, 0), across - 1)
-
-
-def _in_gamut(level: float, ab: Tensor) -> Tensor:
-    """Return the ab that sRGB can show at a lightness."""
-    lab = torch.cat((torch.tensor([level], dtype=torch.float32), ab)).reshape(1, 3, 1, 1)
-    return rgb_to_lab(lab_to_rgb(lab, gamut="desaturate"))[0, 1:, 0, 0]
-
-
-def _as_text(level: float, ab: Tensor) -> str:
-    lab = torch.cat((torch.tensor([level], dtype=torch.float32), ab)).reshape(1, 3, 1, 1)
-    red, green, blue = to_uint8(lab_to_rgb(lab, gamut="desaturate")).flatten().tolist()
-    return f"#{red:02x}{green:02x}{blue:02x}"

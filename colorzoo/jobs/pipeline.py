@@ -21,7 +21,7 @@ from PIL import Image
 
 from colorzoo.atomic import remove_leftovers
 from colorzoo.colorizer import Colorizer
-from colorzoo.conditions import read_reference
+from colorzoo.conditions import with_reference
 from colorzoo.deep import render_deep
 from colorzoo.errors import FAILURES, NO_SPACE, ImageError, one_line
 from colorzoo.files import open_folder
@@ -146,10 +146,7 @@ class _Pipeline:
         is_stopped: Callable[[], bool],
         threads: int,
     ) -> None:
-        reference = how.options.get("reference")
-        if reference is not None:  # read once, not for every photo
-            read = read_reference(reference)
-            how = replace(how, options={**how.options, "reference": read})
+        how = replace(how, options=with_reference(how.options))
         self._colorizer, self._how = colorizer, how
         self._records, self._is_stopped = records, is_stopped
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="colorzoo")

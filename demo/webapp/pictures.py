@@ -106,9 +106,9 @@ def _in_words() -> Iterator[None]:
 class _Scene:
     """A photo that was read, and what the network says about it."""
 
-    def __init__(self, ask: Asked) -> None:
+    def __init__(self, ask: Asked, *, deep: bool = False) -> None:
         self.model = zoo.model_names()[0]
-        self.photo = uploads.read(ask.upload)
+        self.photo = uploads.read(ask.upload, deep=deep)
         answer = next(zoo.predict([self.model], ask.path, self.photo, ask.settings))
         if answer.prediction is None:
             raise problem(f"The photo could not be coloured: {answer.error}")
@@ -230,12 +230,12 @@ def save(ask: Asked, suffix: str) -> str:
     """Write a result at the photo's own size, with its metadata; a TIFF has 16 bits a channel."""
     if suffix not in FORMATS.values():
         raise problem(f"Choose one of {', '.join(FORMATS)} as the format, not {suffix!r:.20}.")
-    if suffix != ".tif":
-        scene = _Scene(ask)
+    is_deep = suffix == ".tif"
+    scene = _Scene(ask, deep=is_deep)
+    if not is_deep:
         image = scene.render(scene.photo, ask.settings)
         return sessions.save(image, scene.photo, ask.version, suffix)
-    scene = _Scene(ask)
-    photo, model = _deep(ask), zoo.get_model(scene.model)
+    photo, model = _deep(scene.photo), zoo.get_model(scene.model)
     with _in_words():
         pixels = colorzoo.render_deep(
             model, photo, scene.prediction, **model.taken(**ask.settings.options)
@@ -246,9 +246,8 @@ def save(ask: Asked, suffix: str) -> str:
     )
 
 
-def _deep(ask: Asked) -> Photo:
-    """Read a photo with 16 bits, which a photo with 8 bits is given by their own values."""
-    photo = uploads.read(ask.upload, deep=True)
+def _deep(photo: Photo) -> Photo:
+    """Give a photo with 8 bits a channel 16 of the same values."""
     if photo.gray16 is None:
         gray = without_colour(photo.rgb)[..., 0].astype(np.uint16) * 257
         photo = replace(photo, gray16=gray)
