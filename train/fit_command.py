@@ -95,6 +95,10 @@ def fit_command(
     learning_rate: Annotated[
         float | None, typer.Option(min=0, help="Replaces the recipe's.")
     ] = None,
+    encoder_rate: Annotated[
+        float | None,
+        typer.Option(min=0, help="Learning rate of the encoder, as a factor on the others'."),
+    ] = None,
 ) -> None:
     """Train a model by its recipe and export its weights."""
     # Importing Lightning takes seconds, and most commands do not need it.
@@ -139,6 +143,7 @@ def fit_command(
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
+            encoder_rate=encoder_rate,
         )
         fit(recipe, run)
     except MISTAKES as error:

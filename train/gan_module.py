@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from colorzoo.prediction import each_part
-from train.lightning_module import ColorizerModule, full_precision
+from train.lightning_module import ColorizerModule, full_precision, parameter_groups
 from train.recipe import Adversarial, Recipe
 
 # ab is divided by this for the discriminator and the L1 term, to a range of about [-1, 1].
@@ -118,11 +118,11 @@ class AdversarialModule(ColorizerModule):
         recipe = self.recipe
         return [
             torch.optim.AdamW(
-                network.parameters(), rate, betas=recipe.betas, weight_decay=recipe.weight_decay
+                parameters, rate, betas=recipe.betas, weight_decay=recipe.weight_decay
             )
-            for network, rate in (
-                (self.model, recipe.learning_rate),
-                (self.discriminator, self.objective.learning_rate),
+            for parameters, rate in (
+                (parameter_groups(self.model, recipe), recipe.learning_rate),
+                (self.discriminator.parameters(), self.objective.learning_rate),
             )
         ]
 

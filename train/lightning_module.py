@@ -2,6 +2,7 @@
 
 import math
 import time
+from typing import Any
 
 import lightning as pl
 import torch
@@ -139,7 +140,7 @@ class ColorizerModule(pl.LightningModule):
         """Create AdamW; the cosine schedule follows ``progress``, so it works with time limits."""
         recipe = self.recipe
         optimizer = torch.optim.AdamW(
-            self.model.parameters(),
+            parameter_groups(self.model, recipe),
             recipe.learning_rate,
             betas=recipe.betas,
             weight_decay=recipe.weight_decay,
@@ -161,6 +162,23 @@ class ColorizerModule(pl.LightningModule):
         # The scheduler calls this once before the loaders exist.
         running = self._trainer is not None and self.trainer.training and self.global_step > 0
         return self.recipe.rate_at(self.progress if running else 0.0)
+
+
+def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    """Divide a model's parameters into those that learn at the recipe's rate, and its encoder's.
+
+    Raises:
+        ValueError: If the recipe has a rate for the encoder, and the model no encoder.
+    """
+    if recipe.encoder_rate == 1:
+        return [{"params": list(model.parameters())}]
+    encoder, rest = [], []
+    for name, parameter in model.named_parameters():
+        (encoder if name.startswith("encoder.") else rest).append(parameter)
+    if not encoder:
+        raise ValueError(f"{recipe.model} has no encoder, so it takes no encoder rate")
+    rate = recipe.learning_rate * recipe.encoder_rate
+    return [{"params": rest}, {"params": encoder, "lr": rate}]
 
 
 def full_precision(like: Tensor) -> torch.autocast:

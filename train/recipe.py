@@ -100,6 +100,8 @@ class Recipe:
         epochs: Passes over the training photos.
         batch_size: Photos per step and process.
         learning_rate: Peak learning rate.
+        encoder_rate: Learning rate of the encoder, as a factor on that of the rest: a small one
+            keeps more of what it learned on ImageNet.
         weight_decay: Decoupled weight decay of AdamW; 0 gives Adam.
         betas: Betas of AdamW.
         schedule: "cosine" warms up to the peak and falls to a hundredth of it; "plateau" halves the
@@ -125,6 +127,7 @@ class Recipe:
     epochs: int = 30
     batch_size: int = 32
     learning_rate: float = 1e-3
+    encoder_rate: float = 1.0
     weight_decay: float = 1e-2
     betas: tuple[float, float] = (0.9, 0.999)
     schedule: Literal["cosine", "plateau"] = "cosine"
@@ -274,6 +277,7 @@ def with_options(
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
+    encoder_rate: float | None = None,
 ) -> Recipe:
     """Return a recipe with the given options changed.
 
@@ -297,6 +301,7 @@ def with_options(
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
+        "encoder_rate": encoder_rate,
     }
     return replace(recipe, **_given(options))
 

@@ -12,7 +12,7 @@ import torch
 from colorzoo.color import rgb_to_lab
 from train.data.loaders import PhotoData
 from train.gan_module import AdversarialModule
-from train.lightning_module import ColorizerModule
+from train.lightning_module import ColorizerModule, parameter_groups
 from train.losses import BinsLoss, ColorfulnessLoss
 from train.recipe import Adversarial, Objective
 from train.recipes import find_recipe
@@ -48,6 +48,29 @@ def test_both_networks_of_a_gan_take_their_own_steps(variant, r1, learner, shard
     # Under the hinge, real and fake pull the last bias with equal force.
     assert {key for key in before if key.startswith(learner) and "bias" not in key} <= changed
     assert all(key.startswith(learner) for key in changed)
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.5, 1.0])
+def test_the_encoder_learns_at_its_own_rate(factor, shards):
+    recipe = replace(
+        find_recipe("resnet34"), epochs=1, batch_size=8, start="random", encoder_rate=factor
+    )
+    module = ColorizerModule(recipe)
+    before = {key: value.clone() for key, value in module.model.named_parameters()}
+    take_steps(module, PhotoData(str(shards), recipe))
+    changed = {
+        key for key, value in module.model.named_parameters() if (value != before[key]).any()
+    }
+    assert any(key.startswith("decoder.") for key in changed)
+    assert any(key.startswith("encoder.") for key in changed) == (factor > 0)
+    rates = {group["lr"] for group in module.optimizers().param_groups}
+    assert len(rates) == 1 + (factor != 1)
+
+
+def test_a_model_without_an_encoder_takes_no_rate_for_it():
+    recipe = replace(find_recipe("unet"), encoder_rate=0.1)
+    with pytest.raises(ValueError, match="no encoder"):
+        parameter_groups(torch.nn.Linear(1, 1), recipe)
 
 
 def test_a_term_is_added_at_its_weight(coffee):
