@@ -1,6 +1,8 @@
 """A visitor's session without the page: results, samples, downloads, and what is re-used."""
 
 import zipfile
+from contextlib import nullcontext
+from pathlib import Path
 
 import gradio as gr
 import numpy as np
@@ -204,6 +206,22 @@ def test_a_new_wish_ends_the_run_before(upload):
     next(steps)
     visit.begin(wish._replace(models=("unet",)))
     assert list(steps) == []
+
+
+@pytest.mark.parametrize("is_readable", [True, False])
+def test_each_step_has_the_gallery(is_readable, upload):
+    """Gradio's client takes back an update that it has not shown, if the next step lacks it."""
+    with gr.Blocks():
+        desk = compare._Desk(*compare.lay_out())
+    if not is_readable:
+        Path(upload["path"]).write_bytes(b"no photo")
+    visit = sessions.Visit()
+    asked = (upload, ["unet"], 1.0, 1.0, 0, 0.5, 0, visit)
+    steps = [desk.begin(*asked)]
+    with nullcontext() if is_readable else pytest.raises(gr.Error):
+        steps.extend(desk.run(*asked))
+    assert len(steps) == (4 if is_readable else 2)
+    assert all(desk.results.gallery in step for step in steps)
 
 
 def test_requests_that_overtake_one_another_end_with_the_newest():

@@ -117,7 +117,12 @@ class _Desk:
         self, upload: uploads.Upload, models: list[str], saturation: float, strength: float,
         work_size: int, vividness: float, samples: int, visit: Visit,
     ) -> Iterator[Updates]:  # fmt: skip
-        """Run the models and show each result as soon as it is ready."""
+        """Run the models and show each result as soon as it is ready.
+
+        Each step has all that the one before had: Gradio's client keeps one object per component
+        and changes it in place, so a step without the gallery could undo an update that the
+        browser has not shown yet.
+        """
         wish = _wish(upload, models, saturation, strength, work_size, vividness, samples, visit)
         if not visit.take_up(wish) or upload is None:
             yield self._nothing()
@@ -130,12 +135,12 @@ class _Desk:
                 words = status(*progress.lines, done=progress.done, total=progress.total)
                 yield {self.results.line: words, **self._present(visit, reduced=True)}
         except gr.Error as error:  # the error popup disappears, so also show it here
-            yield {self.results.line: status(words_of(error))}
+            yield {**self._present(visit), self.results.line: status(words_of(error))}
             raise
         pair = None
         while visit.wish == wish and pair != visit.pair():  # another choice during the last step
             pair = visit.pair()
-            yield self.view(visit)
+            yield {**self._present(visit), **self.view(visit)}
 
     def view(self, visit: Visit) -> Updates:
         """Show the two chosen pictures at full size."""
