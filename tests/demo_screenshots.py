@@ -61,7 +61,7 @@ def bad_file(page: Any) -> None:
         path = Path(folder) / "letter.jpg"
         path.write_text("Dear visitor, this is not a photo.\n" * 50)
         page.locator("#photo input[type=file]").first.set_input_files(path)
-        page.get_by_test_id("toast-body").wait_for()
+        page.locator(".cz .note.problem").wait_for()
 
 
 def controls(page: Any) -> None:
@@ -81,6 +81,8 @@ def tab(name: str) -> Callable[[Any], None]:
             page.locator(".overflow-menu > button").click()
             button = page.locator(".overflow-dropdown button", has_text=name)
         button.click()
+        if name == "Models":
+            page.locator("#card-pictures img").first.wait_for()
 
     return show
 
@@ -118,7 +120,7 @@ def main() -> None:
             with Image.open(options.folder / f"{name}.png") as image:
                 top = image.crop((0, 0, width, min(image.height, 1060)))
                 top.convert("RGB").save(
-                    ROOT / "demo" / f"{name.split('-')[1]}.jpg", quality=80, optimize=True
+                    ROOT / "demo" / f"{name.split('-')[1]}.jpg", quality=78, optimize=True
                 )
 
 

@@ -5,16 +5,11 @@ network said about a photo is cached. A page that is loaded again can go on wher
 """
 
 import re
-import shutil
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
-from zipfile import ZIP_STORED, ZipFile
 
 import gradio as gr
 import numpy as np
@@ -27,12 +22,11 @@ from colorzoo.imaging.recombine import without_colour
 from webapp import jobs, uploads, versions
 from webapp import models as zoo
 from webapp import session as sessions
-from webapp.theme import problem, words_of
+from webapp.theme import problem
 
 FIRST_SIDE, THUMB_SIDE = 1024, 240  # px, the longer side: of what comes first, of the small ones
 SIDES = (1024, 1600, 2560, 4000)  # of the large view; the page asks for what the window shows
-POST_WIDTH = 1200  # px
-MAX_PHOTOS = 50  # in one ZIP
+POST_WIDTH, POST_HEIGHT = 1200, 2400  # px; the latter is the most
 FORMATS = {"jpg": ".jpg", "png": ".png", "tif": ".tif"}
 
 _KEY = re.compile(r"[a-z0-9-]{1,30}")
@@ -48,6 +42,7 @@ class Asked:
         version: Name of the version, as part of a file's name.
         side: Longer side of the large view, pixels.
         mark: A number that the answer has too, so that the page can tell which one is the newest.
+        model: The model; the best one if "".
     """
 
     upload: dict[str, Any]
@@ -55,6 +50,7 @@ class Asked:
     version: str
     side: int
     mark: int = 0
+    model: str = ""
 
     @property
     def path(self) -> str:
@@ -65,8 +61,8 @@ class Asked:
 def asked(sent: Any) -> Asked:
     """Read what a page sent: {"path", "version", "side", "hints", "mark"}.
 
-    The version is {"name", "vividness", "seed"}, hints are those of ``zoo.hints_of``. Everything
-    but the path can be left out.
+    The version is {"name", "vividness", "seed", "model"}, hints are those of ``zoo.hints_of``.
+    Everything but the path can be left out.
 
     Raises:
         gr.Error: If something is missing or out of range; the message is for visitors.
@@ -91,6 +87,8 @@ def asked(sent: Any) -> Asked:
         name if _KEY.fullmatch(name) else "coloured",
         side if side in SIDES else SIDES[1],
         mark if type(mark) is int and 0 <= mark < 2**53 else 0,
+        # Its weights may have gone since the page got to know it.
+        model if (model := version.get("model")) and model == versions.rich_model() else "",
     )
 
 
@@ -106,9 +104,9 @@ def _in_words() -> Iterator[None]:
 class _Scene:
     """A photo that was read, and what the network says about it."""
 
-    def __init__(self, ask: Asked, *, deep: bool = False) -> None:
-        self.model = zoo.model_names()[0]
-        self.photo = uploads.read(ask.upload, deep=deep)
+    def __init__(self, ask: Asked, *, deep: bool = False, photo: Photo | None = None) -> None:
+        self.model = ask.model or zoo.model_names()[0]
+        self.photo = photo or uploads.read(ask.upload, deep=deep)
         answer = next(zoo.predict([self.model], ask.path, self.photo, ask.settings))
         if answer.prediction is None:
             raise problem(f"The photo could not be coloured: {answer.error}")
@@ -149,6 +147,10 @@ class _Scene:
         image = self.render(photo, settings)
         return sessions.save(image, self.photo, f"{version.name}-small", ".jpg")
 
+    def ab(self, settings: zoo.Settings) -> np.ndarray:
+        model = zoo.get_model(self.model)
+        return model.ab_of(self.prediction, **model.taken(**settings.options))[0].numpy()
+
 
 # On the page --------------------------------------------------------------------------------------
 
@@ -158,8 +160,8 @@ def show(ask: Asked) -> Iterator[dict[str, Any]]:
 
     Yields:
         What the page knows by then: {"photo", "name", "width", "height", "notes", "before",
-        "view", "side", "mark", "versions": [{"name", "vividness", "seed", "thumb"}]}, with paths
-        of files.
+        "view", "side", "mark", "versions": [{"name", "vividness", "seed", "model", "thumb"}]},
+        with paths of files.
     """
     scene = _Scene(ask)
     height, width = scene.photo.rgb.shape[:2]
@@ -172,18 +174,31 @@ def show(ask: Asked) -> Iterator[dict[str, Any]]:
     thumb = uploads.reduce(scene.small, THUMB_SIDE)
     # Others start from the natural one, whichever is shown, and stay the same whatever the hints.
     natural = replace(ask.settings, vividness=zoo.VIVIDNESS, seed=zoo.NOT_SAMPLED, hints=())
-    told["versions"] = [
-        {
+    best = _Scene(replace(ask, model=""), photo=scene.photo) if ask.model else scene
+    rich, most = versions.rich_model(), versions.MOST
+
+    def offer(scene: _Scene, each: versions.Version, model: str = "") -> dict[str, Any]:
+        return {
             "name": each.name, "vividness": each.settings.vividness, "seed": each.settings.seed,
-            "thumb": scene.thumb(thumb, each, ask),
-        }
-        for each in versions.choose(scene.model, scene.prediction, natural)
-    ]  # fmt: skip
+            "model": model, "thumb": scene.thumb(thumb, each, ask),
+        }  # fmt: skip
+
+    found = versions.choose(best.model, best.prediction, natural, most=most - bool(rich))
+    told["versions"] = [offer(best, each) for each in found]
     yield dict(told)
     jobs.check()
     large = scene.sized(ask.side)
     if large.rgb.shape != scene.small.rgb.shape:
-        yield told | scene.pair(large, ask)
+        told |= scene.pair(large, ask)
+        yield dict(told)
+    if not rich or rich == best.model:
+        return
+    jobs.check()
+    with suppress(gr.Error):  # then it is not offered; the reason is in the log
+        other = _Scene(replace(ask, model=rich), photo=scene.photo)
+        if ask.model == rich or versions.is_other(other.ab(natural), best.ab(natural)):
+            version = versions.Version(versions.RICH, natural)
+            yield told | {"versions": [*told["versions"], offer(other, version, rich)]}
 
 
 def pick(ask: Asked) -> dict[str, Any]:
@@ -192,6 +207,21 @@ def pick(ask: Asked) -> dict[str, Any]:
     return {
         "photo": ask.path, "version": ask.version, **scene.pair(scene.sized(ask.side), ask)
     }  # fmt: skip
+
+
+def look(ask: Asked) -> dict[str, Any]:
+    """Make a small picture of a photo as it is.
+
+    Returns:
+        {"photo", "gray"}: the photo's path, and that of the picture.
+
+    Raises:
+        gr.Error: If the photo cannot be read; the message is for visitors.
+    """
+    photo = uploads.read(ask.upload)
+    small = uploads.reduce(photo, THUMB_SIDE)
+    picture = uploads.original(small, kind_of(small.rgb))
+    return {"photo": ask.path, "gray": sessions.save(picture, photo, "small", ".jpg")}
 
 
 def suggest(sent: Any) -> dict[str, Any]:
@@ -255,7 +285,10 @@ def _deep(photo: Photo) -> Photo:
 
 
 def post(ask: Asked, *, is_split: bool) -> str:
-    """Write a picture of before and after to post: POST_WIDTH wide, without metadata.
+    """Write a picture of before and after to post, without metadata.
+
+    It is POST_WIDTH wide, unless that would make it higher than POST_HEIGHT. Wide photos are put
+    one above the other rather than side by side.
 
     Args:
         ask: The photo and how to colour it.
@@ -263,7 +296,9 @@ def post(ask: Asked, *, is_split: bool) -> str:
     """
     scene = _Scene(ask)
     height, width = scene.photo.rgb.shape[:2]
-    wide = POST_WIDTH if is_split else POST_WIDTH // 2
+    is_stacked = not is_split and width > 2 * height
+    wide = POST_WIDTH if is_split or is_stacked else POST_WIDTH // 2
+    wide = max(2, min(wide, round(POST_HEIGHT * width / height)) // 2 * 2)
     tall = max(1, round(height * wide / width))
     large = uploads.reduce(scene.photo, max(wide, tall))
     before, after = (
@@ -273,15 +308,16 @@ def post(ask: Asked, *, is_split: bool) -> str:
             scene.render(large, ask.settings),
         )
     )
-    picture = Image.new("RGB", (POST_WIDTH, tall), "white")
-    middle, half = POST_WIDTH // 2, 2
-    if is_split:
-        picture.paste(after, (0, 0))
-        picture.paste(before.crop((0, 0, middle, tall)), (0, 0))
-    else:
+    if is_stacked:
+        picture = Image.new("RGB", (wide, 2 * tall + 4), "white")
         picture.paste(before, (0, 0))
-        picture.paste(after, (middle, 0))
-    picture.paste("white", (middle - half, 0, middle + half, tall))
+        picture.paste(after, (0, tall + 4))
+    else:
+        middle = wide // 2 if is_split else wide
+        picture = Image.new("RGB", (2 * middle, tall), "white")
+        picture.paste(after, (0 if is_split else middle, 0))
+        picture.paste(before.crop((0, 0, middle, tall)), (0, 0))
+        picture.paste("white", (middle - 2, 0, middle + 2, tall))
     name = sessions.file_name(scene.photo, "before-and-after", ".jpg")
     return sessions.SHELF.add(name, lambda path: colorzoo.save_image(picture, path, quality=92))
 
@@ -292,71 +328,3 @@ def _on_white(image: Image.Image) -> Image.Image:
     white = Image.new("RGB", image.size, "white")
     white.paste(image, mask=image.getchannel("A"))
     return white
-
-
-@dataclass(frozen=True)
-class Packed:
-    """How far a ZIP is.
-
-    Attributes:
-        done: Number of photos that are in it, or could not be read.
-        total: Number of photos.
-        seconds_left: An estimate; None before the first photo is done.
-        failed: Why photos are missing.
-        path: The file, once it is complete.
-    """
-
-    done: int
-    total: int
-    seconds_left: float | None = None
-    failed: tuple[str, ...] = ()
-    path: str | None = None
-
-
-def archive(
-    asks: Sequence[Asked], suffix: str, is_cancelled: Callable[[], bool]
-) -> Iterator[Packed]:
-    """Write a ZIP with the results of several photos; a photo that cannot be read is left out.
-
-    Args:
-        asks: The photos and how to colour each.
-        suffix: Of the results.
-        is_cancelled: Whether to stop, without a file.
-    """
-    if not 1 <= len(asks) <= MAX_PHOTOS:
-        raise problem(f"A ZIP can have from 1 to {MAX_PHOTOS} photos, not {len(asks)}.")
-    start, failed, names = time.monotonic(), list[str](), set[str]()
-    with tempfile.TemporaryDirectory() as folder:
-        whole = Path(folder) / "colorzoo.zip"
-        yield Packed(0, len(asks))
-        with ZipFile(whole, "w", ZIP_STORED) as file:  # photos are already compressed
-            for done, ask in enumerate(asks, 1):
-                if is_cancelled():
-                    return
-                jobs.check()
-                try:
-                    path = Path(save(ask, suffix))
-                except gr.Error as error:
-                    failed.append(words_of(error))
-                else:
-                    file.write(path, _unique(path.name, names))
-                    sessions.SHELF.remove(path)
-                    sessions.SHELF.check_size(whole.stat().st_size)
-                left = (time.monotonic() - start) / done * (len(asks) - done)
-                yield Packed(done, len(asks), left, tuple(failed))
-        if is_cancelled():
-            return
-        if not names:
-            raise problem("None of the photos could be coloured: " + " ".join(failed))
-        path = sessions.SHELF.add("colorzoo.zip", lambda path: shutil.move(whole, path))
-    yield Packed(len(asks), len(asks), 0.0, tuple(failed), path)
-
-
-def _unique(name: str, names: set[str]) -> str:
-    """Return a name that is not there yet, and add it."""
-    stem, suffix, number = Path(name).stem, Path(name).suffix, 1
-    while name.lower() in names:
-        number += 1
-        name = f"{stem}-{number}{suffix}"
-    names.add(name.lower())
-    return name

@@ -1,15 +1,19 @@
 """Other versions of a result: more careful, more vivid, and other plausible colours."""
 
+import fnmatch
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from PIL import Image
 
+import colorzoo
 from colorzoo import Prediction
 from webapp import models as zoo
 
-NATURAL, VIVID, CAREFUL = "Natural", "Vivid", "Careful"
+NATURAL, VIVID, CAREFUL, RICH = "Natural", "Vivid", "Careful", "Rich"
 MOST = 6  # with the natural one
+_RICH_MODELS = "ddcolor*"
 TRIED = 8  # samples
 # In L*a*b* units, the mean over the picture: versions that are closer look the same, and a sample
 # should show something new.
@@ -30,17 +34,20 @@ class Version:
     settings: zoo.Settings
 
 
-def choose(model: str, prediction: Prediction, settings: zoo.Settings) -> list[Version]:
+def choose(
+    model: str, prediction: Prediction, settings: zoo.Settings, *, most: int = MOST
+) -> list[Version]:
     """Choose good versions that differ, the natural one first; the network is not run again.
 
     Args:
         model: The model.
         prediction: Its prediction for the photo.
         settings: Those of the natural version.
+        most: How many there may be.
 
     Returns:
-        At most MOST versions: without any that is one tint over everything, and without any that
-        looks like another one.
+        At most ``most`` versions: without any that is one tint over everything, and without any
+        that looks like another one.
     """
     colorizer = zoo.get_model(model)
 
@@ -58,13 +65,34 @@ def choose(model: str, prediction: Prediction, settings: zoo.Settings) -> list[V
     if "seed" in colorizer.options:
         sampled = [replace(settings, seed=seed) for seed in range(1, TRIED + 1)]
         left = {how: ab for how in sampled if not is_tint(ab := ab_of(how), natural)}
-        for number in range(1, MOST + 1 - len(found)):
+        for number in range(1, most + 1 - len(found)):
             # The one that differs most from all that are there.
             how = max(left, key=lambda how: _gap(left[how], found.values()), default=None)
             if how is None or _gap(left[how], found.values()) < NEW:
                 break
             found[Version(f"Variant {number}", how)] = left.pop(how)
     return list(found)
+
+
+def rich_model() -> str | None:
+    """Return the model for the version RICH, the lightest of those on this machine, or None."""
+    infos = map(colorzoo.model_info, fnmatch.filter(zoo.model_names(), _RICH_MODELS))
+    sizes = {info.name: info.published.size if info.published else 0 for info in infos}
+    return min(sizes, key=lambda name: sizes[name], default=None)
+
+
+def is_other(rich: np.ndarray, natural: np.ndarray) -> bool:
+    """Tell whether the result of another model shows something new, and is not one tint.
+
+    Args:
+        rich: (2, h, w), its ab.
+        natural: (2, H, W), that of the natural version, of another size perhaps.
+    """
+    size = natural.shape[2], natural.shape[1]
+    same = np.stack(
+        [np.asarray(Image.fromarray(plane).resize(size)) for plane in rich.astype("f4")]
+    )
+    return _gap(same, [natural]) >= NEW and not is_tint(same, natural)
 
 
 def is_tint(ab: np.ndarray, natural: np.ndarray) -> bool:

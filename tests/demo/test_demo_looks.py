@@ -1,7 +1,7 @@
 """The page on a phone, in the dark, on every tab, and for people who do not see it."""
 
 import pytest
-from helpers.demo_page import PHONE, WIDE, compare, go_to, wait_for_result
+from helpers.demo_page import PHONE, WIDE, compare, go_to, upload, wait_for_result
 
 import colorzoo
 from webapp import models as zoo
@@ -72,7 +72,7 @@ def test_the_leaderboard_can_be_sorted(page):
         pytest.param((PHONE, "dark"), id="phone", marks=slow),
     ],
 )
-def test_axe_finds_no_serious_fault(visit, look):
+def test_axe_finds_no_serious_fault(visit, look, tmp_path, grandma):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = visit(viewport=look[0], color_scheme=look[1])
 
@@ -83,13 +83,28 @@ def test_axe_finds_no_serious_fault(visit, look):
         assert not told, (state, told)
 
     check("empty")
+    (tmp_path / "letter.jpg").write_text("no photo")
+    upload(page, tmp_path / "letter.jpg")
+    page.locator(".cz .note.problem").wait_for()
+    check("a bad file")
     page.locator("#examples button").first.click()
     wait_for_result(page)
     check("result")
+    upload(page, grandma)
+    page.locator(".cz .film button").nth(1).wait_for()
+    wait_for_result(page)
+    check("several")
+    page.locator(".cz .fix-colour").click()
+    page.locator("#photo .points").click(position={"x": 99, "y": 99})
+    page.locator(".cz .swatch:enabled").first.wait_for()
+    check("a colour")
+    page.locator(".cz .done").click()
     compare(page)
     page.get_by_role("button", name="Models").last.click()
-    page.locator("#repo-id").wait_for(state="visible")
-    check("results")
+    page.locator("#repo-id").locator("input, textarea").fill("no such model")
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.get_by_test_id("toast-body").wait_for()
+    check("results, with a message over them")
     for tab, shown in (
         ("Leaderboard", "#chart"),
         ("Models", "#card"),

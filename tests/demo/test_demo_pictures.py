@@ -13,7 +13,7 @@ from PIL import Image
 
 import colorzoo
 from webapp import models as zoo
-from webapp import pictures, versions
+from webapp import packing, pictures, versions
 from webapp.page import head
 
 MODEL = zoo.model_names()[0]
@@ -86,7 +86,7 @@ def test_points_hold_for_every_version_and_file(upload):
             pixels = np.asarray(after.resize((600, 400))).astype(int)
         (red, _, blue), gray = pixels[60, 500], pixels[195:206, 55:66].mean(axis=(0, 1))
         assert blue > red + 15 and np.ptp(gray) < 12, path
-    *_, last = pictures.archive([pictures.asked(ask)], ".png", lambda: False)
+    *_, last = packing.archive([pictures.asked(ask)], ".png", lambda: False)
     with zipfile.ZipFile(last.path) as file, Image.open(file.open(file.namelist()[0])) as image:
         assert image.getpixel((500, 60))[2] > image.getpixel((500, 60))[0] + 15
 
@@ -181,24 +181,99 @@ def test_a_picture_to_post_is_1200_wide_and_has_no_metadata(upload):
             assert image.size == (1200, height) and not image.getexif()
 
 
+def test_a_picture_to_post_is_no_ribbon(upload, coffee):
+    for size, split, whole in (
+        ((600, 60), (1200, 120), (1200, 244)),  # one above the other
+        ((60, 600), (240, 2400), (480, 2400)),
+    ):
+        Image.fromarray(coffee).resize(size).convert("L").save(upload["path"])
+        ask = pictures.asked({"path": upload["path"]})
+        for is_split, expected in ((True, split), (False, whole)):
+            with Image.open(pictures.post(ask, is_split=is_split)) as image:
+                assert image.size == expected, (size, is_split)
+                *_, last = np.asarray(image).astype(int)[:, image.width // 4 * 3 :]
+                assert np.ptp(last, axis=-1).mean() > 1  # in colour
+
+
+def test_a_look_at_a_photo_that_the_browser_cannot_show(upload, upload_folder, coffee):
+    told = pictures.look(pictures.asked({"path": upload["path"]}))
+    with Image.open(told["gray"]) as image:
+        assert (
+            image.size == (240, 160) and np.ptp(np.asarray(image.convert("RGB")), axis=2).max() < 3
+        )
+    (upload_folder / "letter.heic").write_text("no photo")
+    with pytest.raises(gr.Error, match="letter.heic"):
+        pictures.look(pictures.asked({"path": str(upload_folder / "letter.heic")}))
+
+
+@pytest.fixture
+def ddcolor(scratch_registry, monkeypatch):
+    """A small one with random weights, as if it had been downloaded."""
+    from helpers.model_tester import SMALL, create_vivid
+    from helpers.published import CONTENT, pinned
+
+    model, info = create_vivid("ddcolor-tiny"), colorzoo.model_info("ddcolor-tiny")
+    name, theirs = "ddcolor-small", pinned(CONTENT, url="http://127.0.0.1:9/toy.pth")
+    colorzoo.register_model(
+        name, summary="", year=2023, config=SMALL["ddcolor-tiny"], published=theirs
+    )(info.family)
+    names = zoo.model_names()
+    monkeypatch.setattr(zoo, "model_names", lambda: [*names, name])
+    monkeypatch.setattr(zoo, "_loaded", {**zoo._loaded, name: model})
+    monkeypatch.setattr(zoo, "PREDICTIONS", zoo._Kept())
+    return model
+
+
+def test_ddcolor_is_among_the_versions_where_it_is_present(upload, ddcolor, monkeypatch):
+    ask = pictures.asked({"path": upload["path"]})
+    steps = list(pictures.show(ask))
+    shown = [each["name"] for each in steps[-1]["versions"]]
+    assert shown[0] == "Natural" and shown[-1] == "Rich" and len(shown) <= versions.MOST
+    # What needs no other network comes first.
+    assert [each["name"] for each in steps[-2]["versions"]] == shown[:-1]
+    rich = steps[-1]["versions"][-1]
+    asked = {"path": upload["path"], "version": rich}
+    view = np.asarray(Image.open(pictures.pick(pictures.asked(asked))["view"])).astype(int)
+    expected = np.asarray(ddcolor.colorize(upload["path"])).astype(int)
+    assert np.abs(view - expected).mean() < 2
+    assert Path(pictures.save(pictures.asked(asked), ".jpg")).name == "my-photo-rich.jpg"
+    # After a reload, the others are those of the best model all the same.
+    again = list(pictures.show(pictures.asked(asked)))
+    assert [each["name"] for each in again[-1]["versions"]] == shown
+    assert np.abs(np.asarray(Image.open(again[0]["view"])).astype(int) - expected).mean() < 2
+    # If it is broken, or shows nothing new, there is none; nor any other model by name.
+    with monkeypatch.context() as patch:
+        patch.setattr(ddcolor, "predict", lambda *args, **options: 1 / 0)
+        patch.setattr(zoo, "PREDICTIONS", zoo._Kept())
+        assert [each["name"] for each in list(pictures.show(ask))[-1]["versions"]] == shown[:-1]
+    assert pictures.asked(asked | {"version": {"model": "unet"}}).model == ""
+
+
+def test_another_model_must_show_something_new():
+    large = scene().repeat(3, axis=1).repeat(2, axis=2)
+    assert not versions.is_other(large, scene())
+    assert versions.is_other(large * [[[-1]], [[1]]], scene())
+    assert not versions.is_other(flat(30, 20), scene())  # a tint
+
+
 def test_a_zip_names_what_is_missing_and_stops_when_told(upload, upload_folder, monkeypatch):
     (upload_folder / "letter.jpg").write_text("no photo")
     asks = [
         pictures.asked({"path": str(path)})
         for path in (upload["path"], upload_folder / "letter.jpg", upload["path"])
     ]
-    *steps, last = pictures.archive(asks, ".jpg", lambda: False)
+    *steps, last = packing.archive(asks, ".jpg", lambda: False)
     assert [each.done for each in steps] == [0, 1, 2, 3] and steps[1].seconds_left > 0
     assert len(last.failed) == 1 and "letter.jpg" in last.failed[0]
     with zipfile.ZipFile(last.path) as file:
         assert file.namelist() == ["my-photo-natural.jpg", "my-photo-natural-2.jpg"]
     stops = iter([False, True])
-    assert all(each.path is None for each in pictures.archive(asks, ".jpg", lambda: next(stops)))
+    assert all(each.path is None for each in packing.archive(asks, ".jpg", lambda: next(stops)))
     with pytest.raises(gr.Error, match="letter.jpg"):
-        list(pictures.archive(asks[1:2], ".jpg", lambda: False))
+        list(packing.archive(asks[1:2], ".jpg", lambda: False))
     for wrong in ([], asks * 20):
         with pytest.raises(gr.Error, match="from 1 to 50"):
-            list(pictures.archive(wrong, ".jpg", lambda: False))
+            list(packing.archive(wrong, ".jpg", lambda: False))
 
 
 def test_the_page_is_described_once_and_as_ours():

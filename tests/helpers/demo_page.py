@@ -10,7 +10,10 @@ from typing import Any
 from helpers.demo_server import WAIT, DemoServer
 
 PHONE, WIDE = {"width": 390, "height": 844}, {"width": 1440, "height": 900}
-FLAGS = "--no-sandbox --disable-gpu --disable-dev-shm-usage --disable-background-networking"
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-dev-shm-usage --disable-background-networking "
+    "--use-fake-device-for-media-stream"
+)
 
 
 @contextmanager

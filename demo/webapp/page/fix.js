@@ -1,5 +1,8 @@
 // "Fix a colour": points on the picture, each with a colour that the visitor chose. Positions are
 // pixels of the upright photo. The photo's entry has them as hints: rows of [x, y, "#rrggbb" or null].
+const PLAIN = [["red", "#b03020"], ["orange", "#c87020"], ["yellow", "#c8a830"], ["green", "#4a7a3a"],
+  ["turquoise", "#3a8a8a"], ["blue", "#3058a0"], ["violet", "#704a90"], ["pink", "#c87890"],
+  ["brown", "#80583a"]];  // what the field of any other colour offers first
 function fixer(root, view, { photo, recolour, suggest, stopped, say }) {
   const MOST = 1000, NEAR = 22;  // points; CSS pixels
   const find = (selector) => root.querySelector(selector);
@@ -14,6 +17,8 @@ function fixer(root, view, { photo, recolour, suggest, stopped, say }) {
     aria-label="Cursor on the picture: arrow keys move it, Enter sets a point"></div>`;
   view.frame.append(layer);
   const aim = layer.firstElementChild, target = { x: 0.5, y: 0.5 };
+  const tap = window.matchMedia("(pointer: coarse)").matches ? "Tap" : "Click";
+  find("#plain-colours").append(...PLAIN.map(([label, value]) => Object.assign(document.createElement("option"), { label, value })));
   let isOn = false, isChanged = false, shareBefore = 10, wantsFocus = false;
   let draft = null, selected = -1, colours = [];  // a draft is a point without a colour yet
   let asking = 0, lastKey = -Infinity;
@@ -216,8 +221,8 @@ function fixer(root, view, { photo, recolour, suggest, stopped, say }) {
     palette.hidden = !row;
     lead.hidden = Boolean(row);
     lead.textContent = rows.length
-      ? "Tap the picture for another point, or drag a point to move it."
-      : "Tap the picture where a colour is wrong.";
+      ? `${tap} the picture for another point, or drag a point to move it.`
+      : `${tap} the picture where a colour is wrong.`;
     find(".undo").disabled = !photo()?.past?.length && !draft;
     find(".clear").disabled = find(".save-points").disabled = !rows.length;
     find(".remove").textContent = draft ? "Cancel" : "Remove";

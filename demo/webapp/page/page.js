@@ -72,6 +72,8 @@
   const each = (selector, change) => document.querySelectorAll(selector).forEach(change);
   const name = () => {
     each("[aria-label='Empty value']:not([role])", (empty) => empty.setAttribute("role", "img"));
+    // A message is no button: it has one to close it.
+    each(".toast-header[role=button]", (head) => ["role", "tabindex"].forEach((one) => head.removeAttribute(one)));
     each("pre:not([tabindex]), .md table:not([tabindex])",
       (wide) => wide.setAttribute("tabindex", "0"));
   };

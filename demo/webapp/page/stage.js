@@ -8,7 +8,7 @@ const note = find(".note"), film = find(".film"), versions = find(".versions");
 const url = (path) => `${window.gradio_config?.root ?? ""}/gradio_api/file=${path}`;
 const view = viewer(find(".view"), { zoomed: () => sharpen() });
 let photos = [], current = -1;  // {path, name, thumb, version, told, views}
-let previous = null, problem = "";
+let previous = null, problem = "", problems = [];
 let marked = 0;  // counts what was dropped, so that late answers do not move the view
 let visits = 0;  // counts what was forgotten
 
@@ -18,7 +18,7 @@ window.colorzoo = {
   next: (event) => waiting[event]?.shift() ?? null,
   photo: () => photo()?.path && { path: photo().path },
 };
-window.colorzoo.failed = () => { flight = null; idle(); };  // Gradio tells why
+window.colorzoo.failed = () => { flight = looking = null; idle(); look(); };  // Gradio tells why
 const photo = () => photos[current];
 const natural = { name: "Natural" };
 const ask = (event, data) => {
@@ -30,7 +30,10 @@ const wanted = (each, extra = {}) => ({
   ...extra,
 });
 const side = (factor = 1) => [1024, 1600, 2560, 4000].find((size) => size >= factor * view.side()) ?? 4000;
-const say = (text) => { if (note.textContent !== text) note.textContent = text; };
+const say = (text) => {
+  if (note.textContent !== text) note.textContent = text;
+  note.classList.toggle("problem", Boolean(text) && text === problem);
+};
 
 // The colours that a visitor chose are followed by the newest answer only; there is one at a time.
 const QUICK = 1600;  // px; larger views wait until nothing changes
@@ -71,6 +74,7 @@ async function add(files) {
   files = files.slice(0, room);
   const mine = ++marked, visit = visits;
   let isFirst = true;
+  forgive();
   const told = left.length ? [`There can be ${MOST} photos at a time: ${left.length} were left out.`] : [];
   for (const [number, file] of files.entries()) {
     if (file.size > LIMIT) {
@@ -88,9 +92,9 @@ async function add(files) {
       const entry = { path, name: file.name || "photo", version: natural, views: {} };
       if (known < 0) {
         photos.push(entry);
-        thumbOf(file).then((thumb) => { entry.gray = thumb; draw(); }, () => {});
+        thumbOf(file).then((thumb) => { entry.gray = thumb; draw(); }, () => look(entry));
       }
-      if (isFirst && mine === marked) {
+      if ((isFirst || !photo()) && mine === marked) {
         isFirst = false;
         choose(known < 0 ? photos.length - 1 : known, { preview });
       }
@@ -100,7 +104,7 @@ async function add(files) {
     draw();
   }
   if (root.dataset.busy === "upload") idle();
-  if (told.length) { problem = told.join(" "); say(problem); }
+  if (told.length) fail(...told);
   store();
 }
 // What the browser can show of a photo is shown at once, without colour.
@@ -121,9 +125,29 @@ async function thumbOf(file) {
   bitmap.close();
   return canvas.toDataURL("image/jpeg", 0.8);
 }
+// What the browser cannot show, the server looks at, one after another while nothing else is asked:
+// it answers with a small picture, or with what is wrong with the file.
+const unseen = [];
+let looking = null;
+function look(entry) {
+  if (entry) unseen.push(entry);
+  if (looking || root.dataset.busy) return;
+  looking = unseen.shift() ?? null;
+  if (looking && photos.includes(looking) && !looking.told) return ask("look", { path: looking.path });
+  if (looking) { looking = null; look(); }
+}
+camera(root, { add, say });
+// What went wrong stays in sight until the visitor goes on.
+function fail(...words) {
+  problems = [...new Set([...problems, ...words.map(String)])];
+  const more = problems.length - 3;
+  problem = [...problems.slice(0, 3), ...(more > 0 ? [`And ${more} more.`] : [])].join("\n");
+  say(problem);
+}
+function forgive() { [problem, problems] = ["", []]; }
 const mega = (bytes) => `${(bytes / 2 ** 20).toFixed(bytes < 2 ** 20 ? 1 : 0)} MB`;
 const busy = (text, what = "upload") => { root.dataset.busy = what; say(text); };
-const idle = () => { delete root.dataset.busy; say(problem || (photo()?.told?.notes ?? []).join(" ")); };
+const idle = () => { delete root.dataset.busy; look(); say(problem || (photo()?.told?.notes ?? []).join(" ")); };
 function goThere() {
   const top = root.getBoundingClientRect().top;
   if (top < 0 || top > 0.5 * window.innerHeight) root.scrollIntoView({ block: "start" });
@@ -148,32 +172,7 @@ document.addEventListener("drop", (event) => {
   event.preventDefault();
   depth = 0;
   root.classList.remove("over");
-  add(event.dataTransfer.files);
-});
-
-const shot = find(".shot"), video = shot.querySelector("video");
-find(".shoot").addEventListener("click", async () => {
-  const isTouch = window.matchMedia("(pointer: coarse)").matches;
-  if (isTouch || !navigator.mediaDevices) return find(".camera").click();
-  try {
-    video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1920 } } });
-  } catch {
-    return say("The camera cannot be used: allow it in the browser, or choose a photo.");
-  }
-  await video.play();
-  shot.showModal();
-});
-find(".leave").addEventListener("click", () => shot.close());
-shot.addEventListener("close", () => {
-  video.srcObject?.getTracks().forEach((track) => track.stop());
-  video.srcObject = null;
-});
-find(".snap").addEventListener("click", () => {
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
-  canvas.getContext("2d").drawImage(video, 0, 0);
-  shot.close();
-  canvas.toBlob((blob) => add([new File([blob], "camera.jpg", { type: "image/jpeg" })]), "image/jpeg", 0.95);
+  filesOf(event.dataTransfer, { types: find(".files").accept, most: MOST }).then((files) => (files.length ? add(files) : fail("There is no photo in this folder.")), fail);
 });
 
 // One of them is shown -------------------------------------------------------------------------
@@ -183,7 +182,6 @@ function choose(number, { preview = null } = {}) {
   if (photo() && photo() !== photos[number]) previous = photo();
   if (root.dataset.state === "empty") view.move(10, { quietly: true });
   current = number;
-  problem = "";
   const each = photo(), ready = each.views[each.version.name];
   if (!preview && ready) showView(each, ready);
   busy("Colouring …", "colour");
@@ -201,8 +199,7 @@ async function showView(each, { before, view: after }) {
     });
     if (!isShown) return;
   } catch {
-    problem = "The result is no longer here, because photos are deleted after an hour: choose the photo again.";
-    return say(problem);
+    return fail("The result is no longer here, because photos are deleted after an hour: choose the photo again.");
   }
   if (each.preview) {
     URL.revokeObjectURL(each.preview.source);
@@ -217,17 +214,23 @@ watch("value", () => {
   const told = props.value, before = photo();
   if (told?.said) return say(told.said);
   const each = photos.find((one) => one.path === told?.photo);
+  if (told?.photo === looking?.path) { looking = null; look(); }
   if (!each) return;
   if (told.colours) return each === photo() && fix.suggested(told);
   if (told.error) {
     const isShown = each === photo();
+    if (flight?.each === each) flight = null;
     photos = photos.filter((one) => one !== each);
     if (!photos.length) reset();
     else if (isShown) choose(Math.max(0, photos.indexOf(previous)));
     else current = photos.indexOf(before);
-    problem = told.error;
-    say(problem);
+    fail(told.error);
+    if (isShown) note.scrollIntoView({ block: "nearest" });
     store();
+    return draw();
+  }
+  if (told.gray) {
+    each.thumb ??= told.gray;
     return draw();
   }
   const isOld = told.mark !== (each.mark ?? 0);  // other colours are wanted by now
@@ -249,7 +252,9 @@ watch("value", () => {
 });
 function pick(version) {
   const each = photo();
-  each.version = { name: version.name, vividness: version.vividness, seed: version.seed };
+  forgive();
+  const { name, vividness, seed, model } = version;
+  each.version = { name, vividness, seed, model };
   each.thumb = version.thumb;
   const ready = each.views[version.name];
   if (ready) {
@@ -276,7 +281,7 @@ function draw() {
     if (one.thumb) button.append(make("img", { src: url(one.thumb), alt: "" }));
     else if (one.gray) button.append(make("img", { src: one.gray, alt: "", className: "gray" }));
     else button.append(make("span", { textContent: one.name }));
-    button.addEventListener("click", () => choose(photos.indexOf(one)));
+    button.addEventListener("click", () => { forgive(); choose(photos.indexOf(one)); });
     return button;
   });
   [...film.children].forEach((button, number) => button.setAttribute("aria-pressed", number === current));
@@ -342,8 +347,6 @@ function store() {
 }
 function reset() {
   fix.stop({ isQuiet: true });
-  marked += 1;
-  visits += 1;
   photos = [];
   current = -1;
   delete root.dataset.busy;
@@ -357,6 +360,9 @@ function reset() {
   store();
 }
 find(".forget").addEventListener("click", () => {
+  marked += 1;
+  visits += 1;
+  forgive();
   reset();
   say("Forgotten on this device. The server deletes its copies within an hour.");
 });
@@ -367,6 +373,7 @@ find("#examples .row").append(...START.examples.map((each) => {
   button.append(make("img", { src: url(each.thumb), alt: "" }));
   button.addEventListener("click", () => {
     marked += 1;
+    forgive();
     const known = photos.findIndex((one) => one.path === each.path);
     if (known < 0) photos.push({ path: each.path, name: each.title, version: natural, views: {} });
     choose(known < 0 ? photos.length - 1 : known);
@@ -390,7 +397,6 @@ async function restore(all) {
   const last = all[kept.current | 0];
   if (photos.length) choose(Math.max(0, photos.findIndex((each) => each.path === last?.path)));
   if (photos.length < all.length) {
-    problem = "Photos that you had here are gone, because the server deletes them within an hour.";
-    say(problem);
+    fail("Photos that you had here are gone, because the server deletes them within an hour.");
   }
 }

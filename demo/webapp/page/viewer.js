@@ -59,7 +59,8 @@ function viewer(place, { moved = () => {}, zoomed = () => {} } = {}) {
     if (isIn) place.dataset.zoom = "in"; else delete place.dataset.zoom;
     zoom.setAttribute("aria-pressed", isIn);
     room.tabIndex = isIn ? 0 : -1;  // what scrolls can be scrolled by keys
-    room.scrollTo((room.scrollWidth - room.clientWidth) / 2, (room.scrollHeight - room.clientHeight) / 2);
+    const middle = (whole, seen) => (isIn ? (whole - seen) / 2 : 0);
+    room.scrollTo(middle(room.scrollWidth, room.clientWidth), middle(room.scrollHeight, room.clientHeight));
     if (isIn) zoomed();
   });
   whole.hidden = !document.fullscreenEnabled;

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from webapp import examples, jobs, page, pictures, uploads
+from webapp import examples, jobs, packing, page, pictures, uploads
 from webapp.session import Visit
 from webapp.tabs.queues import AT_ONCE, START_DOWNLOAD, WORK
 from webapp.theme import problem, status, words_of
@@ -38,14 +38,14 @@ def build(visit: gr.State) -> Colour:
     found = examples.place()
     start = {
         "examples": found.shown, "hero": found.hero,
-        "max_bytes": uploads.MAX_BYTES, "max_photos": pictures.MAX_PHOTOS,
+        "max_bytes": uploads.MAX_BYTES, "max_photos": packing.MAX_PHOTOS,
     }  # fmt: skip
     stage = gr.HTML(
         start, html_template=page.text("stage.html"), apply_default_css=False, elem_id="photo",
-        js_on_load=page.text("viewer.js", "fix.js", "stage.js"),
+        js_on_load=page.text("viewer.js", "fix.js", "files.js", "camera.js", "stage.js"),
     )  # fmt: skip
     stage.keep_in_cache = found.files
-    with gr.Row(elem_id="packing", visible=False) as packing:
+    with gr.Row(elem_id="packing", visible=False) as row:
         line = gr.HTML(elem_id="packed")
         cancel = gr.Button("Cancel", elem_id="cancel", min_width=100)
     file = gr.DownloadButton("Download", visible="hidden")
@@ -56,18 +56,18 @@ def build(visit: gr.State) -> Colour:
     }  # fmt: skip
     heavy = light | {"queue": True, "concurrency_id": WORK, "concurrency_limit": AT_ONCE}
     asked = [stage, visit]
-    packer = _Packer(packing, line, cancel, file)
+    packer = _Packer(row, line, cancel, file)
 
     def on(name: str, handler: Callable[..., Any], outputs: Any, queue: str = WORK) -> Any:
         options: dict[str, Any] = heavy | {"js": _ASKED.format(name), "concurrency_id": queue}
         return getattr(stage, name)(jobs.as_job(handler), asked, outputs, **options)
 
-    quick = (("show", show), ("pick", pick), ("suggest", suggest))
+    quick = (("show", show), ("pick", pick), ("look", look), ("suggest", suggest))
     runs = [on(name, handler, stage) for name, handler in quick]
     makers = [
         on("save", save, [stage, file]),
         on("post", post, [stage, file]),
-        on("pack", packer.pack, [packing, line, cancel, file], PACK),
+        on("pack", packer.pack, [row, line, cancel, file], PACK),
     ]
     for made in makers:
         made.success(None, file, None, js=START_DOWNLOAD)
@@ -82,9 +82,8 @@ def show(asked: Any, visit: Visit) -> Iterator[Told]:
     visit.owner = jobs.owner() or visit.owner
     try:
         yield from pictures.show(pictures.asked(asked))
-    except gr.Error as error:  # the popup disappears, so the page also shows the words
+    except gr.Error as error:  # the page shows the words: a popup would cover it, and disappear
         yield _failed(asked, error)
-        raise
 
 
 def pick(asked: Any, visit: Visit) -> Iterator[Told]:
@@ -93,7 +92,14 @@ def pick(asked: Any, visit: Visit) -> Iterator[Told]:
         yield pictures.pick(pictures.asked(asked))
     except gr.Error as error:
         yield _failed(asked, error)
-        raise
+
+
+def look(asked: Any, visit: Visit) -> Iterator[Told]:
+    """Make a small picture of a photo that the browser cannot show."""
+    try:
+        yield pictures.look(pictures.asked(asked))
+    except gr.Error as error:
+        yield _failed(asked, error)
 
 
 def suggest(asked: Any, visit: Visit) -> Iterator[Told]:
@@ -102,7 +108,6 @@ def suggest(asked: Any, visit: Visit) -> Iterator[Told]:
         yield pictures.suggest(asked)
     except gr.Error as error:
         yield {"said": words_of(error), "at": time.time()}
-        raise
 
 
 def _failed(asked: Any, error: gr.Error) -> Told:
@@ -140,7 +145,7 @@ def _size(path: Path) -> str:
 class _Packer:
     """The handlers of the ZIP; ``cancel`` and ``pack`` know it by an id of the page's."""
 
-    packing: gr.Row
+    row: gr.Row
     line: gr.HTML
     cancel_button: gr.Button
     file: gr.DownloadButton
@@ -149,16 +154,16 @@ class _Packer:
         """Write a ZIP, and tell how far it is."""
         sent = asked if isinstance(asked, dict) else {}
         suffix, wanted = pictures.FORMATS.get(str(sent.get("format"))), sent.get("photos")
-        if suffix is None or not isinstance(wanted, list) or len(wanted) > pictures.MAX_PHOTOS:
+        if suffix is None or not isinstance(wanted, list) or len(wanted) > packing.MAX_PHOTOS:
             raise problem(
-                f"A ZIP needs from 1 to {pictures.MAX_PHOTOS} photos and a format, one of "
+                f"A ZIP needs from 1 to {packing.MAX_PHOTOS} photos and a format, one of "
                 f"{', '.join(pictures.FORMATS)}."
             )
         pack = str(sent.get("id"))
         asks = [pictures.asked(each) for each in wanted]
-        told = pictures.Packed(0, len(asks))
+        told = packing.Packed(0, len(asks))
         try:
-            for told in pictures.archive(asks, suffix, lambda: pack in visit.cancelled):
+            for told in packing.archive(asks, suffix, lambda: pack in visit.cancelled):
                 yield self._tell(told)
         except gr.Error as error:  # the popup disappears
             yield self._end(words_of(error))
@@ -171,10 +176,10 @@ class _Packer:
     def _end(self, *lines: str) -> dict[Any, Any]:
         return {
             self.line: status(*lines), self.cancel_button: gr.Button(visible=False),
-            self.packing: gr.Row(visible=True),
+            self.row: gr.Row(visible=True),
         }  # fmt: skip
 
-    def _tell(self, told: pictures.Packed) -> dict[Any, Any]:
+    def _tell(self, told: packing.Packed) -> dict[Any, Any]:
         if told.path is not None:
             words = f"{Path(told.path).name} is ready: {_size(Path(told.path))}."
             return {self.file: told.path, **self._end(words, *told.failed)}
@@ -184,7 +189,7 @@ class _Packer:
         shown = status(f"{words} …", *told.failed, done=told.done, total=told.total, of="Photos")
         return {
             self.line: shown, self.cancel_button: gr.Button(visible=True),
-            self.packing: gr.Row(visible=True),
+            self.row: gr.Row(visible=True),
         }  # fmt: skip
 
     def cancel(self, asked: Any, visit: Visit) -> str:
