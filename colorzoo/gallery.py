@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,14 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from typing_extensions import Unpack
 
+from colorzoo.colorizer import Colorizer
 from colorzoo.conditions import warn_of_gamut, with_reference
 from colorzoo.defaults import MAX_PIXELS
 from colorzoo.imaging.read import ImageSource, Photo
 from colorzoo.loading import load
-from colorzoo.options import Options, given
-from colorzoo.registry import list_models
+from colorzoo.options import Options, check_saturation, given
+from colorzoo.prediction import Prediction
+from colorzoo.registry import find_model, list_models
 from colorzoo.sources import as_photo
 
 _PAPER, _INK = (250, 250, 248), (40, 40, 40)
@@ -94,13 +96,53 @@ def compare_photo(
         if loaded and not any(option in model.options for model in loaded.values()):
             refused: Any = {option: value}
             next(iter(loaded.values())).check(**refused)  # raises: its message names models that do
+    return colorize_with(loaded, photo, saturation=saturation, work_size=work_size, **options)
+
+
+def colorize_with(
+    models: Mapping[str, Colorizer],
+    photo: Photo,
+    *,
+    saturation: float = 1.0,
+    work_size: int | None = None,
+    **options: Unpack[Options],
+) -> dict[str, Image.Image]:
+    """Colour a photo with models that are loaded. Names of one network run it once.
+
+    Args:
+        models: The models by the names under which they were loaded.
+        photo: From :func:`colorzoo.read_photo`.
+        saturation: Factor on ab.
+        work_size: Short side of the networks' input, pixels; each model's default if None.
+        options: See ``compare``.
+
+    Returns:
+        Each name and its result, in the order of ``models``.
+    """
+    check_saturation(saturation)  # before a network runs
     known = with_reference(options)
-    return {
-        name: model.colorize_photo(
-            photo, saturation=saturation, work_size=work_size, **model.taken(**known)
-        )
-        for name, model in loaded.items()
-    }
+    said: dict[tuple[object, ...], Prediction] = {}  # by network: several may have the same weights
+    results = {}
+    for name, model in models.items():
+        taken: Any = model.taken(**known)
+        key = (_network_of(name, model), work_size or model.work_size)
+        if key not in said:
+            said[key] = model.predict(photo, work_size=work_size, **taken)
+        results[name] = model.render(photo, said[key], saturation=saturation, **taken)
+    return results
+
+
+def _network_of(name: str, model: Colorizer) -> tuple[object, ...]:
+    """Return what is equal only for models whose networks give the same output.
+
+    That is the case for several names of the same weights, such as efficientnet-bins.vivid, that
+    differ in what ``render`` makes of the output.
+    """
+    info = find_model(name)
+    weights = name if info is None else info.weights_of or info.name
+    apart = {"architecture", *model.render_options}
+    config = {key: value for key, value in model.config.items() if key not in apart}
+    return type(model), weights, repr(sorted(config.items()))
 
 
 def contact_sheet(

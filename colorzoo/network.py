@@ -1,6 +1,7 @@
 """Network: what a family of models implements and declares."""
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any, ClassVar
 
 import torch
@@ -168,7 +169,8 @@ class Network(nn.Module):
         return self._any_tensor().dtype
 
     def _any_tensor(self) -> Tensor:
-        numbers = (each for each in (*self.parameters(), *self.buffers()))
+        # Not all of them: listing them takes longer than some networks.
+        numbers = chain(self.parameters(), self.buffers())
         none = torch.empty(0, dtype=torch.float32, device="cpu")
         return next((each for each in numbers if each.is_floating_point()), none)
 

@@ -9,6 +9,10 @@ import socket
 import sys
 import threading
 
+from colorzoo.threads import share_cores
+
+share_cores()  # before PyTorch is imported
+
 import gradio as gr
 
 from webapp import api, examples, fetching, memory, tidying, uploads

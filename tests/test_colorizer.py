@@ -137,6 +137,23 @@ def test_compare_runs_every_model_and_warns(tmp_path, camera):
     assert (np.asarray(results["unet"]) == alone).all()
 
 
+def test_one_network_with_several_names_runs_once(camera, monkeypatch):
+    names = ["unet", "efficientnet-bins", "efficientnet-bins.careful", "efficientnet-bins.vivid"]
+    runs = []
+    predict = colorzoo.Colorizer.predict
+    monkeypatch.setattr(
+        colorzoo.Colorizer,
+        "predict",
+        lambda model, *photo, **how: runs.append(model) or predict(model, *photo, **how),
+    )
+    results = colorzoo.compare(camera[::4, ::4], models=names, saturation=1.5)
+    assert [model.architecture for model in runs] == names[:2]
+    for name in names:
+        alone = colorzoo.load(name).colorize(camera[::4, ::4], saturation=1.5)
+        assert np.array_equal(np.asarray(results[name]), np.asarray(alone))
+    assert len({image.tobytes() for image in results.values()}) == len(names)
+
+
 def test_the_input_is_left_alone(coffee):
     before = coffee.copy()
     Painter().colorize(coffee)

@@ -17,13 +17,14 @@ from colorzoo.hub.push import PushOptions
 from colorzoo.imaging.write import save_image
 from colorzoo.loading import load
 from colorzoo.registry import model_info
+from colorzoo.threads import share_cores
 from train.evaluate import evaluate_model, measurable_models, print_reports
 from train.fit_command import fit_command
 from train.mistakes import MISTAKES, fail
 from train.recipe import parse_keywords
 from train.recipes import find_recipe
 from train.run_settings import Device, Metric
-from train.upkeep import flicker
+from train.upkeep import flicker, speed
 from train.upkeep.cards import renew_cards
 from train.upkeep.publish import publish, publish_space
 from train.upkeep.ratings import Counts, record
@@ -304,6 +305,22 @@ def flicker_command() -> None:
     except (OSError, ValueError) as error:
         fail(error)
     print(flicker.flicker_text(found))
+
+
+@app.command(name="speed")
+def speed_command(
+    output: Annotated[Path, typer.Option("-o", "--output", help="For the report and the plot.")],
+) -> None:
+    """Measure speed on this machine, which nothing else should use; update README.md with it."""
+    share_cores()  # what is measured runs in new processes, as the commands do
+    found = speed.measure_speed()
+    try:
+        speed.write_report(found, output)
+        text = speed.speed_text(found)
+        speed.update_page(text)
+    except (ColorzooError, OSError, ValueError) as error:
+        fail(error)
+    print(text)
 
 
 def _renew_readme() -> str:

@@ -21,6 +21,7 @@ from colorzoo.cli import (
     push,
 )
 from colorzoo.cli._console import OUT, Commands, run_app
+from colorzoo.threads import share_cores
 
 app = typer.Typer(
     cls=Commands,
@@ -54,4 +55,5 @@ app.command("info")(info.info)
 
 def main() -> None:
     """Run the command line."""
+    share_cores()  # before a command imports PyTorch
     run_app(app)

@@ -31,6 +31,7 @@ from typer.core import TyperGroup
 from colorzoo.cli._words import in_words
 from colorzoo.errors import FAILURES, as_given, one_line, printable
 from colorzoo.jobs.signals import Interrupted
+from colorzoo.threads import share_cores
 
 if TYPE_CHECKING:
     import torch
@@ -120,6 +121,13 @@ def say(text: str) -> None:
 def be_quiet(value: bool) -> bool:
     """Print nothing but errors from now on; the callback of ``--quiet``."""
     ERR.is_terse = value
+    return value
+
+
+def use_threads(value: int | None) -> int | None:
+    """Use that many threads from now on; the callback of ``--threads``."""
+    if value is not None:
+        share_cores(value)
     return value
 
 

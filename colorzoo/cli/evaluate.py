@@ -18,6 +18,7 @@ from colorzoo.cli._arguments import (
     OneModel,
     Overwrite,
     Revision,
+    Threads,
 )
 from colorzoo.cli._console import ERR, OUT, errors, find_device, note, progress
 from colorzoo.cli._words import in_words
@@ -47,6 +48,7 @@ def evaluate(
         typer.Option("--hints", help="Also measure PSNR with up to 100 hints of the true colour."),
     ] = False,
     device: Device = "auto",
+    threads: Threads = None,
     dtype: Dtype = "float32",
     backend: Backend = "torch",
     overwrite: Overwrite = False,

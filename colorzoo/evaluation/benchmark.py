@@ -2,7 +2,9 @@
 
 Colouring a file cannot be faster than decoding and encoding it, which is the floor. Each model and
 size is measured in a separate process, so that peak memory is that of the model alone. Runs of the
-floor and the model alternate, so that other load on the machine affects both.
+floor and the model alternate, so that other load on the machine affects both. Machines are rarely
+quiet, so a model can also be measured beside a process that keeps one core busy, and four times at
+once.
 """
 
 import io
@@ -12,9 +14,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from multiprocessing.context import SpawnContext
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -27,6 +31,7 @@ from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError
 from colorzoo.evaluation.report import hardware
 from colorzoo.imaging.read import read_photo
+from colorzoo.imaging.working_size import pad
 from colorzoo.imaging.write import save_image, to_pil
 from colorzoo.loading import load
 from colorzoo.registry import create_model, find_model
@@ -38,6 +43,9 @@ PHOTO = (
     "quality 90 with colour at half resolution; results are JPEG of quality 95 with colour at full"
 )
 Device = str | torch.device
+Load = Literal["alone", "beside one busy process", "four runs at once"]
+LOADS: tuple[Load, ...] = ("alone", "beside one busy process", "four runs at once")
+_RUNS = 4
 
 _MAX_PIXELS = 500_000_000
 # Number of repeats: as many as fit into these seconds, but within these limits.
@@ -58,6 +66,10 @@ class Timing:
         ratio: ``milliseconds`` divided by ``floor``.
         photos_per_second: Throughput, one photo after the other.
         peak_mb: Peak memory of the whole process, including Python and torch, MB.
+        network: Milliseconds of the network alone, without preparing and rendering the photo; 0 for
+            the floor.
+        load: What else ran.
+        beside_peer: Times as fast as the peer at this size and load; None without a peer.
     """
 
     model: str
@@ -69,6 +81,18 @@ class Timing:
     ratio: float
     photos_per_second: float
     peak_mb: float
+    network: float = 0.0
+    load: Load = "alone"
+    beside_peer: float | None = None
+
+
+class _Measured(NamedTuple):
+    """Milliseconds of the model (or the floor), of the floor and of the network; and peak MB."""
+
+    milliseconds: float
+    floor: float
+    network: float
+    peak_mb: float
 
 
 def measure(
@@ -78,6 +102,8 @@ def measure(
     device: Device = "cpu",
     random_weights: bool = False,
     local_files_only: bool = False,
+    peer: str | None = None,
+    loads: Sequence[Load] = ("alone",),
 ) -> Iterator[Timing]:
     """Measure the floor and the models, one size after another.
 
@@ -88,9 +114,12 @@ def measure(
         random_weights: Measure registered models whose weights are not on this machine with random
             ones, instead of downloading them: they are as fast, and are marked in the name.
         local_files_only: Never access the network to load a model.
+        peer: A model to compare the others with. It is never downloaded: random weights are used if
+            its own are not on this machine.
+        loads: What else runs meanwhile; each size is measured with each.
 
     Yields:
-        For each size, the timing of the floor, then those of the models.
+        For each size and load, the timing of the floor, then of the peer, then of the models.
 
     Raises:
         ConfigError: If a size is out of range.
@@ -100,24 +129,74 @@ def measure(
         if not 0.01 <= size <= _MAX_PIXELS / 1e6:
             raise ConfigError(f"megapixels must be from 0.01 to {_MAX_PIXELS / 1e6:g}, got {size}")
     labels: dict[str | None, str] = {None: FLOOR}
-    for name in models:  # fail now, not after minutes
-        is_random = random_weights and _has_no_weights(name)
+    names = [name for name in (peer, *models) if name is not None]
+    for name in dict.fromkeys(names):  # fail now, not after minutes
+        is_random = (random_weights or name == peer) and _has_no_weights(name)
         labels[name] = f"{name} (random weights)" if is_random else name
         if not is_random:
-            load(name, local_files_only=local_files_only)
+            load(name, local_files_only=local_files_only or name == peer)
     with tempfile.TemporaryDirectory() as folder:
         for size in megapixels:
             photo = Path(folder) / "photo.jpg"
             width, height = draw_photo(size, photo)
-            for name in (None, *models):
-                # A new interpreter: a forked one would start with the memory of this one.
-                with multiprocessing.get_context("spawn").Pool(1) as pool:
-                    is_random = labels[name] not in (name, FLOOR)
+            for what in loads:
+                peer_takes: float | None = None
+                for name, label in labels.items():
+                    is_random = label not in (name, FLOOR)
                     arguments = (name, str(photo), str(device), torch.get_num_threads(), is_random)
-                    ms, floor, peak = pool.apply(_measure_one, arguments)
-                yield Timing(
-                    labels[name], size, width, height, ms, floor, ms / floor, 1000 / ms, peak
-                )
+                    found = _under(what, arguments)
+                    ms, floor = found.milliseconds, found.floor
+                    timing = Timing(
+                        label, size, width, height, ms, floor, ms / floor, 1000 / ms,
+                        found.peak_mb, found.network, what,
+                    )  # fmt: skip
+                    if name == peer:
+                        peer_takes = ms
+                    elif peer_takes is not None:
+                        timing = replace(timing, beside_peer=peer_takes / ms)
+                    yield timing
+
+
+def _under(what: Load, arguments: tuple[str | None, str, str, int, bool]) -> _Measured:
+    """Measure in new interpreters: forked ones would start with the memory of this one."""
+    context = multiprocessing.get_context("spawn")
+    runs = _RUNS if what == "four runs at once" else 1
+    barrier = context.Barrier(runs)
+    with (
+        _busy(context) if what == "beside one busy process" else nullcontext(),
+        context.Pool(runs, _wait_for_each_other, (barrier,)) as pool,
+    ):
+        found = pool.starmap(_measure_one, [arguments] * runs, chunksize=1)
+    return _Measured(*(statistics.median(each) for each in zip(*found, strict=True)))
+
+
+@contextmanager
+def _busy(context: SpawnContext) -> Iterator[None]:
+    """Keep one core busy."""
+    begun = context.Event()
+    process = context.Process(target=_spin, args=(begun,), daemon=True)
+    process.start()
+    try:
+        begun.wait()
+        yield
+    finally:
+        process.kill()
+        process.join()
+
+
+def _spin(begun: Any) -> None:
+    torch.set_num_threads(1)
+    begun.set()
+    while True:
+        pass
+
+
+_together: Any = None  # in a measuring process: what all of them wait at before they begin
+
+
+def _wait_for_each_other(barrier: Any) -> None:
+    global _together
+    _together = barrier
 
 
 def draw_photo(megapixels: float, path: Path) -> tuple[int, int]:
@@ -163,17 +242,17 @@ def draw_plot(timings: Sequence[Timing], path: Path) -> None:
     axis = figure.add_subplot(
         xscale="log", yscale="log", xlabel="megapixels", ylabel="milliseconds from file to file"
     )
-    for name in dict.fromkeys(timing.model for timing in timings):
-        own = [timing for timing in timings if timing.model == name]
+    for name, what in dict.fromkeys((timing.model, timing.load) for timing in timings):
+        own = [each for each in timings if (each.model, each.load) == (name, what)]
         (line,) = axis.plot(
             [timing.megapixels for timing in own],
             [timing.milliseconds for timing in own],
             marker="o",
             markersize=4,
-            label=name,
+            label=name if what == "alone" else f"{name}, {what}",
         )
         if name == FLOOR:
-            line.set(color="black", linestyle="--")
+            line.set(color="black", linestyle="--" if what == "alone" else ":")
     axis.legend()
     axis.grid(alpha=0.3)
     picture = io.BytesIO()
@@ -183,25 +262,28 @@ def draw_plot(timings: Sequence[Timing], path: Path) -> None:
 
 def _measure_one(
     name: str | None, path: str, device: str, threads: int, is_random: bool = False
-) -> tuple[float, float, float]:
-    """Return milliseconds of the model (if None, of the floor), of the floor, and peak MB."""
+) -> _Measured:
+    """Measure the model, or the floor if None."""
     torch.set_num_threads(threads)
     model = None
     if name is not None:
         model = _random(name, device) if is_random else load(name, device=device)
+    if _together is not None:
+        _together.wait()
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "out.jpg"
-        runs: list[tuple[float, float]] = []
+        runs: list[tuple[float, float, float]] = []
         started, warm = time.perf_counter(), False
         fewest, most = _REPEATS
         while len(runs) < fewest or (len(runs) < most and time.perf_counter() - started < _SECONDS):
             floor = _seconds(None, path, target)
             whole = floor if model is None else _seconds(model, path, target)
+            network = 0.0 if model is None else _seconds_of_network(model, path)
             if warm:
-                runs.append((whole, floor))
+                runs.append((whole, floor, network))
             warm = True
-    wholes, floors = zip(*runs, strict=True)
-    return 1000 * statistics.median(wholes), 1000 * statistics.median(floors), _peak_mb()
+    whole, floor, network = (1000 * statistics.median(each) for each in zip(*runs, strict=True))
+    return _Measured(whole, floor, network, _peak_mb())
 
 
 def _has_no_weights(name: str) -> bool:
@@ -220,6 +302,17 @@ def _seconds(model: Colorizer | None, path: str, target: Path) -> float:
     result = to_pil(photo.rgb, photo) if model is None else model.colorize_photo(photo)
     save_image(result, target)
     return time.perf_counter() - start
+
+
+def _seconds_of_network(model: Colorizer, path: str) -> float:
+    photo = read_photo(path, max_pixels=_MAX_PIXELS)
+    lightness = pad(model.predict(photo).lightness, model.stride)
+    with torch.inference_mode():
+        start = time.perf_counter()
+        model.infer(lightness)
+        if lightness.is_cuda:
+            torch.cuda.synchronize()
+        return time.perf_counter() - start
 
 
 def _peak_mb() -> float:

@@ -18,6 +18,7 @@ from colorzoo.exporting.untrusted import BoundedSession, checked
 from colorzoo.extras import import_extra
 from colorzoo.hub.checkpoint import parse_config
 from colorzoo.options import Options, given
+from colorzoo.threads import is_considerate
 
 SUFFIX = ".onnx"
 MAX_BYTES = 1 << 31  # of a protobuf message
@@ -194,6 +195,8 @@ def start_session(
     options.log_severity_level = 4  # errors are raised, so do not also print them
     # Numbers this close to zero are slow on some CPUs, and make no difference.
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    if is_considerate():
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     for key, value in (settings or {}).items():
         options.add_session_config_entry(key, value)
     try:

@@ -14,6 +14,7 @@ from colorzoo.errors import FilmError
 from colorzoo.film.container import check_pyav, open_container
 from colorzoo.film.pixels import PixelReader, upright
 from colorzoo.film.timeline import Timeline
+from colorzoo.threads import threads_in_use
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -91,6 +92,7 @@ class FilmReader:
         self._video.codec_context.options = {"max_pixels": str(max_pixels)}
         is_large = self._video.width * self._video.height > _LARGE
         self._video.thread_type = "SLICE" if is_large else "AUTO"
+        self._video.codec_context.thread_count = threads_in_use()
         self.kept: list[Stream] = [*container.streams.audio, *container.streams.subtitles]
         self.metadata, self.chapters = dict(container.metadata), container.chapters()
         self.time_base = self._video.time_base or Fraction(1, 90_000)

@@ -12,6 +12,7 @@ from colorzoo.film.pixels import BT709, LIMITED_RANGE
 from colorzoo.film.reader import FilmReader, Frame
 from colorzoo.film.tags import kept_tags, lost_tags, options_for
 from colorzoo.film.tracks import Tracks
+from colorzoo.threads import threads_in_use
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -72,6 +73,8 @@ class FilmWriter:
             self._video = self._out.add_stream(
                 "libx264", rate=film.rate, options=_ENCODER, time_base=film.time_base
             )
+            # Else as many as the machine has cores, also where a container may use two of them.
+            self._video.codec_context.thread_count = threads_in_use()
         except UnknownCodecError as error:
             raise ConfigError(
                 "This PyAV was built without libx264: pip install --force-reinstall av"

@@ -12,11 +12,12 @@ again: 36.6 dB, against 35.8 for bicubic, 35.6 for joint bilateral and 34.8 for 
 filter itself.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_RADIUS = 1  # of the local windows, in pixels of the low resolution
 _EPSILON = 10.0  # L variance below which a window counts as flat
 
 
@@ -31,14 +32,7 @@ class GuidedUpsampler:
 
     def __init__(self, lightness: Tensor, ab: Tensor, *, size: tuple[int, int]) -> None:
         """Fit the local linear relations of ab and L at low resolution."""
-        mean_l, mean_ab = _box(lightness), _box(ab)
-        covariance = _box(lightness * ab) - mean_l * mean_ab
-        variance = _box(lightness**2) - mean_l**2
-        slope = _box(covariance / (variance + _EPSILON))
-        around = F.pad(ab, (1, 1, 1, 1), mode="replicate")
-        highest, lowest = F.max_pool2d(around, 3, 1), -F.max_pool2d(-around, 3, 1)
-        self._cubic = torch.cat((lightness, ab), dim=1)
-        self._linear = torch.cat((slope, highest, lowest), dim=1)
+        self._cubic, self._linear = _fit(lightness, ab)
         self._down = [_weights(ab.shape[-2], size[0], mode, ab) for mode in ("bicubic", "bilinear")]
         self._across = [
             _weights(ab.shape[-1], size[1], mode, ab) for mode in ("bicubic", "bilinear")
@@ -57,15 +51,68 @@ class GuidedUpsampler:
         part = slice(start, start + lightness.shape[-2])
         base = self._down[0][part] @ self._cubic @ self._across[0].T
         local = self._down[1][part] @ self._linear @ self._across[1].T
-        smooth_l, ab = base[:, :1], base[:, 1:]
-        slope, highest, lowest = local.chunk(3, dim=1)
-        detailed = ab + slope * (lightness - smooth_l)
-        return torch.maximum(torch.minimum(detailed, highest), lowest)
+        return _detailed(base, local, lightness)
+
+
+def upsample(lightness: Tensor, ab: Tensor, guide: Tensor) -> Tensor:
+    """Enlarge ab to any size at once: three times as fast as ``GuidedUpsampler``.
+
+    Args:
+        lightness: (N, 1, h, w), L in [0, 100] at low resolution.
+        ab: (N, 2, h, w), ab at the same resolution.
+        guide: (N, 1, H, W), L at full resolution.
+
+    Returns:
+        (N, 2, H, W), ab.
+    """
+    cubic, linear = _fit(lightness, ab)
+    size = guide.shape[-2:]
+    # Antialiasing has no effect when enlarging, but decides how cubic interpolation is done.
+    is_smaller = any(full < side for full, side in zip(size, ab.shape[-2:], strict=True))
+    base = F.interpolate(cubic, size, mode="bicubic", antialias=True)
+    local = F.interpolate(linear, size, mode="bilinear", antialias=is_smaller)
+    return _detailed(base, local, guide)
+
+
+def _fit(lightness: Tensor, ab: Tensor) -> tuple[Tensor, Tensor]:
+    """Fit the relations of ab and L in small windows.
+
+    Returns:
+        What is enlarged by cubic interpolation, (N, 3, h, w): L and ab; and what is enlarged
+        linearly, (N, 6, h, w): slope, largest and smallest ab.
+    """
+    moments = _box(torch.cat((lightness, lightness**2, ab, lightness * ab), dim=1))
+    mean_l, mean_square, mean_ab, mean_product = moments.split((1, 1, 2, 2), dim=1)
+    variance = mean_square - mean_l**2
+    slope = _box((mean_product - mean_l * mean_ab) / (variance + _EPSILON))
+    around = _padded(ab)
+    highest, lowest = _in_window(torch.maximum, around), _in_window(torch.minimum, around)
+    return torch.cat((lightness, ab), dim=1), torch.cat((slope, highest, lowest), dim=1)
+
+
+def _detailed(base: Tensor, local: Tensor, lightness: Tensor) -> Tensor:
+    """Add the detail of L to enlarged ab: the two outputs of ``_fit``, enlarged, and L."""
+    smooth_l, ab = base[:, :1], base[:, 1:]
+    slope, highest, lowest = local.chunk(3, dim=1)
+    detailed = ab + slope * (lightness - smooth_l)
+    return torch.maximum(torch.minimum(detailed, highest), lowest)
 
 
 def _box(x: Tensor) -> Tensor:
-    padded = F.pad(x, (_RADIUS,) * 4, mode="replicate")
-    return F.avg_pool2d(padded, 2 * _RADIUS + 1, stride=1)
+    return _in_window(torch.add, _padded(x)) / 9
+
+
+def _padded(x: Tensor) -> Tensor:
+    return F.pad(x, (1, 1, 1, 1), mode="replicate")
+
+
+def _in_window(combine: Callable[[Tensor, Tensor], Tensor], padded: Tensor) -> Tensor:
+    """Combine the values of each 3x3 window, rows first: pooling takes several times as long."""
+    height, width = (side - 2 for side in padded.shape[-2:])
+    rows = combine(
+        combine(padded[..., :height, :], padded[..., 1 : height + 1, :]), padded[..., 2:, :]
+    )
+    return combine(combine(rows[..., :width], rows[..., 1 : width + 1]), rows[..., 2:])
 
 
 def _weights(inputs: int, outputs: int, mode: str, like: Tensor) -> Tensor:

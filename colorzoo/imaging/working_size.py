@@ -8,11 +8,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.errors import ConfigError
+from colorzoo.imaging.gray import in_strips, is_gray, rows_at_a_time
 
 # Photos with a larger aspect ratio are squeezed for the network, to limit its computation; the
 # colours are stretched back afterwards.
 _MAX_ASPECT = 4
 _LARGEST = 4096
+# Photos are reduced by averaging blocks until they are this many times as large as they should be.
+_GAP = 3.0
+_LARGE = 4_000_000  # pixels
 # A stranger's model must not decide how much memory and time a photo takes.
 _LARGEST_OWN = 512
 
@@ -55,9 +59,35 @@ def shrink(rgb: np.ndarray, work_size: int) -> np.ndarray:
     longest = _MAX_ASPECT * work_size
     scale = work_size / min(height, width)
     small = (min(round(width * scale), longest), min(round(height * scale), longest))
-    return np.asarray(
-        Image.fromarray(rgb).resize(small, Image.Resampling.BICUBIC, reducing_gap=3.0)
-    )
+    if height * width <= _LARGE:
+        planes = np.ascontiguousarray(rgb[..., 0]) if is_gray(rgb) else rgb
+        resized = Image.fromarray(planes).resize(small, Image.Resampling.BICUBIC, reducing_gap=_GAP)
+    else:  # the same, without a copy of the photo
+        across, down = (
+            int(full / part / _GAP) or 1 for full, part in zip((width, height), small, strict=True)
+        )
+        resized = Image.fromarray(_reduced(rgb, across, down)).resize(
+            small, Image.Resampling.BICUBIC, (0, 0, width / across, height / down)
+        )
+    found = np.asarray(resized)
+    return found if found.ndim == 3 else found[..., None].repeat(3, axis=2)
+
+
+def _reduced(rgb: np.ndarray, across: int, down: int) -> np.ndarray:
+    """Average blocks of pixels: (H, W, 3) uint8 to (h, w, 3)."""
+    height, width = (-(-side // by) for side, by in zip(rgb.shape, (down, across), strict=False))
+    out = np.empty((height, width, 3), np.uint8)
+
+    def reduce(rows: slice) -> None:
+        strip = rgb[rows.start * down : rows.stop * down]
+        if is_gray(strip):  # a third of the work
+            part = Image.fromarray(np.ascontiguousarray(strip[..., 0]))
+            out[rows] = np.asarray(part.reduce((across, down)))[..., None]
+        else:
+            out[rows] = np.asarray(Image.fromarray(strip).reduce((across, down)))
+
+    in_strips(reduce, height, max(1, rows_at_a_time(*rgb.shape[:2]) // down))
+    return out
 
 
 def pad(picture: Tensor, stride: int) -> Tensor:

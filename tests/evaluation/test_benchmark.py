@@ -1,5 +1,8 @@
 """Colouring beside decoding and encoding: what is reported is what was measured."""
 
+import multiprocessing
+import time
+
 import pytest
 import torch
 from PIL import Image
@@ -30,9 +33,10 @@ def test_a_model_is_measured_in_turn_with_the_floor(tmp_path, monkeypatch):
     )
     draw_photo(0.1, tmp_path / "photo.jpg")
     threads = torch.get_num_threads()
-    milliseconds, floor, peak = bench._measure_one("unet", str(tmp_path / "photo.jpg"), "cpu", 1)
+    found = bench._measure_one("unet", str(tmp_path / "photo.jpg"), "cpu", 1)
     torch.set_num_threads(threads)
-    assert milliseconds > floor > 0.5 and peak > 50
+    assert found.milliseconds > found.floor > 0.5 and found.peak_mb > 50
+    assert 0 < found.network < found.milliseconds
     assert [model is None for model in runs] == [True, False] * 4  # the first pair is not counted
 
 
@@ -50,3 +54,37 @@ def test_wrong_wishes_cost_no_time(monkeypatch):
         list(measure(["unet"], [900]))
     with pytest.raises(colorzoo.ColorzooError, match="There is no model named 'no-such'"):
         list(measure(["no-such"], [1]))
+
+
+def test_a_peer_and_other_load(monkeypatch):
+    """Without new processes: which models run under which load, and how they are compared."""
+    asked = []
+
+    def measured(what, arguments):
+        name, _, _, _, is_random = arguments
+        asked.append((what, name, is_random))
+        return bench._Measured({None: 5.0, "unet": 20.0}.get(name, 300.0), 5.0, 3.0, 100.0)
+
+    monkeypatch.setattr(bench, "_under", measured)
+    loads = bench.LOADS[:2]
+    timings = list(measure(["unet"], [0.01], peer="ddcolor-tiny", loads=loads))
+    random = not colorzoo.model_info("ddcolor-tiny").is_local
+    names = [(None, False), ("ddcolor-tiny", random), ("unet", False)]
+    assert asked == [(what, *name) for what in loads for name in names]
+    assert [each.load for each in timings] == [loads[0]] * 3 + [loads[1]] * 3
+    assert [each.beside_peer for each in timings] == [None, None, 15.0] * 2
+    assert timings[1].model.startswith("ddcolor-tiny (random" if random else "ddcolor-tiny")
+
+
+def test_a_busy_process_ends(monkeypatch):
+    monkeypatch.setattr(bench, "_spin", _begin_and_wait)
+    context = multiprocessing.get_context("forkserver")
+    with bench._busy(context):
+        (child,) = multiprocessing.active_children()
+        assert child.is_alive()
+    assert not child.is_alive()
+
+
+def _begin_and_wait(begun):
+    begun.set()
+    time.sleep(60)

@@ -7,7 +7,7 @@ from skimage import data
 from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.imaging.upsample import GuidedUpsampler
+from colorzoo.imaging.upsample import GuidedUpsampler, upsample
 
 
 def reduce(image: torch.Tensor, short_side: int) -> torch.Tensor:
@@ -78,3 +78,12 @@ def test_strips_equal_the_whole(size):
     strips = [upsampler.rows(i, guide[:, :, i : i + 7]) for i in range(0, size[0], 7)]
     assert torch.allclose(torch.cat(strips, dim=2), upsampler.rows(0, guide), atol=1e-4)
     assert torch.cat(strips, dim=2).shape == (1, 2, *size)
+
+
+@pytest.mark.parametrize("size", [(61, 45), (8, 8), (5, 3), (1, 50), (24, 24)])
+def test_at_once_is_the_same(size):
+    torch.manual_seed(0)
+    lightness, ab = torch.rand(1, 1, 8, 8) * 100, torch.randn(1, 2, 8, 8)
+    guide = torch.rand(1, 1, *size) * 100
+    by_rows = GuidedUpsampler(lightness, ab, size=size).rows(0, guide)
+    assert torch.allclose(upsample(lightness, ab, guide), by_rows, atol=1e-4)

@@ -109,13 +109,16 @@ def test_other_sets_have_a_table_of_their_own(monkeypatch, tmp_path):
 @pytest.mark.parametrize("name", ["resnet34-bin{}", "efficientnet-bins.careful{}"])
 def test_the_grid_of_seven_models_can_be_read(monkeypatch, tmp_path, name):
     names = ["autoencoder", *(name.format(i) for i in range(6))]
-    tint = SimpleNamespace(
-        colorize=lambda gray: Image.fromarray((gray * (1, 0.9, 0.7)).astype(np.uint8))
-    )
+
+    def tinted(models, photo):
+        image = Image.fromarray((photo.rgb * (1, 0.9, 0.7)).astype(np.uint8))
+        return dict.fromkeys(models, image)
+
     monkeypatch.setattr(readme, "list_models", lambda pretrained: names)
     info = {"weights": 1, "metrics": None}
     monkeypatch.setattr(readme, "model_info", lambda name: SimpleNamespace(name=name, **info))
-    monkeypatch.setattr(readme, "load", lambda name: tint)
+    monkeypatch.setattr(readme, "load", lambda name: None)
+    monkeypatch.setattr(readme, "colorize_with", tinted)
     draw_grid(tmp_path / "grid.jpg")
     with Image.open(tmp_path / "grid.jpg") as grid:
         assert 1400 < grid.width < 1600 and 0.4 < grid.height / grid.width < 0.6

@@ -11,7 +11,8 @@ from skimage import data
 from colorzoo.atomic import write_whole
 from colorzoo.evaluation import metrics
 from colorzoo.evaluation.report import COLUMNS, Column, in_words, short_count
-from colorzoo.gallery import contact_sheet
+from colorzoo.gallery import colorize_with, contact_sheet
+from colorzoo.imaging.read import read_photo
 from colorzoo.imaging.write import save_image
 from colorzoo.loading import load
 from colorzoo.registry import ModelInfo, describe, list_models, model_info
@@ -158,7 +159,8 @@ def draw_grid(path: Path) -> None:
         truth = metrics.prepare(getattr(data, photo)(), side=512)
         gray = metrics.gray(truth)
         row = {"black and white": gray}
-        row |= {name: np.asarray(model.colorize(gray)) for name, model in models.items()}
+        coloured = colorize_with(models, read_photo(gray))
+        row |= {name: np.asarray(image) for name, image in coloured.items()}
         row |= {"the real colours": truth}
         tiles += [(label if i == len(PHOTOS) - 1 else "", image) for label, image in row.items()]
     columns = len(models) + 2

@@ -9,7 +9,8 @@ from PIL import Image
 from colorzoo.errors import ImageError
 from colorzoo.evaluation import metrics
 from colorzoo.evaluation.report import read_photos
-from colorzoo.gallery import contact_sheet
+from colorzoo.gallery import colorize_with, contact_sheet
+from colorzoo.imaging.read import read_photo
 from colorzoo.loading import load
 from colorzoo.registry import list_models
 
@@ -50,6 +51,6 @@ def lay_out(
     for i in drawn:
         gray = metrics.gray(squares[i])
         tiles.append((f"photo {i}", gray))
-        tiles += [(name, model.colorize(gray)) for name, model in networks.items()]
+        tiles += colorize_with(networks, read_photo(gray)).items()
         tiles.append(("truth", squares[i]))
     return contact_sheet(tiles, columns=len(networks) + 2, tile=tile), unreadable
