@@ -28,11 +28,12 @@ from colorzoo.imaging.write import to_pil
 from colorzoo.network import Network
 from colorzoo.options import Options, check_saturation, given
 from colorzoo.prediction import Output, Prediction, check_colours, each_part
+from colorzoo.samples import ColorizesOften
 from colorzoo.sources import as_photo
 from colorzoo.torch_state import in_eval_mode, on_cpu
 
 
-class Colorizer(Network, HubMixin, ColorizesMany):
+class Colorizer(Network, HubMixin, ColorizesMany, ColorizesOften):
     """A network that predicts colour from lightness, and everything that all models share.
 
     A model is a subclass that sets ``stride`` and implements ``forward``. The keywords of its
@@ -190,6 +191,17 @@ class Colorizer(Network, HubMixin, ColorizesMany):
         """
         self.check(**options)
         asked = given(options, self.defaults)
+        return [each for (each,) in self._predict(photos, work_size, find_border, asked, 1)]
+
+    def _predict(
+        self,
+        photos: Sequence[Photo | ImageSource],
+        work_size: int | None,
+        find_border: bool,
+        asked: dict[str, Any],
+        samples: int,
+    ) -> list[list[Prediction]]:
+        """Run the network; return several predictions per photo if asked for as many seeds."""
         read = [as_photo(each) for each in photos]
         boxes = [content_box(photo.rgb) if find_border else WHOLE for photo in read]
         sizes = [(photo.rgb.shape[1], photo.rgb.shape[0]) for photo in read]
@@ -203,15 +215,21 @@ class Colorizer(Network, HubMixin, ColorizesMany):
             # Hints are in pixels of the photo, so they differ for photos of other sizes.
             place = region if "hints" in asked.keys() & self.network_options else None
             alike.setdefault((lightness.shape, place), []).append(i)
-        outputs: dict[int, Output] = {}
+        outputs: dict[int, list[Output]] = {}
         model = in_eval_mode(self)
         with torch.inference_mode():
             for group in alike.values():
                 together = torch.cat([small[i] for i in group])
                 output = model._infer(together, regions[group[0]], asked)
                 for place, i in enumerate(group):
-                    outputs[i] = each_part(lambda part, n=place: part[n : n + 1], output)
-        return [Prediction(small[i], outputs[i], box, sizes[i]) for i, box in enumerate(boxes)]
+                    rows = range(samples * place, samples * (place + 1))
+                    outputs[i] = [
+                        each_part(lambda part, n=n: part[n : n + 1], output) for n in rows
+                    ]
+        return [
+            [Prediction(small[i], output, box, sizes[i]) for output in outputs[i]]
+            for i, box in enumerate(boxes)
+        ]
 
     @on_cpu()
     def render(

@@ -25,6 +25,9 @@ class Network(nn.Module):
     network_options: ClassVar[frozenset[str]] = frozenset()
     render_options: ClassVar[frozenset[str]] = frozenset()
     architecture: str = ""
+    # Whether infer is a loop over ``velocity(condition(lightness), ab, time, kept)``, so that these
+    # two can run elsewhere, as in onnxruntime.
+    has_velocity: ClassVar[bool] = False
 
     def __init__(self, *, work_size: int) -> None:
         """Check and store the working size."""
@@ -49,8 +52,9 @@ class Network(nn.Module):
         Args:
             lightness: See ``forward``.
             conditions: The ``network_options`` that the caller passed, converted for the network:
-                seed and steps as whole numbers; hints as (N, 3, H, W): a, b and a mask that is 1
-                where there is a hint, padded like ``lightness``; reference as (N, 3, H', W')
+                steps as a whole number; seed as one, or a list of S of them for (N * S, ...)
+                results, those of each photo together; hints as (N, 3, H, W): a, b and a mask that
+                is 1 where there is a hint, padded like ``lightness``; reference as (N, 3, H', W')
                 L*a*b*, with sides that are multiples of ``stride``.
 
         Returns:

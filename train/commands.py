@@ -125,6 +125,9 @@ def evaluate_command(
     hints: Annotated[
         bool, typer.Option("--hints", help="Also measure PSNR with up to 100 hints.")
     ] = False,
+    samples: Annotated[
+        bool, typer.Option("--samples", help="Also measure 10 samples per photo.")
+    ] = False,
 ) -> None:
     """Measure models and the gray baseline; update metrics.json, cards and the README's table."""
     names = measurable_models() if name == "all" else [name]
@@ -137,7 +140,13 @@ def evaluate_command(
         for each in names:
             sheet = Path("runs") / each / "evaluation.png"
             path, reports = evaluate_model(
-                each, data, sheet=sheet, measures=measures, device=device, hints=hints
+                each,
+                data,
+                sheet=sheet,
+                measures=measures,
+                device=device,
+                hints=hints,
+                samples=samples,
             )
             measured.append((f"wrote {path} and {sheet}", reports))
         renewed = _renew_readme()  # all files are written before anything is printed

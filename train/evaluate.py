@@ -15,6 +15,7 @@ from colorzoo.evaluation import report as evaluation
 from colorzoo.evaluation.guided import curve_table, draw_curves, measure_hints
 from colorzoo.evaluation.metrics import Measure
 from colorzoo.evaluation.report import scores_table
+from colorzoo.evaluation.samples import measure_samples, samples_tables
 from colorzoo.hub.checkpoint import METRICS_FILE
 from colorzoo.imaging.write import save_image
 from colorzoo.loading import load
@@ -39,6 +40,7 @@ def evaluate_model(
     measures: Mapping[str, Measure] | None = None,
     device: str = "cpu",
     hints: bool = False,
+    samples: bool = False,
 ) -> tuple[Path, list[evaluation.Report]]:
     """Measure a registered model and the gray baseline on the same photos.
 
@@ -51,6 +53,8 @@ def evaluate_model(
         device: Device on which the model runs.
         hints: Also measure PSNR against the number of hints on the first set; a plot of it is
             written beside the sheet, as hints.png.
+        samples: Also measure samples on the first set, if the model takes a seed; a sheet of them
+            is written beside the other, as samples.png.
 
     Returns:
         The path of metrics.json, and the report on each set.
@@ -83,6 +87,13 @@ def evaluate_model(
         said = f"Measuring {name} with hints"
         curve = measure_hints(model, track(photos, description=said, total=None))
         found["hints"] = curve.as_json()
+    sampled = None
+    if samples and "seed" in model.options:
+        photos = evaluation.read_photos(data[0], [], coloured=True)
+        said = f"Sampling with {name}"
+        lpips = (measures or {}).get("lpips")
+        sampled = measure_samples(model, track(photos, description=said, total=None), lpips=lpips)
+        found["samples"] = sampled.as_json()
     assert info.folder is not None  # that of every registered model is known
     path = info.folder / METRICS_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,6 +103,10 @@ def evaluate_model(
     if curve is not None:
         write_whole(sheet.with_name("hints.png"), draw_curves({info.name: curve.psnr}))
         _out.print(curve_table(info.name, curve))
+    if sampled is not None:
+        save_image(sampled.sheet, sheet.with_name("samples.png"))
+        for table in samples_tables(info.name, sampled):
+            _out.print(table)
     return path, [report, *others]
 
 

@@ -99,6 +99,10 @@ def _in_block(key: str) -> bool:
 
 def _from_model(model: Colorizer, name: str) -> str:
     state, own = load(name).state_dict(), model.state_dict()
+    for key, part in model.named_children():
+        if getattr(part, "architecture", None) == name:  # a registered model inside this one
+            _load_part(part, key, state, name)
+            return f"takes {key} from {name}; the rest starts from random weights"
     fitting = {key: value for key, value in state.items() if _fits(own, key, value)}
     if len(fitting) < len(own) / 2:
         raise WeightsError(
@@ -107,6 +111,16 @@ def _from_model(model: Colorizer, name: str) -> str:
         )
     model.load_state_dict({**own, **fitting}, strict=True)
     return f"{len(fitting)} of {len(own)} tensors start from {name}"
+
+
+def _load_part(part: nn.Module, key: str, state: dict[str, Tensor], name: str) -> None:
+    try:
+        part.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        raise WeightsError(
+            f"the weights of {name} do not fit {key}, which has other keywords: leave them out, or "
+            "pass --start random"
+        ) from error
 
 
 def _fits(own: dict[str, Tensor], key: str, value: Tensor) -> bool:

@@ -110,8 +110,13 @@ class ColorizerModule(pl.LightningModule):
             f"{stage}_loss": loss,
             f"{stage}_psnr": (10 * torch.log10(255**2 / error.clamp(min=1e-5))).mean(),
             f"{stage}_ssim": similarity,
+            **{f"{stage}_{name}": value for name, value in self.more_scores(lab, ab).items()},
         }
         self.log_dict(values, batch_size=len(lab), sync_dist=self.trainer.world_size > 1)
+
+    def more_scores(self, lab: Tensor, ab: Tensor) -> dict[str, Tensor]:
+        """Measure more of (N, 2, H, W) results for (N, 3, H, W) photos; none by default."""
+        return {}
 
     def seen(self, lightness: Tensor) -> Tensor:
         """Return the training input: (N, 1, H, W) L, partly degraded to look like old photos."""

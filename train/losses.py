@@ -126,10 +126,11 @@ class ColorfulnessLoss(nn.Module):
 
     def forward(self, predicted: Tensor, truth: Tensor) -> Tensor:
         """Compare (N, 3, H, W) L*a*b*; return the mean absolute difference, 0 to about 1.8."""
-        return (_colorfulness(predicted) - _colorfulness(truth)).abs().mean() / 100
+        return (colorfulness(predicted) - colorfulness(truth)).abs().mean() / 100
 
 
-def _colorfulness(lab: Tensor) -> Tensor:
+def colorfulness(lab: Tensor) -> Tensor:
+    """Compute the colourfulness of (N, 3, H, W) L*a*b* pictures, differentiably: (N,)."""
     red, green, blue = (255 * lab_to_rgb(lab, gamut="desaturate")).flatten(2).unbind(dim=1)
     opponents = torch.stack((red - green, (red + green) / 2 - blue))
     # For a gray picture, the variance is 0, where the gradient of the root is infinite.

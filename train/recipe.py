@@ -85,6 +85,31 @@ class Adversarial(Objective):
 
 
 @dataclass(frozen=True)
+class FlowMatching(Objective):
+    """Conditional flow matching on straight paths (Lipman et al. 2023); ``loss`` is always "mse".
+
+    It is the squared error of the velocity, in units of the noise. The sampler's results are only
+    measured.
+
+    Attributes:
+        dropout: Share of the photos whose condition is left out, for classifier-free guidance.
+    """
+
+    dropout: float = 0.1
+    module: ClassVar[str] = "train.flow_module:FlowModule"
+
+    def __post_init__(self) -> None:
+        """Refuse terms, which compare pictures: there is none in a step of training."""
+        if self.terms:
+            raise ValueError("flow matching has no picture to add terms on: leave them out")
+
+    @property
+    def losses(self) -> tuple[LossName, ...]:
+        """Only its own."""
+        return (self.loss,)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How one model is trained. Progress is the share of a run's epochs or time, in [0, 1].
 

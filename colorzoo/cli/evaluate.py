@@ -28,8 +28,10 @@ from colorzoo.errors import ImageError
 if TYPE_CHECKING:
     from colorzoo.evaluation.guided import HintCurve
     from colorzoo.evaluation.report import Report
+    from colorzoo.evaluation.samples import SampleScores
 
 _REPORT_FILE, _SHEET_FILE, _CURVE_FILE = "metrics.json", "sheet.png", "hints.png"
+_SAMPLES_FILE = "samples.png"
 
 
 def evaluate(
@@ -47,6 +49,13 @@ def evaluate(
         bool,
         typer.Option("--hints", help="Also measure PSNR with up to 100 hints of the true colour."),
     ] = False,
+    samples: Annotated[
+        bool,
+        typer.Option(
+            "--samples",
+            help="Also measure 10 samples per photo: the best of them, and how far they lie apart.",
+        ),
+    ] = False,
     device: Device = "auto",
     threads: Threads = None,
     dtype: Dtype = "float32",
@@ -58,12 +67,14 @@ def evaluate(
     from colorzoo.evaluation.guided import measure_hints
     from colorzoo.evaluation.perceptual import find_measures
     from colorzoo.evaluation.report import evaluate_model, read_photos
+    from colorzoo.evaluation.samples import measure_samples
     from colorzoo.loading import load
 
     chosen = find_device(device)
     with errors():
         if output is not None:
             files = [_REPORT_FILE, _SHEET_FILE, *([_CURVE_FILE] if hints else [])]
+            files += [_SAMPLES_FILE] if samples else []
             _check_folder(output, data, files, overwrite=overwrite)
         colorizer = load(
             model,
@@ -73,6 +84,8 @@ def evaluate(
             dtype=dtype,
             backend=backend,
         )
+        if samples:
+            colorizer.check(seed=0)  # fail now, not after minutes
         asked = [name for name, wanted in (("lpips", lpips), ("fid", fid)) if wanted]
         measures, notes = find_measures(asked, device=chosen)
         note(notes)
@@ -93,13 +106,24 @@ def evaluate(
                 curve = measure_hints(
                     colorizer, bar.track(photos, description="With hints", total=None)
                 )
+        sampled = None
+        if samples:
+            with progress() as bar:
+                photos = read_photos(data, [], skip=output, max_pixels=max_pixels, coloured=True)
+                sampled = measure_samples(
+                    colorizer,
+                    bar.track(photos, description="Sampling", total=None),
+                    lpips=measures.get("lpips"),
+                )
         if output is not None:
-            note(_write(report, curve, output))  # first, in case that printing fails
+            note(_write(report, curve, sampled, output))  # first, in case that printing fails
         for line in report.unreadable:
             ERR.print(f"skipped: {in_words(line)}", style="red", soft_wrap=True)
         _print(report)
         if curve is not None:
             _print_curve(model, curve)
+        if sampled is not None:
+            _print_samples(model, sampled)
         if output is not None:
             wrote = " and ".join(str(output / name) for name in (_REPORT_FILE, _SHEET_FILE))
             OUT.print(f"wrote {wrote}", soft_wrap=True)
@@ -135,7 +159,20 @@ def _print_curve(name: str, curve: "HintCurve") -> None:
     OUT.print(PROTOCOL)
 
 
-def _write(report: "Report", curve: "HintCurve | None", folder: Path) -> tuple[str, ...]:
+def _print_samples(name: str, sampled: "SampleScores") -> None:
+    from colorzoo.evaluation.samples import PROTOCOL, samples_tables
+
+    for table in samples_tables(name, sampled):
+        OUT.print(table)
+    OUT.print(PROTOCOL)
+
+
+def _write(
+    report: "Report",
+    curve: "HintCurve | None",
+    sampled: "SampleScores | None",
+    folder: Path,
+) -> tuple[str, ...]:
     """Write the files; return notes."""
     from colorzoo.atomic import remove_leftovers, write_whole
     from colorzoo.evaluation.guided import draw_curves
@@ -146,6 +183,9 @@ def _write(report: "Report", curve: "HintCurve | None", folder: Path) -> tuple[s
     found = {**report.as_json(), "colorzoo": __version__}
     if curve is not None:
         found["hints"] = curve.as_json()
+    if sampled is not None:
+        found["samples"] = sampled.as_json()
+        write_image(sampled.sheet, folder / _SAMPLES_FILE, within=folder)
     write_whole(folder / _REPORT_FILE, (json.dumps(found, indent=2) + "\n").encode())
     write_image(report.sheet, folder / _SHEET_FILE, within=folder)
     if curve is not None:

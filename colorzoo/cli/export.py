@@ -48,6 +48,6 @@ def export(
             cost = export_int8(colorizer, output, photos)
             found = f"PSNR {cost.before:.2f} dB before, {cost.after:.2f} dB after"
             found += f", on {cost.photos} of the photos"
-    if colorizer.network_options:
+    if colorizer.network_options and not colorizer.has_velocity:
         found += f"; its network runs without {' and '.join(sorted(colorizer.network_options))}"
     say(f"wrote {output}: {found}")

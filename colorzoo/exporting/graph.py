@@ -12,10 +12,7 @@ import contextlib
 import copy
 import hashlib
 import inspect
-import json
-import logging
 import sys
-import warnings
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -30,6 +27,7 @@ from colorzoo.atomic import write_whole
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError
 from colorzoo.exporting.runtime import SUFFIX, GraphRun, start_session
+from colorzoo.exporting.steps import checked_steps, exported, named, run_in_steps
 from colorzoo.extras import import_extra
 from colorzoo.hub.checkpoint import weights_digest
 from colorzoo.hub.saving import save_error
@@ -37,9 +35,6 @@ from colorzoo.options import Options, given
 from colorzoo.torch_state import building, in_eval_mode
 
 MAX_DIFFERENCE = 1e-2  # between the ab of the graph and of PyTorch, L*a*b* units
-
-
-_OPSET = 18
 
 
 # Shapes (N, H, W) that are tested: smaller than the stride, a batch, a narrow picture.
@@ -130,16 +125,19 @@ def with_onnxruntime(model: Model, *, cache_dir: str | Path | None = None) -> Mo
     Raises:
         ConfigError: If the required packages are missing, or the model cannot be exported.
     """
-    file = _cached(model, cache_dir)
+    file, name = _cached(model, cache_dir), model.architecture
     if file is not None and file.is_file():
-        session = start_session(file.read_bytes(), str(file))
+        graph, name = file.read_bytes(), str(file)
     else:
         graph, _ = checked_graph(model)
-        session = start_session(graph, model.architecture)
         if file is not None:
             with contextlib.suppress(OSError):  # if the disk is full, the next load exports again
                 write_whole(file, graph)
     running = copy.copy(model)
+    if model.has_velocity:
+        run_in_steps(running, graph, name)
+        return running
+    session = start_session(graph, name)
     running.forward = GraphRun(session, "output")
     if model.network_options:
         running.__dict__["network_options"] = frozenset()
@@ -198,11 +196,14 @@ def checked_graph(model: Colorizer) -> tuple[bytes, float]:
         )
     for package in ("onnx", "onnxscript", "onnxruntime"):
         import_extra(package)  # before the work begins
-    _refuse_more_than_lightness(model)
+    if not model.has_velocity:
+        _refuse_more_than_lightness(model)
     model = copy.deepcopy(model).to("cpu", torch.float32).eval()
     for part in model.modules():  # in-place layers make PyTorch's exporter 50 % slower
         if hasattr(part, "inplace"):
             setattr(part, "inplace", False)  # noqa: B010
+    if model.has_velocity:
+        return checked_steps(model, MAX_DIFFERENCE)
     graph = _graph(model)
     run = GraphRun(start_session(graph, model.architecture), "ab")
     difference = 0.0
@@ -259,42 +260,20 @@ def _graph(model: Colorizer) -> bytes:
     network = around.node[at]
     cells = torch.zeros(2, 1, 3, model.stride, 4, model.stride)
     free = torch.export.Dim.DYNAMIC
-    try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # only useful to developers of exporters
-            logging.getLogger("onnxscript.optimizer").setLevel(logging.ERROR)  # the same
-            program = torch.onnx.export(
-                _Network(model).eval(),
-                (cells,),
-                input_names=list(network.input),
-                output_names=list(network.output),
-                dynamic_shapes=({0: free, 2: free, 4: free},),
-                opset_version=_OPSET,
-                dynamo=True,
-                verbose=False,
-            )
-    except (RuntimeError, ValueError, TypeError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ConfigError(f"{model.architecture} cannot be exported to ONNX: {reason}") from error
-    assert program is not None  # always, with dynamo=True
-    exported = program.model_proto
-    nodes = [*around.node[:at], *exported.graph.node, *around.node[at + 1 :]]
-    for node in nodes:
-        del node.metadata_props[:]  # source locations, including file names of this machine
+    program = exported(
+        _Network(model).eval(),
+        (cells,),
+        model.architecture,
+        inputs=list(network.input),
+        outputs=list(network.output),
+        shapes=({0: free, 2: free, 4: free},),
+    )
+    nodes = [*around.node[:at], *program.graph.node, *around.node[at + 1 :]]
     around.ClearField("node")
     around.node.extend(nodes)
-    around.initializer.extend(exported.graph.initializer)
-    exported.graph.CopyFrom(around)
-    about = {
-        "config": json.dumps(model.config),
-        "work_size": str(model.work_size),
-        "parameters": str(model.parameter_count),
-        "colorzoo_version": __version__,
-    }
-    onnx.helper.set_model_props(exported, about)
-    exported.producer_name, exported.producer_version = "colorzoo", __version__
-    onnx.checker.check_model(exported, full_check=True)
-    return exported.SerializeToString()
+    around.initializer.extend(program.graph.initializer)
+    program.graph.CopyFrom(around)
+    return named(program, model)
 
 
 def _cached(model: Colorizer, cache_dir: str | Path | None) -> Path | None:

@@ -48,6 +48,11 @@ class ExportedColorizer(Colorizer):
         graph = _read(file)
         session = BoundedSession(checked(graph, str(file)), str(file), start_session)
         about = session.get_modelmeta().custom_metadata_map
+        if "has_velocity" in about:
+            raise WeightsError(
+                f"{file} holds a network that a sampler runs in a loop, for other programs. Load "
+                "the model from its weights; backend='onnx' runs the network in onnxruntime."
+            )
         try:
             config: dict[str, Any] = dict(parse_config(about["config"]))
             architecture = config.pop("architecture")
@@ -127,16 +132,18 @@ def _read(file: Path) -> bytes:
 
 
 class GraphRun:
-    """Computes one output of a graph from lightness; replaces a model's ``forward``.
+    """Computes one output of a graph; replaces a method of a model, such as ``forward``.
 
     Args:
         session: From ``start_session``.
-        output: Name of the output, "ab" or "output".
+        output: Name of the output, such as "ab" or "output".
+        inputs: Names of the inputs, in the order of the method's arguments.
     """
 
-    def __init__(self, session: Any, output: str) -> None:
+    def __init__(self, session: Any, output: str, inputs: Sequence[str] = ("lightness",)) -> None:
         """Store the session."""
-        self.session, self.output, self._process = session, output, os.getpid()
+        self.session, self.output, self.inputs = session, output, tuple(inputs)
+        self._process = os.getpid()
 
     def __reduce__(self) -> Any:
         """Refuse to be pickled and copied, in plain words.
@@ -149,24 +156,27 @@ class GraphRun:
             "with colorzoo.load(..., backend='onnx'), or pickle the model without that"
         )
 
-    def __call__(self, lightness: Tensor) -> Tensor:
-        """Run the graph on (N, 1, H, W) lightness."""
+    def __call__(self, lightness: Tensor, *others: Tensor) -> Tensor:
+        """Run the graph on (N, 1, H, W) lightness, or on whatever its inputs are."""
         if os.getpid() != self._process:  # without the session's threads, it would wait forever
             raise ConfigError(
                 "a model cannot run in onnxruntime in a forked process: load it in that process, "
                 "or start processes with multiprocessing's 'spawn' method"
             )
-        given = {"lightness": lightness.detach().float().cpu().numpy()}
+        given = {
+            name: each.detach().float().cpu().numpy()
+            for name, each in zip(self.inputs, (lightness, *others), strict=True)
+        }
         options = import_extra("onnxruntime").RunOptions()
         options.log_severity_level = 4  # errors are raised, so do not also print them
         options.only_execute_path_to_fetches = True  # skip what only the other output needs
         (found,) = self.session.run([self.output], given, options)
-        batch, _, height, width = lightness.shape
-        right = found.dtype == np.float32 and found.shape == (batch, 2, height, width)
+        expected = (len(lightness), 2, *lightness.shape[2:])
+        right = found.dtype == np.float32 and found.shape == expected
         if self.output == "ab" and not right:
             raise WeightsError(
-                f"the graph's ab is {found.shape} {found.dtype}, expected "
-                f"{(batch, 2, height, width)} float32: it was not written by `colorzoo export`."
+                f"the graph's ab is {found.shape} {found.dtype}, expected {expected} float32: it "
+                "was not written by `colorzoo export`."
             )
         return torch.from_numpy(found).to(lightness.device)
 

@@ -137,8 +137,8 @@ class ColorizerTester:
         output = model(torch.rand(2, 1, side, side) * 100)
         parts = output.values() if isinstance(output, dict) else [output]
         torch.stack([part.float().square().mean() for part in parts]).sum().backward()
-        still = [key for key, value in model.named_parameters() if value.grad is None]
-        assert not still
+        for key, value in model.named_parameters():  # those of a part that is not trained, never
+            assert (value.grad is not None) == value.requires_grad, key
 
     def test_overfits_one_picture(self, model):
         """A model that can learn at all reproduces a flat red and blue picture."""
@@ -169,11 +169,16 @@ class ColorizerTester:
         first, second = (np.asarray(model.colorize(camera[::4, ::4])) for _ in range(2))
         assert (first == second).all()
 
-    def test_work_size_can_be_given(self, model, camera):
+    def test_work_size_can_be_given(self, model, camera, monkeypatch):
         with pytest.raises(ConfigError, match="work_size"):
             model.colorize(camera, work_size=model.stride - 1)
-        seen = []
-        model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[-2:]))
+        seen, infer = [], model.infer
+
+        def watched(lightness: Tensor, **conditions: Any) -> Any:
+            seen.append(lightness.shape[-2:])
+            return infer(lightness, **conditions)
+
+        monkeypatch.setattr(model, "infer", watched)
         for work_size in (2 * model.stride, 5 * model.stride):
             result = model.colorize(camera[:400], work_size=work_size)
             assert result.size == (512, 400)
@@ -217,6 +222,21 @@ class ColorizerTester:
         state, *rest = _state(model), model.config, model.training, vars(model).keys()
         assert (*rest,) == before[1:]
         assert all(torch.equal(value, before[0][key]) for key, value in state.items())
+
+    def test_samples_are_what_each_seed_gives(self, model, camera):
+        small = camera[::4, ::4]
+        if "seed" not in model.options:
+            with pytest.raises(ConfigError, match="does not support seed"):
+                model.colorize_samples(small)
+            return
+        many = model.colorize_samples(small, 3, seed=5)
+        for seed, image in enumerate(many, start=5):
+            alone = np.asarray(model.colorize(small, seed=seed)).astype(int)
+            assert np.abs(np.asarray(image) - alone).max() <= 1
+        assert len({image.tobytes() for image in many}) == 3
+        for wrong in (0, 65, 2.0):
+            with pytest.raises(ConfigError, match="samples must be a whole number from 1 to 64"):
+                model.colorize_samples(small, wrong)
 
     def test_what_was_predicted_can_be_rendered_later(self, model, camera):
         photo, options = colorzoo.read_photo(camera[::4, ::4]), self._asked(model)

@@ -10,8 +10,16 @@ from torch import Tensor, nn
 from typing_extensions import Unpack
 
 from colorzoo import Colorizer, Options, register_model
+from colorzoo.models._sampling import (
+    even_times,
+    karras_sigmas,
+    sample_euler,
+    sample_heun,
+    seeded_noise,
+    to_d,
+)
 
-NAMES = ("toy-bins", "toy-flow", "toy-hints", "toy-exemplar", "toy-foreign")
+NAMES = ("toy-bins", "toy-flow", "toy-diffusion", "toy-hints", "toy-exemplar", "toy-foreign")
 
 
 class ToyBins(Colorizer):
@@ -55,16 +63,54 @@ class ToyFlow(Colorizer):
         state = torch.zeros_like(lightness).expand(-1, 2, -1, -1) if state is None else state
         return {"velocity": self.velocity(torch.cat((lightness / 100, state), dim=1))}
 
-    def infer(self, lightness: Tensor, *, seed: int = 0, steps: int | None = None) -> Any:
-        # One stream a picture, so that a picture's result does not depend on its batch.
-        noise = torch.randn(2, *lightness.shape[-2:], generator=torch.Generator().manual_seed(seed))
-        state = noise.to(lightness).expand(len(lightness), -1, -1, -1)
-        for _ in range(steps or self.steps):
-            state = state + self(lightness, state)["velocity"] / (steps or self.steps)
+    def infer(self, lightness: Tensor, *, seed: Any = 0, steps: int | None = None, **_: Any) -> Any:
+        lightness = _for_each_seed(lightness, seed)
+        noise = seeded_noise(seed, lightness.expand(-1, 2, -1, -1))
+        state = sample_euler(
+            lambda x, t: self(lightness, x.to(lightness))["velocity"],
+            noise,
+            even_times(steps or self.steps),
+        )
         return {"state": state, "velocity": torch.zeros_like(state)}
 
     def to_ab(self, output: Any, **options: Unpack[Options]) -> Tensor:
         return 20 * output.get("state", output["velocity"])
+
+
+class ToyDiffusion(Colorizer):
+    """Diffusion: a denoiser, whose probability flow the samplers of flows follow."""
+
+    stride: ClassVar[int] = 4
+    network_options: ClassVar[frozenset[str]] = frozenset({"seed", "steps"})
+
+    def __init__(self, *, steps: int = 3, work_size: int = 32) -> None:
+        super().__init__(work_size=work_size)
+        self.steps = steps
+        self.mean = nn.Conv2d(1, 2, 3, padding=1)
+
+    def forward(
+        self, lightness: Tensor, noisy: Tensor | None = None, sigma: float = 80.0
+    ) -> Tensor:
+        mean = 20 * self.mean(lightness / 100)
+        # What a perfect denoiser returns where colours are Gaussian, with a deviation of 10.
+        return mean if noisy is None else mean + 100 / (100 + sigma**2) * (noisy - mean)
+
+    def infer(
+        self, lightness: Tensor, *, seed: Any = 0, steps: int | None = None, **_: Any
+    ) -> Tensor:
+        lightness = _for_each_seed(lightness, seed)
+        sigmas = karras_sigmas(steps or self.steps, low=0.05, high=80.0)
+        noise = seeded_noise(seed, lightness.expand(-1, 2, -1, -1))
+
+        def velocity(x: Tensor, sigma: float) -> Tensor:
+            return to_d(x, sigma, self(lightness, x.to(lightness), sigma))
+
+        return sample_heun(velocity, sigmas[0] * noise, sigmas)
+
+
+def _for_each_seed(lightness: Tensor, seed: Any) -> Tensor:
+    """Repeat every picture for each seed, as the contract says of several seeds."""
+    return lightness if isinstance(seed, int) else lightness.repeat_interleave(len(seed), dim=0)
 
 
 class ToyHints(Colorizer):
@@ -121,6 +167,6 @@ class ToyForeign(Colorizer):
 
 def register() -> None:
     """Register them; whoever calls this in a test puts the registry back."""
-    families = (ToyBins, ToyFlow, ToyHints, ToyExemplar, ToyForeign)
+    families = (ToyBins, ToyFlow, ToyDiffusion, ToyHints, ToyExemplar, ToyForeign)
     for name, family in zip(NAMES, families, strict=True):
         register_model(name, summary=f"Toy: {name}", year=2026)(family)

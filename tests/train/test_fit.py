@@ -28,7 +28,7 @@ MARKS = {"unet": [], "unet-bins": [], colorzoo.DEFAULT_MODEL: SLOW}
     [
         pytest.param(name, marks=MARKS.get(name, [*SLOW, pytest.mark.release]))
         for name in NAMES
-        if name != "unet-gan"
+        if name not in ("unet-gan", "flow")  # they have tests of their own
     ],
 )
 def test_training_learns_and_exports(name, shards, tmp_path):

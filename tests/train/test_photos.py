@@ -84,6 +84,15 @@ def test_a_stream_goes_on_and_shares_its_photos(shards):
     assert first and second and not first & second
 
 
+def test_each_worker_shuffles_in_its_own_order(shards):
+    """PyTorch gives every worker another seed, and a stream shuffles by that of its process."""
+    train, orders = open_data(str(shards), RECIPE)[0], []
+    for seed in (5, 6, 5):
+        torch.manual_seed(seed)
+        orders.append([float(lab.float().mean()) for lab in PhotoStream(train, side=48, length=30)])
+    assert orders[0] == orders[2] != orders[1]
+
+
 def test_what_does_not_fit_is_streamed(shards, monkeypatch):
     monkeypatch.setattr("train.data.loaders._SHARE", 0.0)
     data = PhotoData(str(shards), RECIPE, workers=0)
