@@ -15,6 +15,7 @@ from colorzoo.conditions import (
     draw_reference,
     read_reference,
     region_of,
+    see_reference,
     warn_of_gamut,
 )
 from colorzoo.defaults import MAX_PIXELS
@@ -232,6 +233,22 @@ class Colorizer(Network, HubMixin, ColorizesMany, ColorizesOften):
         ]
 
     @on_cpu()
+    def shrink(self, photo: Photo, *, work_size: int | None = None) -> Tensor:
+        """Return the lightness of a whole photo as the network gets it, before it is padded.
+
+        Args:
+            photo: The photo.
+            work_size: Short side of the network's input, pixels; the model's default if None.
+
+        Returns:
+            (1, 1, h, w), L in [0, 100]; that of a prediction with ``find_border=False``.
+
+        Raises:
+            ConfigError: If work_size is out of range.
+        """
+        return self._shrink(photo.rgb, work_size)
+
+    @on_cpu()
     def render(
         self,
         photo: Photo | ImageSource,
@@ -342,8 +359,13 @@ class Colorizer(Network, HubMixin, ColorizesMany, ColorizesOften):
 
     def _see(self, source: Any, lightness: Tensor) -> Reference:
         """Compute the features of a reference, and of (N, 1, h, w) lightness."""
-        lab = draw_reference(read_reference(source), self.work_size).to(lightness)
-        return Reference(lab, self.describe(lab[:, :1]), self.describe(lightness))
+
+        def see(photo: Photo) -> tuple[Tensor, Tensor]:
+            lab = draw_reference(photo, self.work_size).to(lightness)
+            return lab, self.describe(lab[:, :1])
+
+        lab, features = see_reference(source, self, see)
+        return Reference(lab, features, self.describe(lightness), self.half_alike)
 
     def _merge(self, rgb: np.ndarray, prediction: Prediction, ab: Tensor) -> np.ndarray:
         """Give an (H, W, 3) uint8 photo the (1, 2, h, w) ab of a prediction."""

@@ -1,10 +1,13 @@
 """Convert hints and reference photos to tensors for the network."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from colorzoo.caller import warn
 from colorzoo.color import rgb_to_lab
@@ -57,13 +60,52 @@ def warn_of_gamut(photo: Photo, hints: Sequence[Hint | Area] | None) -> None:
         warn(f"{photo.name}: {note}")
 
 
+@dataclass(frozen=True, eq=False)
+class _KnownReference(Photo):
+    """A reference that was read for a run.
+
+    Attributes:
+        seen: What each model that has seen it computed of it.
+        lock: So that only one thread computes it.
+    """
+
+    seen: WeakKeyDictionary[nn.Module, tuple[Tensor, Tensor]] = field(
+        default_factory=WeakKeyDictionary
+    )
+    lock: Lock = field(default_factory=Lock)
+
+
 def with_reference(options: Options) -> Options:
-    """Return options whose reference is read, so that it is not read again for every photo."""
+    """Return options with whose reference nothing is done again for every photo.
+
+    It is read now, and its features are computed for the first photo. They live as long as the
+    options that are returned, which are for one run: weights do not change during it.
+    """
     reference = options.get("reference")
-    if reference is None:
+    if reference is None or isinstance(reference, _KnownReference):
         return options
-    known: Options = {**options, "reference": read_reference(reference)}
+    known: Options = {**options, "reference": _KnownReference(**vars(read_reference(reference)))}
     return known
+
+
+def see_reference(
+    source: Any, model: nn.Module, see: Callable[[Photo], tuple[Tensor, Tensor]]
+) -> tuple[Tensor, Tensor]:
+    """Return what a model computes of a reference, which is known if ``with_reference`` read it.
+
+    Args:
+        source: The reference.
+        model: The model.
+        see: Returns L*a*b* and features of the photo, on the model's device.
+    """
+    photo = read_reference(source)
+    if not isinstance(photo, _KnownReference):
+        return see(photo)
+    with photo.lock:
+        found = photo.seen.get(model)
+        if found is None:
+            found = photo.seen[model] = see(photo)
+    return found
 
 
 def read_reference(source: Any) -> Photo:

@@ -24,6 +24,9 @@ class Network(nn.Module):
     stride: ClassVar[int] = 1
     network_options: ClassVar[frozenset[str]] = frozenset()
     render_options: ClassVar[frozenset[str]] = frozenset()
+    # Cosine similarity of the features of ``describe`` at which two parts are half believed to be
+    # alike. It is chosen on validation photos, so that other scenes do no harm.
+    half_alike: ClassVar[float] = 0.60
     architecture: str = ""
     # Whether infer is a loop over ``velocity(condition(lightness), ab, time, kept)``, so that these
     # two can run elsewhere, as in onnxruntime.
@@ -101,7 +104,8 @@ class Network(nn.Module):
     def describe(self, lightness: Tensor) -> Tensor:
         """Compute features by which parts of two photos are compared, as an encoder has them.
 
-        Families that declare "reference" in ``render_options`` implement it.
+        Families that declare "reference" in ``render_options`` implement it. ``half_alike`` says
+        how similar features have to be.
 
         Args:
             lightness: (N, 1, H, W), L in [0, 100], of any size.
@@ -124,6 +128,16 @@ class Network(nn.Module):
                 raise ConfigError(
                     not_supported(Network, self.architecture or type(self).__name__, name)
                 )
+
+    def declare_network_options(self, *names: str) -> None:
+        """Add options to ``network_options`` that only some configurations of a family support.
+
+        Constructors call it.
+
+        Args:
+            names: Names of options, such as "hints".
+        """
+        self.__dict__["network_options"] = self.network_options | {*names}
 
     @property
     def options(self) -> frozenset[str]:

@@ -57,7 +57,9 @@ def fit_command(
     ] = "auto",
     start: Annotated[
         str | None,
-        typer.Option(help="Initial weights: random, imagenet, a timm safetensors file or a model."),
+        typer.Option(
+            help="Initial weights: random, imagenet, a timm safetensors file, a model or a folder."
+        ),
     ] = None,
     keyword: Annotated[
         list[str] | None,

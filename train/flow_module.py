@@ -96,7 +96,7 @@ class FlowModule(ColorizerModule):
             error = (found.float() - (truth - start)) / SCALE
             return error.square().mean(dim=(1, 2, 3))
 
-    def _loss(self, lab: Tensor, lightness: Tensor) -> tuple[Tensor, Tensor]:
+    def _loss(self, lab: Tensor, lightness: Tensor, **conditions: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the error for held-out photos, always with the same noise, and sample them."""
         chance = torch.Generator().manual_seed(self.recipe.seed)
         time = (torch.arange(len(lab)) + 0.5) / len(lab)

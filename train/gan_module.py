@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from colorzoo.prediction import each_part
-from train.lightning_module import ColorizerModule, full_precision, parameter_groups
+from train.lightning_module import ColorizerModule, full_precision
 from train.recipe import Adversarial, Recipe
 
 # ab is divided by this for the discriminator and the L1 term, to a range of about [-1, 1].
@@ -121,7 +121,7 @@ class AdversarialModule(ColorizerModule):
                 parameters, rate, betas=recipe.betas, weight_decay=recipe.weight_decay
             )
             for parameters, rate in (
-                (parameter_groups(self.model, recipe), recipe.learning_rate),
+                (self.parameter_groups(), recipe.learning_rate),
                 (self.discriminator.parameters(), self.objective.learning_rate),
             )
         ]

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import timm
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import WeightsError
 from colorzoo.loading import load
+from colorzoo.models._timm import HINT_WEIGHT
 
 
 def initialise(model: Colorizer, start: str) -> str:
@@ -18,7 +20,8 @@ def initialise(model: Colorizer, start: str) -> str:
     Args:
         model: The model, with random weights.
         start: "random", "imagenet", the path of a safetensors file with the state of a timm
-            encoder, or the name of a registered model.
+            encoder, or the name of a registered model or its folder. A network that gets hints can
+            start from one that does not: they then have weights of 0.
 
     Returns:
         One line that says what was done, to follow the model's name.
@@ -76,6 +79,7 @@ def load_imagenet(encoder: nn.Module, name: str, source: str) -> tuple[int, list
             ) from error
     network = encoder.get_submodule("model")
     own = network.state_dict()
+    state = {**_hints_of_zero(own, state), **state}
     fitting = {key: value for key, value in state.items() if _fits(own, key, value)}
     missing = [
         key for key in own.keys() - fitting.keys() if not key.endswith("num_batches_tracked")
@@ -103,14 +107,22 @@ def _from_model(model: Colorizer, name: str) -> str:
         if getattr(part, "architecture", None) == name:  # a registered model inside this one
             _load_part(part, key, state, name)
             return f"takes {key} from {name}; the rest starts from random weights"
+    new = _hints_of_zero(own, state)
     fitting = {key: value for key, value in state.items() if _fits(own, key, value)}
     if len(fitting) < len(own) / 2:
         raise WeightsError(
             f"the weights of {name} fit {len(fitting)} of {len(own)} tensors of "
             f"{model.architecture}: the models are too different"
         )
-    model.load_state_dict({**own, **fitting}, strict=True)
-    return f"{len(fitting)} of {len(own)} tensors start from {name}"
+    model.load_state_dict({**own, **fitting, **new}, strict=True)
+    note = ", with weights of 0 for the hints" if new else ""
+    return f"{len(fitting)} of {len(own)} tensors start from {name}{note}"
+
+
+def _hints_of_zero(own: dict[str, Tensor], state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of a network that its hints need, as 0, if a state has none of them."""
+    names = [key for key in own if key.endswith(HINT_WEIGHT) and key not in state]
+    return {key: torch.zeros_like(own[key]) for key in names}
 
 
 def _load_part(part: nn.Module, key: str, state: dict[str, Tensor], name: str) -> None:

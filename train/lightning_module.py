@@ -100,19 +100,24 @@ class ColorizerModule(pl.LightningModule):
         self._measure("test", lab)
 
     def _measure(self, stage: str, lab: Tensor) -> None:
-        loss, ab = self._loss(lab, lab[:, :1])
+        values = self.scores(stage, lab)
+        self.log_dict(values, batch_size=len(lab), sync_dist=self.trainer.world_size > 1)
+
+    def scores(self, stage: str, lab: Tensor, **conditions: Tensor) -> dict[str, Tensor]:
+        """Compute what is logged of (N, 3, H, W) photos that are held out."""
+        loss, ab = self._loss(lab, lab[:, :1], **conditions)
         with full_precision(lab):
             truth = to_bytes(lab).float()
             predicted = to_bytes(torch.cat((lab[:, :1], ab), dim=1)).float()
             error = (predicted - truth).square().mean(dim=(1, 2, 3))
             similarity = structural_similarity_index_measure(predicted, truth, data_range=255.0)
-        values = {
+        assert isinstance(similarity, Tensor)  # it returns a tuple only on request
+        return {
             f"{stage}_loss": loss,
             f"{stage}_psnr": (10 * torch.log10(255**2 / error.clamp(min=1e-5))).mean(),
             f"{stage}_ssim": similarity,
             **{f"{stage}_{name}": value for name, value in self.more_scores(lab, ab).items()},
         }
-        self.log_dict(values, batch_size=len(lab), sync_dist=self.trainer.world_size > 1)
 
     def more_scores(self, lab: Tensor, ab: Tensor) -> dict[str, Tensor]:
         """Measure more of (N, 2, H, W) results for (N, 3, H, W) photos; none by default."""
@@ -123,8 +128,8 @@ class ColorizerModule(pl.LightningModule):
         with full_precision(lightness):
             return degrade(lightness, self.recipe.degraded)
 
-    def _loss(self, lab: Tensor, lightness: Tensor) -> tuple[Tensor, Tensor]:
-        output = self.model(lightness)
+    def _loss(self, lab: Tensor, lightness: Tensor, **conditions: Tensor) -> tuple[Tensor, Tensor]:
+        output = self.model(lightness, **conditions)
         with full_precision(lab):
             output = each_part(Tensor.float, output)
             ab = self.model.to_ab(output)
@@ -145,7 +150,7 @@ class ColorizerModule(pl.LightningModule):
         """Create AdamW; the cosine schedule follows ``progress``, so it works with time limits."""
         recipe = self.recipe
         optimizer = torch.optim.AdamW(
-            parameter_groups(self.model, recipe),
+            self.parameter_groups(),
             recipe.learning_rate,
             betas=recipe.betas,
             weight_decay=recipe.weight_decay,
@@ -162,6 +167,25 @@ class ColorizerModule(pl.LightningModule):
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Divide the model's parameters by their learning rates.
+
+        Raises:
+            ValueError: If the recipe has a rate for the encoder, and the model no encoder.
+        """
+        named = [*self.model.named_parameters()]
+        if self.recipe.encoder_rate != 1 and not any(_in_encoder(name) for name, _ in named):
+            raise ValueError(f"{self.recipe.model} has no encoder, so it takes no encoder rate")
+        groups: dict[float, list[nn.Parameter]] = {}
+        for name, parameter in named:
+            groups.setdefault(self.factor_of(name), []).append(parameter)
+        rate = self.recipe.learning_rate
+        return [{"params": group, "lr": factor * rate} for factor, group in groups.items()]
+
+    def factor_of(self, name: str) -> float:
+        """Return the learning rate of a parameter, as a factor on that of the recipe."""
+        return self.recipe.encoder_rate if _in_encoder(name) else 1.0
+
     def rate(self) -> float:
         """Return the current learning rate, as a factor on its peak."""
         # The scheduler calls this once before the loaders exist.
@@ -169,21 +193,8 @@ class ColorizerModule(pl.LightningModule):
         return self.recipe.rate_at(self.progress if running else 0.0)
 
 
-def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    """Divide a model's parameters into those that learn at the recipe's rate, and its encoder's.
-
-    Raises:
-        ValueError: If the recipe has a rate for the encoder, and the model no encoder.
-    """
-    if recipe.encoder_rate == 1:
-        return [{"params": list(model.parameters())}]
-    encoder, rest = [], []
-    for name, parameter in model.named_parameters():
-        (encoder if name.startswith("encoder.") else rest).append(parameter)
-    if not encoder:
-        raise ValueError(f"{recipe.model} has no encoder, so it takes no encoder rate")
-    rate = recipe.learning_rate * recipe.encoder_rate
-    return [{"params": rest}, {"params": encoder, "lr": rate}]
+def _in_encoder(name: str) -> bool:
+    return name.startswith("encoder.")
 
 
 def full_precision(like: Tensor) -> torch.autocast:

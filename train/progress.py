@@ -105,6 +105,7 @@ def scores(metrics: Mapping[str, Tensor], *, stage: str = "val") -> list[str]:
         "discriminator_loss": "discriminator's loss {:.4g}",
         f"{stage}_loss": f"{kind}loss {{:.4g}}",
         f"{stage}_psnr": "PSNR {:.2f} dB",
+        f"{stage}_psnr_with_hints": "with hints {:.2f} dB",
         f"{stage}_ssim": "SSIM {:.3f}",
     }
     return [text.format(float(metrics[key])) for key, text in known.items() if key in metrics]

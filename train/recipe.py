@@ -56,6 +56,13 @@ class Objective:
 
 
 @dataclass(frozen=True)
+class WithHints(Objective):
+    """The same, for a network that gets hints: they are simulated from the colours of the photo."""
+
+    module: ClassVar[str] = "train.hints_module:HintsModule"
+
+
+@dataclass(frozen=True)
 class Adversarial(Objective):
     """A conditional GAN with an L1 term (Isola et al. 2017); ``loss`` is only logged.
 

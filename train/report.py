@@ -17,7 +17,7 @@ from train.lightning_module import to_bytes
 
 _PANELS = {
     "loss": ("train_loss", "val_loss"),
-    "PSNR, dB": ("val_psnr",),
+    "PSNR, dB": ("val_psnr", "val_psnr_with_hints"),
     "SSIM": ("val_ssim",),
 }
 
@@ -44,7 +44,7 @@ def draw_curves(folder: Path) -> Path:
                 series[key].append((int(row["epoch"]) + 1, float(row[key])))
     figure, axes = plt.subplots(1, len(_PANELS), figsize=(15, 4), layout="constrained")
     for axis, (title, keys) in zip(axes, _PANELS.items(), strict=True):
-        for key in keys:
+        for key in (key for key in keys if key in series):
             axis.plot(*zip(*series[key], strict=True), marker="o", markersize=3, label=key)
         axis.set(xlabel="epoch", title=title)
         axis.legend()

@@ -141,14 +141,14 @@ def with_onnxruntime(model: Model, *, cache_dir: str | Path | None = None) -> Mo
     running.forward = GraphRun(session, "output")
     if model.network_options:
         running.__dict__["network_options"] = frozenset()
-        running.check = partial(_check, running)
+        running.check = partial(_check, running, model.network_options)
     return running
 
 
-def _check(running: Colorizer, **options: Unpack[Options]) -> None:
+def _check(running: Colorizer, lost: frozenset[str], /, **options: Unpack[Options]) -> None:
     """Check options as ``Colorizer.check``; say why those of the network are not supported."""
     for name in given(options):
-        if name in type(running).network_options - running.options:
+        if name in lost - running.options:
             raise ConfigError(
                 f"{running.architecture} does not support {name} in onnxruntime. Load it without "
                 f"backend='onnx', or leave {name} out."

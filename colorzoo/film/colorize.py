@@ -178,12 +178,12 @@ class _Frames:
         self._colorizer, self._saturation, self._work_size = colorizer, saturation, work_size
         hints = [hint for hint in options.get("hints") or () if isinstance(hint, Hint)]
         self._hints, self._gamut = hints, list[str]()
-        # The network itself gets no hints: where they are is known only after it has run.
         self._options: Options = {**with_reference(options), "hints": None}
         self._is_stable = is_stable
         # Hints need its motion even if its colours are not wanted.
         self._stabilizer = Stabilizer() if is_stable or hints else None
         self._follower = Follower(hints) if hints else None
+        self._for_network = bool(hints) and "hints" in colorizer.network_options
 
     @property
     def cuts(self) -> int:
@@ -234,21 +234,28 @@ class _Frames:
     def _predict(self, frame: Frame) -> tuple[Tensor, Tensor]:
         """Return a frame's lightness at the working size, and its stabilised ab."""
         photo = Photo(frame.rgb, None, "frame", None, None, ())
+        level, now = None, list[Hint]()
+        if self._for_network:  # it must be known where they are before it runs
+            level = self._colorizer.shrink(photo, work_size=self._work_size).float().cpu()
+            now = self._follow(frame, level)
+        asked: Options = {**self._options, "hints": now or None}
         prediction = self._colorizer.predict(
-            photo, work_size=self._work_size, find_border=False, **self._options
+            photo, work_size=self._work_size, find_border=False, **asked
         )
         small = prediction.lightness.float()
         ab = self._colorizer.ab_of(prediction, **self._options)
+        if level is None:
+            level = small.cpu()
+            now = self._follow(frame, level)
         if self._stabilizer is not None:
             # Many small operations, which are slower on a GPU.
-            stable = self._stabilizer(small.cpu(), ab.cpu())
+            stable = self._stabilizer(level, ab.cpu())
             ab = stable.to(small.device) if self._is_stable else ab
         ab = ab * self._saturation
         # After stabilising: a hint on a later frame shows at once, and exactly.
-        now = self._follow(frame, small)
         return small, self._colorizer.guide(prediction, ab, hints=now) if now else ab
 
-    def _follow(self, frame: Frame, small: Tensor) -> list[Hint]:
+    def _follow(self, frame: Frame, level: Tensor) -> list[Hint]:
         """Return the hints that hold in a frame, where they are now."""
         if self._follower is None or self._stabilizer is None:
             return []
@@ -256,8 +263,8 @@ class _Frames:
         if self.frames == 0:
             check_places(self._hints, width, height, what="film", name=self._name)
         self._gamut += check_gamut(self._hints, frame.rgb, frame=self.frames)
-        motion = self._stabilizer.motion
-        return self._follower(self.frames, small.cpu(), motion, (width, height))
+        motion = self._stabilizer.look(level)
+        return self._follower(self.frames, level, motion, (width, height))
 
 
 def _write(writer: FilmWriter, frame: Frame, small: Tensor, ab: Tensor) -> None:

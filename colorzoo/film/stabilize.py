@@ -96,10 +96,39 @@ class Stabilizer:
         self._last: _Seen | None = None
         self._before_cut: _Seen | None = None
         self._since_cut = 0
+        # The frame that was looked at last, and the one that it follows from.
+        self._looked: Tensor | None = None
+        self._followed: _Seen | None = None
 
     def reset(self) -> None:
         """Forget the frames so far: the next one keeps the network's colours."""
-        self._last = self._before_cut = self.motion = None
+        self._last = self._before_cut = self.motion = self._looked = self._followed = None
+
+    def look(self, lightness: Tensor) -> Motion | None:
+        """Find the motion of a frame before its colours are known, for which it is then called.
+
+        Args:
+            lightness: See ``__call__``.
+
+        Returns:
+            What is then also ``motion``.
+        """
+        self._since_cut += 1
+        self._looked, self._followed, self.motion = lightness, None, None
+        if self._since_cut > _FLASH:
+            self._before_cut = None
+        for seen in (self._last, self._before_cut):
+            if seen is not None and seen.lightness.shape == lightness.shape:
+                motion = _follow(seen.lightness, lightness, is_return=seen is self._before_cut)
+                if motion is not None:
+                    self._followed, self.motion = seen, motion
+                    if motion.is_return:
+                        self._before_cut = None
+                    return motion
+        if self._last is not None:
+            self.cuts += 1
+            self._before_cut, self._since_cut = self._last, 0
+        return None
 
     def __call__(self, lightness: Tensor, ab: Tensor) -> Tensor:
         """Stabilise a frame's colours.
@@ -111,34 +140,20 @@ class Stabilizer:
         Returns:
             (1, 2, h, w), ab; in the first frame of a scene, the prediction unchanged.
         """
+        if self._looked is not lightness:
+            self.look(lightness)
+        self._looked = None  # the next frame may be the same
         colour = torch.cat((ab, ab.norm(dim=1, keepdim=True)), dim=1)
-        stabilised = self._carried_on(lightness, colour)
-        self._last = _Seen(lightness, colour if stabilised is None else stabilised)
-        if stabilised is None:
+        motion, followed = self.motion, self._followed
+        if motion is None or followed is None:  # a new scene
+            self._last = _Seen(lightness, colour)
             return ab
+        carried = warp(followed.colour, motion.flow)
+        stabilised = torch.lerp(colour, carried, (1 - _NEW) * motion.trust)
+        self._last = _Seen(lightness, stabilised)
         mean, chroma = stabilised[:, :2], stabilised[:, 2:]
         revival = chroma / mean.norm(dim=1, keepdim=True).clamp(min=1e-3)
         return mean * revival.clamp(1, _REVIVAL)
-
-    def _carried_on(self, lightness: Tensor, colour: Tensor) -> Tensor | None:
-        """Mix with the colours of this scene, or the one before the cut; None in a new scene."""
-        self._since_cut += 1
-        self.motion = None
-        if self._since_cut > _FLASH:
-            self._before_cut = None
-        for seen in (self._last, self._before_cut):
-            if seen is not None and seen.lightness.shape == lightness.shape:
-                motion = _follow(seen.lightness, lightness, is_return=seen is self._before_cut)
-                if motion is not None:
-                    self.motion = motion
-                    if motion.is_return:
-                        self._before_cut = None
-                    carried = warp(seen.colour, motion.flow)
-                    return torch.lerp(colour, carried, (1 - _NEW) * motion.trust)
-        if self._last is not None:
-            self.cuts += 1
-            self._before_cut, self._since_cut = self._last, 0
-        return None
 
 
 def optical_flow(before: Tensor, after: Tensor) -> Tensor:

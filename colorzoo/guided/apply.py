@@ -41,11 +41,13 @@ class Reference(NamedTuple):
         lab: (1, 3, H, W) L*a*b*.
         features: (1, C, ...) of the encoder.
         ours: (N, C, ...) features of the photos.
+        half: Cosine similarity of features at which a match is half believed.
     """
 
     lab: Tensor
     features: Tensor
     ours: Tensor
+    half: float
 
 
 def guide(
@@ -89,7 +91,7 @@ def guide(
         if reference is not None:
             base = base + towards_palette(level, base, reference.lab)
             ours = reference.ours[n : n + 1]
-            matches = match(ours, reference.features, level, reference.lab)
+            matches = match(ours, reference.features, level, reference.lab, half=reference.half)
         for area, mask in masks:
             if area.ab is not None and not area.stays_gray:
                 base = base + mask * (base.new_tensor(area.ab)[:, None, None] - base)

@@ -14,9 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# Cosine similarity at which a match is half believed, and the steepness: chosen on validation
-# photos, where 90 % of the best matches in the same scene are above, and of other scenes below it.
-_HALF, _STEEPNESS = 0.60, 0.03
+_STEEPNESS = 0.03  # of the belief, by the cosine similarity of a match
 _LEAST = 0.3  # confidence below which a match is dropped
 _COMMON = 0.1  # mean confidence from which both photos are taken to show the same things
 _OTHER_LIGHT = 20.0  # difference in L at which a match is doubtful
@@ -39,7 +37,9 @@ class Matches(NamedTuple):
     confidence: Tensor
 
 
-def match(ours: Tensor, theirs: Tensor, lightness: Tensor, reference: Tensor) -> Matches:
+def match(
+    ours: Tensor, theirs: Tensor, lightness: Tensor, reference: Tensor, *, half: float
+) -> Matches:
     """Find corresponding cells.
 
     Args:
@@ -47,6 +47,7 @@ def match(ours: Tensor, theirs: Tensor, lightness: Tensor, reference: Tensor) ->
         theirs: (1, C, H, W), features of the reference.
         lightness: (1, 1, ...), L of the photo, at any size.
         reference: (1, 3, ...), L*a*b* of the reference, at any size.
+        half: Cosine similarity of features at which a match is half believed.
 
     Returns:
         The matches, without those that are too unsure.
@@ -59,7 +60,7 @@ def match(ours: Tensor, theirs: Tensor, lightness: Tensor, reference: Tensor) ->
     light = F.adaptive_avg_pool2d(lightness.float(), (height, width)).flatten()
     colours = F.adaptive_avg_pool2d(reference.float(), (their_height, their_width))
     colours = colours.flatten(2)[0].T[index]
-    confidence = torch.sigmoid((best - _HALF) / _STEEPNESS)
+    confidence = torch.sigmoid((best - half) / _STEEPNESS)
     confidence = confidence * torch.exp(-(((light - colours[:, 0]) / _OTHER_LIGHT) ** 2) / 2)
     confidence = confidence * mutual
     # A few matches among many cells are chance: in other scenes, about 2 % of the cells have one.

@@ -17,6 +17,7 @@ from typing_extensions import Unpack
 
 from colorzoo.atomic import remove_leftovers
 from colorzoo.colorizer import Colorizer
+from colorzoo.conditions import with_reference
 from colorzoo.defaults import DEFAULT_MODEL, MAX_PIXELS
 from colorzoo.errors import FAILURES, ConfigError, ImageError, one_line
 from colorzoo.guided.hint_file import HintFile, read_hint_file
@@ -130,6 +131,7 @@ class Colorize:
         state = {**self.__dict__, "_tidied": set()}
         state.pop("model", None)
         state.pop("_records", None)
+        state.pop("_known", None)
         return state
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
@@ -188,8 +190,13 @@ class Colorize:
         settings = settings_of(str(self._name), self.model, self._how)
         return Records({**settings, "config": config_of(self.model)})
 
+    @cached_property
+    def _known(self) -> How:
+        """The settings, with a reference that was read."""
+        return replace(self._how, options=with_reference(self._how.options))
+
     def _colour(self, model: Colorizer, job: Job) -> Image.Image:
-        how = self._how
+        how = self._known
         photo = job.read(max_pixels=how.max_pixels)
         height, width = photo.rgb.shape[:2]
         options = options_for(photo.name, how, own_hints(job, how), width, height)
@@ -223,7 +230,7 @@ class Colorize:
             # Only once: listing a folder of a million files takes long.
             remove_leftovers(folder, within=self._output)
             self._tidied.add(folder)
-        outcomes = colorize_jobs(model, jobs, self._how, records=self._records, tidy=False)
+        outcomes = colorize_jobs(model, jobs, self._known, records=self._records, tidy=False)
         with closing(outcomes):
             for outcome in outcomes:
                 is_there = outcome.status in ("done", "skipped")

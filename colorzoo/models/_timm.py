@@ -1,5 +1,6 @@
 """Shared code of the models with a timm encoder."""
 
+import copy
 import importlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +12,12 @@ from torch.nn import functional as F
 
 from colorzoo.errors import ConfigError
 
+# How the names of the tensors end that only hints need.
+HINT_WEIGHT = ".hints.weight"
+
 
 def build_encoder(
-    name: str, reductions: Sequence[int], *, same_padding: bool = False
+    name: str, reductions: Sequence[int], *, same_padding: bool = False, hints: bool = False
 ) -> tuple[nn.Module, list[int]]:
     """Build a timm encoder with random weights, without the stages that are not needed.
 
@@ -22,6 +26,8 @@ def build_encoder(
         reductions: Strides of the feature maps to return, ascending.
         same_padding: Pad as TensorFlow does, for weights that were trained there; MobileNet and
             EfficientNet only.
+        hints: Whether it also takes (N, 6, H, W), with three channels of hints after its own three.
+            Their weights are 0, so they change nothing until they are trained.
 
     Returns:
         The encoder, which maps (N, 3, H, W) to a list of feature maps, and their channels.
@@ -60,7 +66,21 @@ def build_encoder(
     for key, layer in list(encoder.named_modules()):
         if isinstance(layer, nn.Conv2d) and isinstance(layer, conv2d_same):
             encoder.set_submodule(key, _SamePadding(layer))
+    if hints:
+        _add_hints(encoder, name)
     return encoder, encoder.feature_info.channels()
+
+
+def _add_hints(encoder: nn.Module, name: str) -> None:
+    key, first = next(
+        (key, each) for key, each in encoder.named_modules() if isinstance(each, nn.Conv2d)
+    )
+    if type(first) not in (nn.Conv2d, _SamePadding):
+        raise ConfigError(
+            f"timm's {name!r} cannot get hints, because it begins with a {type(first).__name__}. "
+            "Families such as resnet, mobilenet and efficientnet can."
+        )
+    encoder.set_submodule(key, _WithHints(first))
 
 
 def _import(module: str) -> Any:
@@ -128,3 +148,35 @@ class _SamePadding(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(F.pad(input, self.margins))
+
+
+class _WithHints(nn.Conv2d):
+    """The first convolution of an encoder, with as many channels of hints after its own.
+
+    This is one convolution of all channels, but its weight is in two parts. So the tensors have the
+    names and shapes of an encoder without hints, and without hints it computes the same to the bit.
+    """
+
+    def __init__(self, layer: nn.Conv2d) -> None:
+        padding = layer.padding
+        super().__init__(
+            layer.in_channels,
+            layer.out_channels,
+            (layer.kernel_size[0], layer.kernel_size[1]),
+            (layer.stride[0], layer.stride[1]),
+            padding if isinstance(padding, str) else (padding[0], padding[1]),
+            (layer.dilation[0], layer.dilation[1]),
+            layer.groups,
+            bias=False,
+            device="meta",
+        )
+        self.weight, self.bias = layer.weight, layer.bias
+        self.margins = layer.margins if isinstance(layer, _SamePadding) else None
+        self.hints = copy.deepcopy(layer)
+        self.hints.bias = None
+        nn.init.zeros_(self.hints.weight)
+
+    def forward(self, input: Tensor) -> Tensor:
+        own, *hints = input.split(self.in_channels, dim=1)
+        output = super().forward(own if self.margins is None else F.pad(own, self.margins))
+        return output + self.hints(*hints) if hints else output

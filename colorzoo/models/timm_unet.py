@@ -6,6 +6,7 @@ et al. 2015, https://arxiv.org/abs/1505.04597). Colour is smoother than lightnes
 predicted at that stride and enlarged, for a quarter of the computation of a decoder to full size.
 The bins are those of Zhang et al. 2016, https://arxiv.org/abs/1603.08511. EfficientNet-Lite is
 EfficientNet (Tan & Le 2019, https://arxiv.org/abs/1905.11946) without squeeze-and-excitation.
+Hints are three more channels of its input, as in Zhang et al. 2017, https://arxiv.org/abs/1705.02999.
 """
 
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from colorzoo.models._timm import Normalization, build_encoder
 from colorzoo.registry import register_model
 
 _REDUCTIONS = (2, 4, 8, 16, 32)
+_AB_RANGE = 25.0  # of hints, L*a*b* units: on this scale, they spread as wide as the lightness
 _DIAL = (
     (1.0, 0.7, 1.0),
     (1.0, 0.7, 1.2),
@@ -32,6 +34,12 @@ _DIAL = (
 )
 
 
+@register_model(
+    "efficientnet-bins-hints",
+    summary="The network of efficientnet-bins, trained to follow hints",
+    year=2019,
+    config={"hints": True},
+)
 @register_model(
     "efficientnet-bins.vivid",
     summary="The same weights as efficientnet-bins, at the vivid end of the dial",
@@ -70,6 +78,8 @@ class TimmUNet(BinsColorizer, paper_url="https://arxiv.org/abs/1603.08511"):
         mirror: Whether to average the predictions for the photo and its mirror image, except in
             training: slightly closer to the truth (0.05 dB and 0.1 % of AuC on validation photos)
             for twice the computation.
+        hints: Whether the network itself gets hints. Without any, it computes the same as one that
+            does not get them.
         dial: Points of the dial from careful to vivid, (mix, temperature, gain) each; see
             ``BinsColorizer``. The defaults were chosen on validation photos.
         vividness: Default position on the dial, 0 to 1.
@@ -88,6 +98,7 @@ class TimmUNet(BinsColorizer, paper_url="https://arxiv.org/abs/1603.08511"):
         output_stride: int = 4,
         attention: bool = True,
         mirror: bool = False,
+        hints: bool = False,
         dial: Sequence[Sequence[float]] = _DIAL,
         vividness: float = 0.5,
         work_size: int = 128,
@@ -95,10 +106,14 @@ class TimmUNet(BinsColorizer, paper_url="https://arxiv.org/abs/1603.08511"):
         """Build the network with random weights."""
         super().__init__(work_size=work_size)
         self.mirror = mirror
+        if hints:
+            self.declare_network_options("hints")
         if output_stride not in (2, 4):
             raise ConfigError(f"output_stride must be 2 or 4, got {output_stride!r}")
         self.normalize = Normalization(encoder)
-        self.encoder, channels = build_encoder(encoder, _REDUCTIONS, same_padding=same_padding)
+        self.encoder, channels = build_encoder(
+            encoder, _REDUCTIONS, same_padding=same_padding, hints=hints
+        )
         deepest, *skips = reversed(channels)
         widths = [2 * width, 3 * width // 2, width] + [width // 2] * (output_stride == 2)
         self.attention = SelfAttention(widths[0]) if attention else nn.Identity()
@@ -110,23 +125,38 @@ class TimmUNet(BinsColorizer, paper_url="https://arxiv.org/abs/1603.08511"):
         self.head = nn.Conv2d(widths[-1], COUNT, kernel_size=1)
         self.set_up_bins(dial, vividness)
 
-    def forward(self, lightness: Tensor) -> Tensor:
+    def forward(self, lightness: Tensor, hints: Tensor | None = None) -> Tensor:
         """Classify pixels.
 
         Args:
             lightness: (N, 1, H, W), L in [0, 100], H and W multiples of 32.
+            hints: (N, 3, H, W): a, b, and a mask that is 1 where there is a hint; 0 elsewhere.
 
         Returns:
             (N, 313, H / output_stride, W / output_stride), logits of the bins.
+
+        Raises:
+            ConfigError: If there are hints, and the network was built without ``hints=True``.
         """
-        logits = self.head(self.features(lightness))
+        if hints is None and self.training and "hints" in self.network_options:
+            # So that all weights have a gradient, which training on several GPUs needs.
+            hints = torch.zeros_like(lightness).expand(-1, 3, -1, -1)
+        logits = self.head(self.features(lightness, hints))
         if self.training or not self.mirror:
             return logits
-        return (logits + self.head(self.features(lightness.flip(-1))).flip(-1)) / 2
+        mirrored = self.features(lightness.flip(-1), None if hints is None else hints.flip(-1))
+        return (logits + self.head(mirrored).flip(-1)) / 2
 
-    def features(self, lightness: Tensor) -> Tensor:
-        """Compute the input of the head: (N, C, h, w) at the output stride."""
-        x, *skips = reversed(self.encoder(self.normalize(lightness)))
+    def features(self, lightness: Tensor, hints: Tensor | None = None) -> Tensor:
+        """Compute the input of the head: (N, C, h, w) at the output stride; see ``forward``."""
+        picture = self.normalize(lightness)
+        if hints is not None:
+            if "hints" not in self.network_options:
+                raise ConfigError(
+                    "this network gets no hints; build it with hints=True and train it with them"
+                )
+            picture = torch.cat((picture, hints[:, :2] / _AB_RANGE, hints[:, 2:]), dim=1)
+        x, *skips = reversed(self.encoder(picture))
         for i, block in enumerate(self.decoder):
             x = F.interpolate(x, scale_factor=2, mode="nearest")
             x = block(torch.cat((x, skips[i]), dim=1))

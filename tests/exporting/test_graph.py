@@ -139,8 +139,21 @@ def test_what_more_than_one_pass_needs_is_refused_in_a_line(family, reason, tmp_
     assert not list(tmp_path.iterdir())
 
 
-def test_what_colours_without_its_options_is_exported_without_them(tmp_path, scratch_registry):
-    colorzoo.register_model("mine", summary="", year=2026)(ToyExemplar)
+class OneConfiguration(ToyExemplar):
+    """Declares its option in the constructor, as a family does of which some take it."""
+
+    network_options: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, *, work_size: int = 32) -> None:
+        super().__init__(work_size=work_size)
+        self.declare_network_options("reference")
+
+
+@pytest.mark.parametrize("family", [ToyExemplar, OneConfiguration])
+def test_what_colours_without_its_options_is_exported_without_them(
+    family, tmp_path, scratch_registry
+):
+    colorzoo.register_model("mine", summary="", year=2026)(family)
     model = colorzoo.create_model("mine")
     asked = {"reference": np.full((24, 40, 3), (200, 40, 30), np.uint8)}
     running = with_onnxruntime(model, cache_dir=tmp_path)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -183,6 +184,44 @@ def test_what_cannot_be_followed_is_said(tmp_path):
     gamut, late = sorted(film.notes)
     assert late == "hint 3 is on frame 3, but the film has only the frames 0 to 2"
     assert gamut.startswith("hint 2: sRGB has no yellow that is as dark")
+
+
+class Told(Tint):
+    """A network that is trained with hints: it remembers where they were, and ignores them."""
+
+    network_options: ClassVar[frozenset[str]] = frozenset({"hints"})
+
+    def __init__(self, *, work_size: int = HEIGHT) -> None:
+        super().__init__(work_size=work_size)
+        self.places: list[tuple[float, float] | None] = []
+
+    def forward(self, lightness: torch.Tensor, hints: torch.Tensor | None = None) -> torch.Tensor:
+        place = None
+        if hints is not None:
+            rows, columns = hints[0, 2].nonzero().float().mean(dim=0).tolist()
+            place = (columns + 0.5, rows + 0.5)
+        self.places.append(place)
+        own = super().forward(lightness)
+        return own if hints is None else own + 12 * hints[:, 2:].amax(dim=(2, 3), keepdim=True)
+
+
+@pytest.mark.parametrize("stabilize", [True, False])
+def test_a_network_that_takes_hints_gets_them_where_they_are(tmp_path, stabilize):
+    frames = moving_square(10) + [255 - frame for frame in moving_square(2, seed=7)]
+    x, y = (each + SIDE / 2 for each in place(3))
+    source, model = write_film(tmp_path / "in.mkv", frames, sound=()), Told()
+    hint = Hint(x, y, BLUE, radius=2, frame=3)
+    colorzoo.colorize_film(model, source, tmp_path / "out.mkv", hints=[hint], stabilize=stabilize)
+    assert model.places[:3] == [None] * 3 and model.places[10:] == [None] * 2
+    for i, where in enumerate(model.places[3:10], start=3):
+        assert where is not None
+        assert np.hypot(*np.subtract(where, place(i)) - SIDE / 2) < 2, i
+    found = frames_of(tmp_path / "out.mkv")
+    for i in range(3, 10):  # what is still off is made right, too
+        assert np.abs(on_square(found[i], i) - ab_of(BLUE)).max() < 6, i
+    # Elsewhere it is the network's answer to the hint, which the stabiliser mixes in slowly.
+    answers = [(on_ground(found[i]) - OWN).mean() for i in (2, 9, 10)]
+    assert np.abs(answers - np.array([0, 6 if stabilize else 12, 0])).max() < 3
 
 
 @pytest.mark.parametrize("stabilize", [True, False])

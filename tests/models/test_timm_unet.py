@@ -72,3 +72,31 @@ def test_timm_unet_takes_other_encoders():
         colorzoo.create_model("efficientnet-bins", output_stride=8)
     with pytest.raises(colorzoo.ConfigError, match="no features at stride 2, 4, 8, 16, 32"):
         colorzoo.create_model("efficientnet-bins", encoder="convnext_atto")
+
+
+@pytest.mark.parametrize("settings", [{}, {"same_padding": True}, {"encoder": "resnet18"}])
+def test_hints_reach_the_network(settings):
+    torch.manual_seed(0)
+    model = colorzoo.create_model("efficientnet-bins-hints", width=16, mirror=True, **settings)
+    plain = colorzoo.create_model("efficientnet-bins", width=16, mirror=True, **settings)
+    state = {key: value for key, value in model.state_dict().items() if ".hints." not in key}
+    plain.load_state_dict(state)
+    (weight,) = (value for key, value in model.named_parameters() if key.endswith(".hints.weight"))
+    lightness, hints = torch.rand(2, 1, 64, 96) * 100, torch.zeros(2, 3, 64, 96)
+    hints[:, :, 8:12, 16:20] = torch.tensor([30.0, -20.0, 1.0]).reshape(3, 1, 1)
+    with torch.inference_mode():
+        assert not weight.any() and torch.equal(model(lightness), plain(lightness))
+        assert torch.equal(model(lightness, hints), plain(lightness))
+        torch.nn.init.normal_(weight)
+        assert torch.equal(model(lightness), plain(lightness))
+        changed = (model(lightness, hints) - plain(lightness)).abs().amax(dim=1)[0]
+        assert changed[2:3, 4:5].min() > 10 * changed[:, 16:].median() > 0
+        other = model(lightness.flip(-1), hints.flip(-1)).flip(-1)
+        assert (other - model(lightness, hints)).abs().max() < 1e-4 * other.abs().max()
+    with pytest.raises(colorzoo.ConfigError, match="build it with hints=True"):
+        plain(lightness, hints)
+
+
+def test_hints_need_a_plain_convolution_to_begin_with():
+    with pytest.raises(colorzoo.ConfigError, match="cannot get hints, because it begins with a Sc"):
+        colorzoo.create_model("efficientnet-bins-hints", encoder="nf_regnet_b0")

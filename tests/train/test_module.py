@@ -12,7 +12,7 @@ import torch
 from colorzoo.color import rgb_to_lab
 from train.data.loaders import PhotoData
 from train.gan_module import AdversarialModule
-from train.lightning_module import ColorizerModule, parameter_groups
+from train.lightning_module import ColorizerModule
 from train.losses import BinsLoss, ColorfulnessLoss
 from train.recipe import Adversarial, Objective
 from train.recipes import find_recipe
@@ -68,9 +68,10 @@ def test_the_encoder_learns_at_its_own_rate(factor, shards):
 
 
 def test_a_model_without_an_encoder_takes_no_rate_for_it():
-    recipe = replace(find_recipe("unet"), encoder_rate=0.1)
+    module = ColorizerModule(replace(find_recipe("unet"), encoder_rate=0.1))
+    module.model = torch.nn.Linear(1, 1)
     with pytest.raises(ValueError, match="no encoder"):
-        parameter_groups(torch.nn.Linear(1, 1), recipe)
+        module.configure_optimizers()
 
 
 def test_a_term_is_added_at_its_weight(coffee):
