@@ -134,7 +134,7 @@ def not_supported(base: Any, name: str, option: str) -> str:
         waiting += family.__subclasses__()
         if family.architecture and option in family.network_options | family.render_options:
             able.add(family.architecture)
-    others = f"{', '.join(sorted(able)[:6])} do" if able else "no registered model does"
+    others = f"{', '.join(sorted(able)[:12])} do" if able else "no registered model does"
     if len(able) == 1:
         others = f"{next(iter(able))} does"
     return f"{name} does not support {option}; {others}. Choose another model or omit {option}."
