@@ -151,7 +151,7 @@ def test_wrong_hints_are_told_in_a_sentence(client, deep_photo, endpoint, hints,
 def test_wrong_samples_are_told(client, deep_photo):
     file = gradio_client.handle_file(deep_photo)
     with pytest.raises(
-        Exception, match="unet does not support seed; eccv16, efficientnet-bins, unet-bins do"
+        Exception, match="unet does not support seed; eccv16, efficientnet-bins, flow, unet-bins do"
     ):
         client.predict(file, "unet", seed=3, api_name="/colorize")
     with pytest.raises(
@@ -216,7 +216,8 @@ def test_the_page_s_own_events_are_not_for_programs(demo, client):
 @pytest.mark.parametrize("where", ["/etc/hostname", "../../x"])
 def test_a_reference_is_an_upload_too(demo, client, deep_photo, meta, where):
     upload = gradio_client.handle_file(deep_photo)
-    with pytest.raises(Exception, match="unet does not support reference; efficientnet-bins does"):
+    able = "efficientnet-bins, resnet34 do"
+    with pytest.raises(Exception, match=f"unet does not support reference; {able}"):
         client.predict(upload, "unet", reference=upload, api_name="/colorize")
     sent = {"path": where, **meta}
     text = call(demo, "compare", sent, ["unet"], 1, 1, 0, 0, 0, 0, [], sent)
