@@ -229,7 +229,6 @@ def test_the_comparison_shows_what_is_chosen_and_says_what_is_typed(visit, grand
         told = page.locator("#saturation .told")
         assert told.count() == (words is not None)
         assert words is None or words in told.inner_text()
-    page.locator("#status progress").wait_for()
     page.locator("#status").get_by_text("models in").wait_for()
 
     page.get_by_role("button", name="Models").last.click()
