@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from PIL import Image
 from skimage import data
+from torch import Tensor
 
 from colorzoo._version import __version__
 from colorzoo.atomic import write_whole
@@ -268,6 +269,7 @@ def _measure_one(
     model = None
     if name is not None:
         model = _random(name, device) if is_random else load(name, device=device)
+    lightness = None if model is None else _input_of(model, path)
     if _together is not None:
         _together.wait()
     with tempfile.TemporaryDirectory() as folder:
@@ -278,7 +280,9 @@ def _measure_one(
         while len(runs) < fewest or (len(runs) < most and time.perf_counter() - started < _SECONDS):
             floor = _seconds(None, path, target)
             whole = floor if model is None else _seconds(model, path, target)
-            network = 0.0 if model is None else _seconds_of_network(model, path)
+            network = 0.0
+            if model is not None and lightness is not None:
+                network = _seconds_of_network(model, lightness)
             if warm:
                 runs.append((whole, floor, network))
             warm = True
@@ -304,9 +308,12 @@ def _seconds(model: Colorizer | None, path: str, target: Path) -> float:
     return time.perf_counter() - start
 
 
-def _seconds_of_network(model: Colorizer, path: str) -> float:
-    photo = read_photo(path, max_pixels=_MAX_PIXELS)
-    lightness = pad(model.predict(photo).lightness, model.stride)
+def _input_of(model: Colorizer, path: str) -> Tensor:
+    """Return what the network sees of a photo."""
+    return pad(model.shrink(read_photo(path, max_pixels=_MAX_PIXELS)), model.stride)
+
+
+def _seconds_of_network(model: Colorizer, lightness: Tensor) -> float:
     with torch.inference_mode():
         start = time.perf_counter()
         model.infer(lightness)

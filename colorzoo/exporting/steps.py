@@ -10,7 +10,8 @@ import copy
 import json
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -23,6 +24,8 @@ from colorzoo.exporting.runtime import GraphRun, start_session
 from colorzoo.extras import import_extra
 
 _OPSET = 18
+# Shapes (N, H, W) that are tested: smaller than the stride, a batch, a narrow picture.
+_CHECKED = ((1, 1, 1), (2, 33, 65), (1, 31, 97))
 
 # The inputs of both graphs, and their output.
 CONDITION: tuple[tuple[str, ...], str] = (("lightness",), "conditions")
@@ -88,22 +91,41 @@ def checked_steps(model: Colorizer, most: float) -> tuple[bytes, float]:
         ConfigError: If the model cannot be exported.
     """
     graph = _both(model)
-    running, difference = copy.copy(model), 0.0
+    running = copy.copy(model)
     run_in_steps(running, graph, model.architecture)
-    for batch, height, width in ((1, 1, 1), (2, 33, 65), (1, 31, 97)):
+    found, expected = (partial(each.predict_ab, seed=1, steps=2) for each in (running, model))
+    return graph, largest_difference(found, expected, model.architecture, most)
+
+
+def largest_difference(
+    found: Callable[[Tensor], Tensor], expected: Callable[[Tensor], Tensor], name: str, most: float
+) -> float:
+    """Compare ab from a graph with ab from PyTorch, for noise of several sizes.
+
+    Args:
+        found: Maps (N, 1, H, W) lightness to ab by the graph.
+        expected: The same by PyTorch.
+        name: The model, for messages.
+        most: Largest difference to accept.
+
+    Returns:
+        The largest difference.
+
+    Raises:
+        ConfigError: If it is too large.
+    """
+    difference = 0.0
+    for batch, height, width in _CHECKED:
         noise = torch.rand(batch, 1, height, width, generator=torch.Generator().manual_seed(0))
         with torch.inference_mode():
-            found, expected = (
-                each.predict_ab(noise * 100, seed=1, steps=2) for each in (running, model)
-            )
-        apart = (found - expected).abs().max().item()
+            apart = (found(noise * 100) - expected(noise * 100)).abs().max().item()
         difference = max(difference, apart)
         if not apart <= most:
             raise ConfigError(
-                f"{model.architecture} cannot be exported: at {height} x {width} pixels, ab from "
+                f"{name} cannot be exported: at {height} x {width} pixels, ab from "
                 f"the graph differs by {apart:.2g}; at most {most} is allowed."
             )
-    return graph, difference
+    return difference
 
 
 class _Condition(nn.Module):

@@ -29,6 +29,10 @@ SHIFT = """() => {
 }"""
 SEEN = "element => { const box = element.getBoundingClientRect();"
 SEEN += " return box.top >= -1 && box.bottom <= window.innerHeight + 1; }"
+# However short it is there: a run may be over before a look at the page.
+WATCH_PROGRESS = """() => new MutationObserver(() => {
+  if (document.querySelector("#status progress")) window.hadProgress = true;
+}).observe(document.body, { childList: true, subtree: true })"""
 
 
 def take(page, selector: str) -> tuple[str, bytes]:
@@ -217,6 +221,7 @@ def test_the_comparison_shows_what_is_chosen_and_says_what_is_typed(visit, grand
     page.keyboard.press("End")
     page.wait_for_function("document.querySelector('#share input[type=number]').value === '100'")
 
+    page.evaluate(WATCH_PROGRESS)
     box = page.locator("#saturation input[type=number]")
     for typed, kept, words in (("5", "2", "5 became 2"), ("", "2", "nothing became 2"),
                                ("1.5", "1.5", None)):  # fmt: skip
@@ -229,6 +234,7 @@ def test_the_comparison_shows_what_is_chosen_and_says_what_is_typed(visit, grand
         told = page.locator("#saturation .told")
         assert told.count() == (words is not None)
         assert words is None or words in told.inner_text()
+    page.wait_for_function("window.hadProgress")
     page.locator("#status").get_by_text("models in").wait_for()
 
     page.get_by_role("button", name="Models").last.click()

@@ -28,7 +28,7 @@ _SIZES, _SMALL = (0.3, 1.0, 12.0, 50.0), (0.3, 1.0)
 
 
 def measure_speed() -> list[Timing]:
-    """Measure the default model, and the peer at the small sizes; it takes some minutes."""
+    """Measure the default model and the peer, and the former on a busy machine: some minutes."""
     alone = measure([DEFAULT_MODEL], _SIZES, peer=PEER)
     busy = measure([DEFAULT_MODEL], _SMALL, loads=LOADS[1:])
     return [*alone, *busy]
