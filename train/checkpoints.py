@@ -74,7 +74,8 @@ def check_targets(folder: Path) -> None:
             regular file.
     """
     parts = [f"{name}.ckpt.part" for name in ("last", "best")]
-    for name in ("last.ckpt", "best.ckpt", *parts, *_REPORTS, "log/metrics.csv"):
+    kept = [path.name for path in folder.glob("*.ckpt*")]
+    for name in ("last.ckpt", "best.ckpt", *parts, *kept, *_REPORTS, "log/metrics.csv"):
         said = refusal(folder / name, folder)
         if said is not None:
             raise ConfigError(said)

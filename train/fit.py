@@ -198,6 +198,16 @@ def _trainer(
         )
         for interval in (None, _CHECKPOINT_EVERY)  # None: at the end of each epoch
     ]
+    if run.keep_every is not None:
+        kept = ModelCheckpoint(
+            run.folder,
+            "step-{step:06d}",
+            auto_insert_metric_name=False,
+            enable_version_counter=False,
+            save_top_k=-1,
+            train_time_interval=timedelta(minutes=run.keep_every),
+        )
+        latest.append(kept)
     stopping = [EarlyStopping("val_loss", patience=recipe.patience)] if recipe.patience else []
     several = run.devices * run.nodes > 1
     return pl.Trainer(

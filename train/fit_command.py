@@ -44,6 +44,10 @@ def fit_command(
     limit_seconds: Annotated[
         float | None, typer.Option(min=1, help="Training time; the schedule adapts to it.")
     ] = None,
+    keep_every: Annotated[
+        float | None,
+        typer.Option(min=0.01, help="Keep a checkpoint every so many minutes, to choose from."),
+    ] = None,
     limit_photos: Annotated[int | None, typer.Option(min=2, help="Use at most this many.")] = None,
     device: Annotated[Device, typer.Option(help="auto: the GPU if there is one.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="GPUs, or CPU processes, per node.")] = 1,
@@ -125,6 +129,7 @@ def fit_command(
         compile=compile_,
         memory=memory,
         limit_seconds=limit_seconds,
+        keep_every=keep_every,
         limit_photos=limit_photos,
         resume=resume,
         overwrite=overwrite,

@@ -129,14 +129,16 @@ class AdversarialModule(ColorizerModule):
     def training_step(self, lab: Tensor, batch_idx: int) -> None:
         """Train the discriminator, then the generator, on a (N, 3, H, W) L*a*b* batch."""
         generator_steps, discriminator_steps = cast(list[LightningOptimizer], self.optimizers())
-        for steps, peak in (
-            (generator_steps, self.recipe.learning_rate),
-            (discriminator_steps, self.objective.learning_rate),
+        joint = self._joint_rate()
+        for steps, rate in (
+            (generator_steps, self.recipe.learning_rate * joint),
+            (discriminator_steps, self.objective.learning_rate * self.rate()),
         ):
             for group in steps.param_groups:
-                group["lr"] = peak * self.rate()
+                group["lr"] = rate
         lightness, truth = lab[:, :1], lab[:, 1:]
-        fake = self.model.to_ab(each_part(Tensor.float, self.model(self.seen(lightness))))
+        with torch.set_grad_enabled(joint > 0):
+            fake = self.model.to_ab(each_part(Tensor.float, self.model(self.seen(lightness))))
         variant = self.objective.variant
 
         self.toggle_optimizer(discriminator_steps)
@@ -153,6 +155,9 @@ class AdversarialModule(ColorizerModule):
         self.manual_backward(verdict)
         discriminator_steps.step()
         self.untoggle_optimizer(discriminator_steps)
+        self._log(lab, train_loss=self.loss(fake.detach(), truth), discriminator_loss=verdict)
+        if joint == 0:
+            return
 
         self.toggle_optimizer(generator_steps)
         deceit = generator_loss(judged(lightness, fake).float(), objective=variant)
@@ -163,13 +168,13 @@ class AdversarialModule(ColorizerModule):
         self.manual_backward(deceit + self.objective.l1_weight * distance + extra)
         generator_steps.step()
         self.untoggle_optimizer(generator_steps)
-        self.log_dict(
-            {
-                "train_loss": self.loss(fake.detach(), truth),
-                "discriminator_loss": verdict.detach(),
-                "generator_loss": deceit.detach(),
-            },
-            on_step=False,
-            on_epoch=True,
-            batch_size=len(lab),
-        )
+        self._log(lab, generator_loss=deceit)
+
+    def _joint_rate(self) -> float:
+        """Return the generator's learning rate, as a factor on its peak; 0 before it learns."""
+        alone = self.objective.discriminator_alone
+        return self.recipe.rate_at((self.progress - alone) / (1 - alone))
+
+    def _log(self, lab: Tensor, **losses: Tensor) -> None:
+        values = {name: loss.detach() for name, loss in losses.items()}
+        self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(lab))

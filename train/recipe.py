@@ -74,6 +74,8 @@ class Adversarial(Objective):
             et al. 2018, https://arxiv.org/abs/1801.04406), halved as published; 0 disables it.
         learning_rate: Peak learning rate of the discriminator; it follows the recipe's schedule.
         width: Channels of the discriminator's first layer.
+        discriminator_alone: Share of the run in which only the discriminator learns, before both
+            do: NoGAN (Antic 2019, https://www.fast.ai/posts/2019-05-03-decrappify.html).
     """
 
     variant: Literal["bce", "hinge"] = "hinge"
@@ -81,9 +83,18 @@ class Adversarial(Objective):
     r1_weight: float = 0.0
     learning_rate: float = 2e-4
     width: int = 64
+    discriminator_alone: float = 0.0
     module: ClassVar[str] = "train.gan_module:AdversarialModule"
     strategy: ClassVar[str] = "ddp_find_unused_parameters_true"  # one network at a time
     schedules: ClassVar[tuple[str, ...]] = ("cosine",)  # not by validation loss
+
+    def __post_init__(self) -> None:
+        """Check that the generator learns at all."""
+        if not 0 <= self.discriminator_alone < 1:
+            raise ValueError(
+                "the discriminator can be alone for a share of the run from 0 to below 1, not "
+                f"{self.discriminator_alone}"
+            )
 
     @property
     def losses(self) -> tuple[LossName, ...]:
@@ -196,7 +207,12 @@ class Recipe:
         return [side for start, side in self.sides if start <= progress][-1]
 
     def rate_at(self, progress: float) -> float:
-        """Return the learning rate of the cosine schedule, as a factor on its peak."""
+        """Return the learning rate of the cosine schedule, as a factor on its peak.
+
+        Below a progress of 0, nothing is learned.
+        """
+        if progress < 0:
+            return 0.0
         if progress < self.warmup:
             return 0.01 + 0.99 * progress / self.warmup
         rest = min(1.0, (progress - self.warmup) / (1 - self.warmup))

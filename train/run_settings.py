@@ -25,6 +25,7 @@ class Run:
         compile: Compile the network: takes a minute at the start, and is faster afterwards.
         memory: Whether the photos are kept on the device or streamed.
         limit_seconds: Training time in seconds; the learning-rate schedule adapts to it.
+        keep_every: Keep a checkpoint each time so many minutes have passed, to choose from.
         limit_photos: Largest number of training photos.
         resume: Continue from the folder's last checkpoint.
         overwrite: Replace the checkpoints of an earlier run in the folder, unless it is resumed.
@@ -41,6 +42,7 @@ class Run:
     compile: bool = False
     memory: Memory = "auto"
     limit_seconds: float | None = None
+    keep_every: float | None = None
     limit_photos: int | None = None
     resume: bool = False
     overwrite: bool = False

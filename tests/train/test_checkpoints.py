@@ -47,7 +47,8 @@ def test_a_damaged_checkpoint_cannot_be_exported(tmp_path, content):
         state_of(tmp_path / "best.ckpt")
 
 
-NAMES = ["last.ckpt", "best.ckpt.part", "config.json", "sheet.png", "curves.png", "log"]
+PARTS = ["best.ckpt.part", "step-000010.ckpt.part"]
+NAMES = ["last.ckpt", *PARTS, "config.json", "sheet.png", "curves.png", "log"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 import colorzoo
 from colorzoo.color import rgb_to_lab
+from train.checkpoints import state_of
 from train.report import read_log
 
 INFOS = [colorzoo.model_info(name) for name in colorzoo.list_models()]
@@ -109,10 +110,14 @@ def test_a_run_can_stream_its_photos(kind, shards, tmp_path):
     assert colorzoo.load(tmp_path / "weights").architecture == "autoencoder"
 
 
-def test_a_limit_in_seconds_ends_the_run(shards, tmp_path):
-    run = fit("unet", shards, tmp_path, "--epochs", 100_000, "--limit-seconds", 2, "--sides", 32)
+def test_a_limit_in_seconds_ends_the_run_and_checkpoints_are_kept_on_the_way(shards, tmp_path):
+    limits = ["--epochs", 100_000, "--limit-seconds", 2, "--keep-every", 0.01]
+    run = fit("unet", shards, tmp_path, *limits, "--sides", 32)
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "weights" / "model.safetensors").is_file()
+    kept = sorted(tmp_path.glob("step-*.ckpt"))
+    assert 1 <= len(kept) <= 3  # one every 0.6 seconds
+    assert state_of(kept[0]).keys() == state_of(tmp_path / "last.ckpt").keys()
 
 
 def test_bad_input_is_explained_in_a_line(tmp_path):

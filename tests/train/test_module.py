@@ -50,6 +50,25 @@ def test_both_networks_of_a_gan_take_their_own_steps(variant, r1, learner, shard
     assert all(key.startswith(learner) for key in changed)
 
 
+@pytest.mark.parametrize(("progress", "learns"), [(0.1, False), (0.3, True)])
+def test_a_discriminator_can_learn_first(progress, learns, shards, monkeypatch):
+    monkeypatch.setattr(AdversarialModule, "progress", progress)
+    recipe = replace(find_recipe("unet-gan"), epochs=1, batch_size=8)
+    objective = Adversarial("l1", width=8, discriminator_alone=0.2)
+    module = objective.build(replace(recipe, objective=objective))
+    before = {key: value.clone() for key, value in module.named_parameters()}
+    take_steps(module, PhotoData(str(shards), recipe))
+    changed = {key for key, value in module.named_parameters() if (value != before[key]).any()}
+    assert any(key.startswith("discriminator.") for key in changed)
+    assert any(key.startswith("model.") for key in changed) == learns
+
+
+@pytest.mark.parametrize("alone", [-0.1, 1.0])
+def test_a_generator_that_never_learns_is_refused(alone):
+    with pytest.raises(ValueError, match="alone for a share of the run"):
+        Adversarial("l1", discriminator_alone=alone)
+
+
 @pytest.mark.parametrize("factor", [0.0, 0.5, 1.0])
 def test_the_encoder_learns_at_its_own_rate(factor, shards):
     recipe = replace(

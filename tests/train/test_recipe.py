@@ -107,7 +107,7 @@ def test_a_gan_is_an_objective_of_its_own():
 def test_a_described_recipe_is_flat_and_tells_every_number():
     plain, gan = (find_recipe(name).describe() for name in ("unet", "unet-gan"))
     assert gan.keys() - plain.keys() == {
-        "variant", "l1_weight", "r1_weight", "width", "critic_learning_rate"
+        "variant", "l1_weight", "r1_weight", "width", "critic_learning_rate", "discriminator_alone"
     }  # fmt: skip
     assert (gan["learning_rate"], gan["critic_learning_rate"]) == (2e-4, 4e-4)
     for described in (plain, gan):

@@ -8,7 +8,14 @@ from train.recipe import Adversarial, Recipe
 RECIPE = Recipe(
     model="unet-gan",
     start="unet",
-    objective=Adversarial("l1", variant="hinge", l1_weight=60.0, width=32, learning_rate=4e-4),
+    objective=Adversarial(
+        "l1",
+        variant="hinge",
+        l1_weight=100.0,
+        width=32,
+        learning_rate=4e-4,
+        discriminator_alone=0.2,
+    ),
     keep="last",
     epochs=12,
     batch_size=16,
@@ -16,5 +23,6 @@ RECIPE = Recipe(
     weight_decay=0.0,
     betas=(0.5, 0.999),
     sides=((0.0, 96), (0.6, 128)),
-    options="--limit-seconds 780 --limit-photos 12000",
+    degraded=0.25,
+    options="--limit-seconds 7200 --keep-every 10 --memory device --precision 32-true",
 )
