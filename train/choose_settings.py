@@ -21,17 +21,18 @@ from colorzoo.errors import ConfigError, ImageError
 from colorzoo.evaluation import metrics
 from colorzoo.evaluation.report import read_photos
 from colorzoo.imaging.read import read_photo
-from colorzoo.models._bins import BinsColorizer, check_point
+from colorzoo.models._bins import BinsColorizer, DialPoint, check_point
 from train.degrade import degrade
 from train.lightning_module import to_bytes
 
 # The ends of a dial: mean colourfulness of the results, as a share of that of the originals.
 _CAREFUL, _VIVID = 0.5, 0.9
-# Settings among which a dial is chosen: T, lambda, gain.
+# Settings among which a dial is chosen: T, lambda, gain, lift.
 DIAL_GRID = (
     (0.4, 0.5, 0.7),
-    (1.0, 0.97, 0.93, 0.9, 0.86, 0.8),
-    (1.0, 1.15, 1.3, 1.45, 1.6, 1.75),
+    (1.0, 0.97, 0.93, 0.87),
+    (1.0, 1.2, 1.5),
+    (0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0),
 )
 
 
@@ -44,6 +45,7 @@ class Answer:
         temperature: T of the annealed mean.
         mix: Lambda of the rebalancing.
         gain: Gain of the dial.
+        lift: Lift of the dial, L*a*b* units.
         saturation: Factor on ab, for any model.
     """
 
@@ -51,6 +53,7 @@ class Answer:
     temperature: float | None = None
     mix: float | None = None
     gain: float | None = None
+    lift: float | None = None
     saturation: float = 1.0
 
     def __str__(self) -> str:
@@ -60,6 +63,7 @@ class Answer:
             "T": self.temperature,
             "lambda": self.mix,
             "gain": self.gain,
+            "lift": self.lift,
             "saturation": self.saturation if self.saturation != 1 else None,
         }
         said = [f"{key} {value:g}" for key, value in parts.items() if value is not None]
@@ -90,6 +94,7 @@ def combine(
     temperatures: Sequence[float] = (),
     mixes: Sequence[float] = (),
     gains: Sequence[float] = (),
+    lifts: Sequence[float] = (),
     saturations: Sequence[float] = (),
 ) -> list[Answer]:
     """List all combinations; an empty sequence means the model's default."""
@@ -98,6 +103,7 @@ def combine(
         temperatures or [None],
         mixes or [None],
         gains or [None],
+        lifts or [None],
         saturations or [1.0],
     )
     return [Answer(*each) for each in values]
@@ -201,7 +207,7 @@ def dial_of(outcomes: Sequence[Outcome], *, points: int = 5) -> list[Outcome]:
 
 def _variant(model: Colorizer, answer: Answer) -> Colorizer:
     """Return the model with a dial of one point, if any of its numbers is given."""
-    numbers = {"mix": answer.mix, "temperature": answer.temperature, "gain": answer.gain}
+    numbers = {name: getattr(answer, name) for name in DialPoint._fields}
     given = {name: value for name, value in numbers.items() if value is not None}
     if not given:
         return model

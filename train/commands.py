@@ -169,6 +169,9 @@ def choose_command(
         list[float] | None, typer.Option(help="Rebalancing of -bins models, 1 for none.")
     ] = None,
     gain: Annotated[list[float] | None, typer.Option(help="Gain of -bins models.")] = None,
+    lift: Annotated[
+        list[float] | None, typer.Option(help="Added to the chroma, of -bins models.")
+    ] = None,
     saturation: Annotated[list[float] | None, typer.Option(help="Factor on ab.")] = None,
     limit_photos: Annotated[
         int | None, typer.Option(min=1, help="Use only the first photos, this many.")
@@ -184,12 +187,13 @@ def choose_command(
     """
     from train.choose_settings import DIAL_GRID, choose, combine, dial_of  # loads Lightning
 
-    temperatures, mixes, gains = DIAL_GRID if dial else ((), (), ())
+    temperatures, mixes, gains, lifts = DIAL_GRID if dial else ((), (), (), ())
     answers = combine(
         work_size or (),
         temperature or temperatures,
         mix or mixes,
         gain or gains,
+        lift or lifts,
         saturation or (),
     )
     try:

@@ -19,6 +19,11 @@ from colorzoo.torch_state import on_cpu
 # The noise of a sampled result, chosen by eye: its standard deviation in logits, its correlation
 # length between colours in L*a*b* units, and its independent cells along a photo's short side.
 _STRENGTH, _ALIKE, _CELLS = 1.0, 40.0, 2
+# Largest factor on ab, so that what the network takes for nearly gray stays pale.
+_LARGEST_FACTOR = 4.0
+# The most that a lift adds to a pixel's chroma, as a multiple of what it adds to the photo's: a
+# face in front of a gray wall should not turn orange.
+_LARGEST_LIFT = 3**0.5
 
 
 class DialPoint(NamedTuple):
@@ -29,22 +34,28 @@ class DialPoint(NamedTuple):
             the distribution unchanged, small values favour rare colours.
         temperature: T of the annealed mean (section 2.3), above 0.
         gain: Factor on ab, 0 to 4.
+        lift: Added to each photo's chroma (its root mean square over the pixels), L*a*b* units, 0
+            to 40. A gain makes colourful photos gaudy before it helps pale ones; a lift adds as
+            much to each, so it is closer to the truth at the same mean colourfulness. Pixels that
+            stand out are lifted less.
     """
 
     mix: float
     temperature: float
     gain: float
+    lift: float = 0.0
 
 
 class BinsColorizer(Colorizer):
     """A Colorizer whose ``forward`` returns logits of the bins; subclasses add the network.
 
-    The network says how likely each colour is; three numbers decide what is made of that: how much
+    The network says how likely each colour is; four numbers decide what is made of that: how much
     rare colours are favoured (Menon et al. 2021, https://arxiv.org/abs/2007.07314), the temperature
-    of the annealed mean, and a factor on ab. They lie on one dial from careful to vivid, whose
-    points are part of the model's configuration and are chosen on validation photos (``python -m
-    train choose --dial``). The option ``vividness`` is a position on the dial; between its points,
-    all three are interpolated linearly. ``temperature`` replaces that of the dial.
+    of the annealed mean, a factor on ab, and what is added to the photo's chroma. They lie on one
+    dial from careful to vivid, whose points are part of the model's configuration and are chosen on
+    validation photos (``python -m train choose --dial``). The option ``vividness`` is a position on
+    the dial; between its points, all four are interpolated linearly. ``temperature`` replaces that
+    of the dial.
 
     ``seed`` samples one of the results that the network considers plausible, by perturb-and-MAP
     (Papandreou & Yuille 2011, https://doi.org/10.1109/ICCV.2011.6126242): noise is added to the
@@ -74,7 +85,8 @@ class BinsColorizer(Colorizer):
         """
         if not isinstance(dial, list | tuple) or not dial:
             raise ConfigError(
-                f"dial must be a list of at least one point (mix, temperature, gain), got {dial!r}"
+                f"dial must be a list of at least one point (mix, temperature, gain, lift), got "
+                f"{dial!r}"
             )
         self.dial = tuple(check_point(point) for point in dial)
         self.vividness = check_vividness(vividness)
@@ -90,7 +102,7 @@ class BinsColorizer(Colorizer):
         return DialPoint(*(a + share * (b - a) for a, b in zip(below, above, strict=True)))
 
     def to_ab(self, output: Output, **options: Unpack[Options]) -> Tensor:
-        """Rebalance every distribution and compute its annealed mean, times the dial's gain.
+        """Rebalance every distribution, compute its annealed mean, and amplify that.
 
         Args:
             output: (N, 313, h, w), logits.
@@ -110,7 +122,13 @@ class BinsColorizer(Colorizer):
             logits = logits + _perturbation(seed, height, width).to(logits.device)
         t = point.temperature if temperature is None else temperature
         shares = (logits / t).softmax(dim=1)
-        return point.gain * torch.einsum("nqhw,qc->nchw", shares, self.centres.float())
+        ab = torch.einsum("nqhw,qc->nchw", shares, self.centres.float())
+        if point.lift == 0:
+            return point.gain * ab
+        square = ab.square().sum(dim=1, keepdim=True)
+        mean = square.mean(dim=(2, 3), keepdim=True)
+        chroma = mean.maximum(square / _LARGEST_LIFT**2).sqrt()
+        return (point.gain + point.lift / chroma).clamp(max=_LARGEST_FACTOR) * ab
 
     def plausible(self, output: Output) -> Plausible:
         """Compute the share of every bin, without rebalancing."""
@@ -132,15 +150,16 @@ def check_point(point: Any) -> DialPoint:
     """Return a point of a dial as floats.
 
     Raises:
-        ConfigError: If it is not three numbers in range.
+        ConfigError: If it is not three or four numbers in range.
     """
-    if isinstance(point, list | tuple) and len(point) == 3 and all(map(is_number, point)):
-        mix, temperature, gain = map(float, point)
-        if 0 < mix <= 1 and temperature > 0 and 0 <= gain <= 4:
-            return DialPoint(mix, temperature, gain)
+    if isinstance(point, list | tuple) and len(point) in (3, 4) and all(map(is_number, point)):
+        mix, temperature, gain, lift = (*map(float, point), 0.0)[:4]
+        if 0 < mix <= 1 and temperature > 0 and 0 <= gain <= _LARGEST_FACTOR and 0 <= lift <= 40:
+            return DialPoint(mix, temperature, gain, lift)
     raise ConfigError(
-        "a point of the dial must be (mix, temperature, gain): mix above 0 and at most 1, "
-        f"temperature above 0, gain from 0 to 4; got {point!r}"
+        "a point of the dial must be (mix, temperature, gain, lift): mix above 0 and at most 1, "
+        "temperature above 0, gain from 0 to 4, and lift, which can be left out, from 0 to 40; "
+        f"got {point!r}"
     )
 
 

@@ -80,7 +80,7 @@ class TimmUNet(BinsColorizer, paper_url="https://arxiv.org/abs/1603.08511"):
             for twice the computation.
         hints: Whether the network itself gets hints. Without any, it computes the same as one that
             does not get them.
-        dial: Points of the dial from careful to vivid, (mix, temperature, gain) each; see
+        dial: Points of the dial from careful to vivid, (mix, temperature, gain, lift) each; see
             ``BinsColorizer``. The defaults were chosen on validation photos.
         vividness: Default position on the dial, 0 to 1.
         work_size: Short side of the network's input, pixels.

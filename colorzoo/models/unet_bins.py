@@ -34,7 +34,7 @@ class UNetBins(BinsColorizer, UNet, paper_url="https://arxiv.org/abs/1603.08511"
         width: Channels of the first stage; each halving of the resolution doubles them.
         logits_stride: Stride of the classified pixels: 4 as in the paper, or 1, 2, 8. With 1, every
             pixel is classified, for 16 times the memory of 4.
-        dial: Points of the dial from careful to vivid, (mix, temperature, gain) each; see
+        dial: Points of the dial from careful to vivid, (mix, temperature, gain, lift) each; see
             ``BinsColorizer``. The defaults were chosen on validation photos.
         vividness: Default position on the dial, 0 to 1.
         work_size: Short side of the network's input, pixels.

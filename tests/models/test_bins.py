@@ -111,16 +111,16 @@ def test_temperature_is_an_argument_of_inference(camera):
 
 # The dial ----------------------------------------------------------------------------------------
 
-DIAL = [(1.0, 0.8, 0.5), (0.6, 0.4, 1.0), (0.4, 0.2, 2.0)]
+DIAL = [(1.0, 0.8, 0.5, 0.0), (0.6, 0.4, 1.0, 4.0), (0.4, 0.2, 2.0, 4.0)]
 
 
 def test_settings_between_two_points_of_the_dial_are_interpolated():
     model = colorzoo.create_model("unet-bins", width=1, dial=DIAL)
     places = {
         0.0: DIAL[0],
-        0.25: (0.8, 0.6, 0.75),
+        0.25: (0.8, 0.6, 0.75, 2.0),
         0.5: DIAL[1],
-        0.9: (0.44, 0.24, 1.8),
+        0.9: (0.44, 0.24, 1.8, 4.0),
         1.0: DIAL[2],
     }
     for vividness, expected in places.items():
@@ -149,6 +149,51 @@ def test_vividness_is_a_position_on_the_dial(vividness):
         assert torch.equal(found, started.to_ab(logits, **options))
 
 
+def rms_chroma(ab: torch.Tensor) -> torch.Tensor:
+    return ab.square().sum(dim=1).mean(dim=(1, 2)).sqrt()
+
+
+def test_a_lift_adds_the_same_chroma_to_each_photo():
+    """Worked example: two colours of different strength, each the same in all pixels."""
+    plain, lifted = (
+        colorzoo.create_model("unet-bins", width=1, dial=[(1.0, 1.0, 1.0, lift)])
+        for lift in (0.0, 6.0)
+    )
+    centres = plain.get_buffer("centres")
+    logits = torch.full((3, 313, 2, 2), -100.0)
+    gray = int((centres == 0).all(dim=1).nonzero())
+    for photo, (colour, share) in enumerate(((0, 1.0), (50, 0.2), (50, 0.01))):
+        logits[photo, gray], logits[photo, colour] = np.log(1 - share + 1e-9), np.log(share)
+    before, after = plain.to_ab(logits), lifted.to_ab(logits)
+    chroma = rms_chroma(before)
+    assert chroma[0] > 90 and 1.5 < chroma[2] * 4 < 6
+    assert torch.allclose(rms_chroma(after)[:2], chroma[:2] + 6, atol=1e-3)
+    assert torch.allclose(after[2], 4 * before[2], atol=1e-4)  # nearly gray: at most four times
+    assert torch.allclose(after[0] / chroma[0], before[0] / chroma[0] * (1 + 6 / chroma[0]))
+    # Other photos of the batch have no influence, and gray stays gray.
+    assert torch.allclose(lifted.to_ab(logits[1:2]), after[1:2])
+    logits[:] = -1000.0
+    logits[:, gray] = 0.0
+    assert torch.equal(lifted.to_ab(logits), torch.zeros(3, 2, 2, 2))
+
+
+def test_a_pixel_that_stands_out_is_lifted_less():
+    plain, lifted = (
+        colorzoo.create_model("unet-bins", width=1, dial=[(1.0, 1.0, 1.0, lift)])
+        for lift in (0.0, 6.0)
+    )
+    centres = plain.get_buffer("centres")
+    logits = torch.full((1, 313, 8, 8), -1000.0)
+    logits[:, int((centres == torch.tensor([10, 10])).all(dim=1).nonzero())] = 0.0
+    logits[..., 0, 0] = -1000.0
+    logits[:, int((centres == torch.tensor([40, 50])).all(dim=1).nonzero()), 0, 0] = 0.0
+    before, after = plain.to_ab(logits), lifted.to_ab(logits)
+    added = (after.norm(dim=1) - before.norm(dim=1))[0]
+    assert added[0, 0] == pytest.approx(6 * 3**0.5, abs=1e-3)
+    assert 0.8 < added[1, 1] / 6 < 1  # paler than the photo's root mean square
+    assert torch.allclose(after / after.norm(dim=1), before / before.norm(dim=1), atol=1e-5)
+
+
 @pytest.mark.parametrize("name", [colorzoo.DEFAULT_MODEL, "unet-bins"])
 def test_more_vividness_is_more_chroma(name, coffee):
     model, photo = colorzoo.load(name), colorzoo.read_photo(coffee)
@@ -173,6 +218,9 @@ def test_more_vividness_is_more_chroma(name, coffee):
         ([(1.0, float("inf"), 1.0)], "config.json cannot hold inf"),
         ([(1.0, 0.5, -1)], "gain from 0 to 4"),
         ([(1.0, 0.5, 5)], "gain from 0 to 4"),
+        ([(1.0, 0.5, 1.0, -1)], "lift, which can be left out, from 0 to 40"),
+        ([(1.0, 0.5, 1.0, 41)], "lift, which can be left out, from 0 to 40"),
+        ([(1.0, 0.5, 1.0, 0, 0)], "a point of the dial must be"),
         ([(1.0, float("nan"), 1.0)], "config.json cannot hold nan"),
         ([(1.0, 10**400, 1.0)], "a point of the dial must be"),
         ([(True, 0.5, 1.0)], "a point of the dial must be"),

@@ -54,17 +54,17 @@ def test_the_numbers_of_the_dial_are_those_of_a_model_that_has_them(album):
     """What is not asked for stays as it is in the middle of the model's own dial."""
     model = colorzoo.load("efficientnet-bins")
     middle = model.dial_at(model.vividness)  # pyright: ignore
-    answers = combine([64], (), [0.9], [0.5, 2.0])
+    answers = combine([64], (), [0.9], [0.5, 2.0], [3.0])
     outcomes = choose(model, album, answers, limit=1)
     truth = metrics.prepare(np.asarray(Image.open(album / "0.png").convert("RGB")))
     for outcome, gain in zip(outcomes, (0.5, 2.0), strict=True):
         other = colorzoo.create_model(
-            "efficientnet-bins", dial=[middle._replace(mix=0.9, gain=gain)]
+            "efficientnet-bins", dial=[middle._replace(mix=0.9, gain=gain, lift=3.0)]
         )
         other.load_state_dict(model.state_dict())
         coloured = np.asarray(other.colorize(metrics.gray(truth), work_size=64))
         assert outcome.cf == pytest.approx(metrics.colorfulness(coloured), rel=0.01)
-    assert str(outcomes[0].answer) == "size 64, lambda 0.9, gain 0.5"
+    assert str(outcomes[0].answer) == "size 64, lambda 0.9, gain 0.5, lift 3"
     assert outcomes[0].cf < outcomes[1].cf
 
 
