@@ -26,6 +26,7 @@ from train.recipes import find_recipe
 from train.run_settings import Device, Metric
 from train.upkeep import flicker, speed
 from train.upkeep.cards import renew_cards
+from train.upkeep.guides import update_guides
 from train.upkeep.publish import publish, publish_space
 from train.upkeep.ratings import Counts, record
 from train.upkeep.readme import GRID, draw_grid, update_readme
@@ -339,10 +340,11 @@ def speed_command(
 def _renew_readme() -> str:
     changed = update_readme(Path("README.md"))
     draw_grid(GRID)
+    guides = ", ".join(map(str, update_guides())) or "none"
     cards = ", ".join(renew_cards()) or "none, all were up to date"
     return (
         f"README.md {'updated' if changed else 'was up to date'}, {GRID} drawn; "
-        f"cards updated: {cards}"
+        f"guides written: {guides}; cards updated: {cards}"
     )
 
 

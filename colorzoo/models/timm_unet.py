@@ -26,11 +26,11 @@ from colorzoo.registry import register_model
 _REDUCTIONS = (2, 4, 8, 16, 32)
 _AB_RANGE = 25.0  # of hints, L*a*b* units: on this scale, they spread as wide as the lightness
 _DIAL = (
-    (1.0, 0.7, 1.0),
-    (1.0, 0.7, 1.2),
-    (0.96, 0.6, 1.15),
-    (0.92, 0.55, 1.2),
-    (0.87, 0.5, 1.2),
+    (1.0, 0.6, 0.8, 3.2),
+    (1.0, 0.5, 0.6, 8.0),
+    (1.0, 0.45, 0.6, 9.9),
+    (0.98, 0.46, 0.6, 11.8),
+    (0.96, 0.48, 0.6, 13.0),
 )
 
 
