@@ -10,12 +10,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-_XYZ_FROM_RGB = (
-    (0.412453, 0.357580, 0.180423),
-    (0.212671, 0.715160, 0.072169),
-    (0.019334, 0.119193, 0.950227),
-)
-LUMINANCE = _XYZ_FROM_RGB[1]  # weights of linear R, G and B; they add up to 1
+from colorzoo.srgb import XYZ_FROM_RGB
+
 _WHITE = (0.95047, 1.0, 1.08883)
 _DELTA = 0.008856  # below this ratio to the white point, L*a*b* is linear
 _SLOPE = 7.787
@@ -73,7 +69,7 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
         ValueError: If the tensor is not floating point or has no channel axis of 3.
     """
     _check(rgb, "rgb")
-    xyz = _mix(_matrix(_constant(_XYZ_FROM_RGB), rgb), rgb_to_linear(rgb))
+    xyz = _mix(_matrix(_constant(XYZ_FROM_RGB), rgb), rgb_to_linear(rgb))
     x, y, z = _cube_root(xyz / _matrix(_constant(_WHITE), rgb)[:, None, None]).unbind(-3)
     return torch.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), dim=-3)
 
@@ -102,7 +98,7 @@ def lab_to_rgb(lab: Tensor, *, gamut: Gamut = "clip") -> Tensor:
     y = (lightness + 16) / 116
     f = torch.stack((y + a / 500, y, y - b / 200), dim=-3)
     xyz = _ratio_to_white(f) * _matrix(_constant(_WHITE), lab)[:, None, None]
-    inverse = torch.linalg.inv(_constant(_XYZ_FROM_RGB, torch.float64))
+    inverse = torch.linalg.inv(_constant(XYZ_FROM_RGB, torch.float64))
     linear = _mix(_matrix(inverse, lab), xyz)
     if gamut == "desaturate":
         linear = _desaturate(linear, xyz[..., 1:2, :, :])

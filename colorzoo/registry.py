@@ -18,15 +18,13 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
-
 from colorzoo.caller import warn
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError, UnknownModelError
 from colorzoo.hub.checkpoint import BUNDLED_CARD_FILE, METRICS_FILE, WEIGHTS_FILE
 from colorzoo.hub.origin import is_downloaded, licence_in, origin_of
 from colorzoo.hub.published import PublishedWeights
-from colorzoo.torch_state import building
+from colorzoo.torch_state import building, building_shapes
 
 ENTRY_POINTS = "colorzoo.models"
 
@@ -292,7 +290,9 @@ def list_models(pattern: str = "*", *, pretrained: bool = False, local: bool = F
 
 def find_model(name: str) -> ModelInfo | None:
     """Look up a name, a former name, or a name without its tag; None if there is no such model."""
-    _import_families()
+    _import_own()
+    if name not in _REGISTRY and name not in _ALIASES:
+        _import_families()  # which looks through all installed packages
     name = _ALIASES[name][0] if name in _ALIASES else name
     tagged = (info for info in _REGISTRY.values() if info.name.startswith(f"{name}."))
     return _REGISTRY.get(name) or next(tagged, None)
@@ -357,7 +357,7 @@ def create_model(name: str, /, **config: Any) -> Colorizer:
 def describe(name: str) -> Colorizer:
     """Build a registered model without memory for its weights, to look at its size and config."""
     info = model_info(name)
-    with building(), torch.device("meta"):
+    with building_shapes():
         return build_model(info, {})
 
 

@@ -8,7 +8,8 @@ from types import MethodType
 from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -63,6 +64,32 @@ def building() -> Iterator[None]:
     """Build models on the CPU, in float32, as trainable as outside ``torch.inference_mode``."""
     with on_cpu(), _float32, torch.inference_mode(False), torch.enable_grad():
         yield
+
+
+@contextmanager
+def building_shapes() -> Iterator[None]:
+    """Build models on PyTorch's meta device, where tensors have shapes and types, but no values."""
+    with building(), torch.device("meta"), _NothingDrawn():
+        yield
+
+
+# Of those of torch.nn.init, the ones that do not come down to the methods of tensors.
+_DRAWING = frozenset(
+    (nn.init.uniform_, nn.init.normal_, nn.init.kaiming_uniform_, Tensor.uniform_, Tensor.normal_)
+)
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """Leaves out drawing random values, for which PyTorch imports its compiler on the meta device.
+
+    That takes longer than everything else that colouring a photo does.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func in _DRAWING:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 def in_eval_mode(model: Module) -> Module:

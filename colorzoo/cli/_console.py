@@ -19,6 +19,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     Task,
     TaskID,
     TextColumn,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 
 SECONDS_BETWEEN_LINES = 15.0  # of progress, in a log
+_SECONDS_OF_RATE = 60.0  # how far back the rate of progress looks, so that it is calm
 _WIDE = 100_000
 
 
@@ -286,12 +288,25 @@ class _Description(TextColumn):
         return Text(printable(task.description))
 
 
+class _Rate(ProgressColumn):
+    """How fast it goes."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        """Return the rate of a task; nothing until there is one."""
+        return Text(_rate(task, self._unit), style="progress.data.speed")
+
+
 class _Progress(Progress):
     """A progress bar on a terminal, and a line from time to time in a log."""
 
-    def __init__(self, *columns: Any, **how: Any) -> None:
+    def __init__(self, *columns: Any, unit: str, **how: Any) -> None:
         super().__init__(*columns, **how)
-        self._next = time.monotonic() + SECONDS_BETWEEN_LINES
+        self._unit = unit
+        self._next = self.get_time() + SECONDS_BETWEEN_LINES
 
     def advance(self, task_id: TaskID, advance: float = 1) -> None:
         """Count what is done."""
@@ -304,34 +319,54 @@ class _Progress(Progress):
         self._tell(task_id)
 
     def _tell(self, task_id: TaskID) -> None:
-        if ERR.is_terminal or ERR.is_terse or time.monotonic() < self._next:
+        if ERR.is_terminal or ERR.is_terse or self.get_time() < self._next:
             return
-        self._next = time.monotonic() + SECONDS_BETWEEN_LINES
+        self._next = self.get_time() + SECONDS_BETWEEN_LINES
         task = self._tasks[task_id]
         total = f" of {task.total:.0f}" if task.total else ""
         left = task.time_remaining if task.total else None
-        told = "" if left is None else f", {_in_words(left)} left"
-        ERR.print(f"{task.description}: {task.completed:.0f}{total}{told}", soft_wrap=True)
+        told = [f"{task.description}: {task.completed:.0f}{total}", _rate(task, self._unit)]
+        told += [] if left is None else [f"{_in_words(left)} left"]
+        ERR.print(", ".join(filter(None, told)), soft_wrap=True)
+
+
+def _rate(task: Task, unit: str) -> str:
+    """Return how fast a task goes; nothing if that is not known, or what is counted has no unit."""
+    rate = task.finished_speed or task.speed
+    if not rate or not unit:
+        return ""
+    return f"{rate:.1f} {unit}s/s" if rate >= 1 else f"{_in_words(1 / rate)} per {unit}"
 
 
 def _in_words(seconds: float) -> str:
+    if seconds < 9.95:
+        return f"{seconds:.1f} s".replace(".0 ", " ")
     minutes = round(seconds / 60)
     if minutes < 1:
         return f"{seconds:.0f} s"
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def progress() -> Progress:
-    """Return a progress bar for terminals; elsewhere, it prints a line from time to time."""
+def progress(unit: str = "", *, clock: Callable[[], float] = time.monotonic) -> Progress:
+    """Return a progress bar for terminals; elsewhere, it prints a line from time to time.
+
+    Args:
+        unit: What is counted, such as "photo", to tell how many there are per second.
+        clock: Seconds since any time.
+    """
     return _Progress(
         _Description("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
+        *([_Rate(unit)] if unit else []),
         TimeRemainingColumn(),
+        unit=unit,
         console=ERR,
         transient=True,
         disable=not ERR.is_terminal or ERR.is_terse,  # it would write an empty line to files
         auto_refresh=ERR.is_terminal,  # else ``track`` does not call ``advance``
+        get_time=clock,
+        speed_estimate_period=_SECONDS_OF_RATE,
     )
 
 

@@ -31,6 +31,7 @@ from colorzoo.cli._arguments import (
 )
 from colorzoo.cli._console import errors, note, progress, say, stop
 from colorzoo.cli._hints import gather_hints
+from colorzoo.cli._importing import importing
 from colorzoo.cli._run import Run
 from colorzoo.defaults import DEFAULT_MODEL, MAX_PIXELS
 from colorzoo.errors import ImageError
@@ -79,14 +80,15 @@ def batch(
     quiet: Quiet = False,
 ) -> None:
     """Colour a folder of photos on a Ray cluster; run the same command again to continue."""
-    from colorzoo.jobs.dataset import Colorize
-    from colorzoo.jobs.hints import without_masks
-    from colorzoo.jobs.left_out import find_left_out
-    from colorzoo.jobs.plan import How, plan, real
-    from colorzoo.jobs.ray import colorize_on_ray, for_workers, split_refused
-    from colorzoo.jobs.record import Records
-    from colorzoo.jobs.report import RunReport
-    from colorzoo.jobs.settings import config_of, settings_of
+    with importing():
+        from colorzoo.jobs.dataset import Colorize
+        from colorzoo.jobs.hints import without_masks
+        from colorzoo.jobs.left_out import find_left_out
+        from colorzoo.jobs.plan import How, plan, real
+        from colorzoo.jobs.ray import colorize_on_ray, for_workers, split_refused
+        from colorzoo.jobs.record import Records
+        from colorzoo.jobs.report import RunReport
+        from colorzoo.jobs.settings import config_of, settings_of
 
     with errors(), ExitStack() as ended:
         # Workers have their own working folders.
@@ -136,7 +138,7 @@ def batch(
         refused, jobs = split_refused(jobs, run.report, records)
         outcomes = colorize_on_ray(jobs, arguments | {"device": device}, workers, gpus, address)
         try:
-            with closing(outcomes), progress() as bar:
+            with closing(outcomes), progress("photo") as bar:
                 for outcome in bar.track(
                     chain(refused, outcomes),
                     total=len(refused) + len(jobs),

@@ -17,6 +17,7 @@ from colorzoo.cli._arguments import (
     complete_model,
 )
 from colorzoo.cli._console import OUT, errors, fail, find_device, progress
+from colorzoo.cli._importing import importing
 
 if TYPE_CHECKING:
     from colorzoo.evaluation.benchmark import Timing
@@ -60,17 +61,18 @@ def benchmark(
     overwrite: Overwrite = False,
 ) -> None:
     """Measure time from file to file, compared with decoding and encoding alone, and memory."""
-    from colorzoo.atomic import remove_leftovers, write_whole
-    from colorzoo.evaluation.benchmark import (
-        LOADS,
-        MEGAPIXELS,
-        PHOTO,
-        as_json,
-        draw_plot,
-        measure,
-    )
-    from colorzoo.evaluation.report import hardware
-    from colorzoo.registry import list_models, model_info
+    with importing():
+        from colorzoo.atomic import remove_leftovers, write_whole
+        from colorzoo.evaluation.benchmark import (
+            LOADS,
+            MEGAPIXELS,
+            PHOTO,
+            as_json,
+            draw_plot,
+            measure,
+        )
+        from colorzoo.evaluation.report import hardware
+        from colorzoo.registry import list_models, model_info
 
     chosen = find_device(device)
     report = None if output is None else output / "benchmark.json"

@@ -39,6 +39,7 @@ from colorzoo.cli._arguments import (
 )
 from colorzoo.cli._console import errors, fail, find_device, note, progress, say, stop
 from colorzoo.cli._hints import gather_hints
+from colorzoo.cli._importing import importing
 from colorzoo.cli._pipes import STDIO, read_stdin, stdout_folder
 from colorzoo.cli._run import Run
 from colorzoo.defaults import DEFAULT_MODEL, MAX_PIXELS
@@ -89,16 +90,10 @@ def colorize(
     quiet: Quiet = False,
 ) -> None:
     """Colour photos, films and folders of photos; names are kept, inputs are never overwritten."""
-    from colorzoo.jobs.films import colorize_film_job, is_film
     from colorzoo.jobs.hints import without_masks
     from colorzoo.jobs.left_out import find_left_out
-    from colorzoo.jobs.pipeline import colorize_jobs
     from colorzoo.jobs.plan import How, plan
-    from colorzoo.jobs.record import Records
-    from colorzoo.jobs.report import RunReport
-    from colorzoo.jobs.settings import config_of, settings_of
     from colorzoo.jobs.signals import Interrupts
-    from colorzoo.loading import load
 
     given = [*inputs, *([reference] if reference else [])]
     with errors(paths=given), Interrupts() as interrupts, ExitStack() as ended:
@@ -130,6 +125,13 @@ def colorize(
             nothing = f"there is no photo in {', '.join(map(str, inputs))}"
             fail("; ".join((nothing, *left_out.notes())))
         note(notes)
+        with importing():  # PyTorch: what is wrong so far is told at once
+            from colorzoo.jobs.films import colorize_film_job, is_film
+            from colorzoo.jobs.pipeline import colorize_jobs
+            from colorzoo.jobs.record import Records
+            from colorzoo.jobs.report import RunReport
+            from colorzoo.jobs.settings import config_of, settings_of
+            from colorzoo.loading import load
         run = Run(left_out, always=("done", "failed"))
         ended.callback(run.close)
         colorizer = load(
@@ -153,13 +155,13 @@ def colorize(
         is_stopped = interrupts.defer()
         photos = [job for job in jobs if not is_film(job)]
         outcomes = colorize_jobs(colorizer, photos, how, records=records, is_stopped=is_stopped)
-        with closing(outcomes), progress() as bar:
+        with closing(outcomes), progress("photo") as bar:
             for outcome in bar.track(
                 outcomes, total=len(photos), description=f"Colouring with {model}"
             ):
                 run.add(outcome)
         for job in filter(is_film, jobs):
-            with progress() as bar:
+            with progress("frame") as bar:
                 task = bar.add_task(f"Colouring {job.source.name} with {model}", total=None)
                 outcome = colorize_film_job(
                     colorizer,

@@ -29,6 +29,7 @@ from colorzoo.cli._arguments import (
 )
 from colorzoo.cli._console import errors, fail, find_device, note, say, write_bytes
 from colorzoo.cli._hints import gather_hints
+from colorzoo.cli._importing import importing
 from colorzoo.cli._pipes import STDIO, check_stdout, read_stdin
 from colorzoo.defaults import MAX_PIXELS
 
@@ -59,11 +60,12 @@ def compare(
     quiet: Quiet = False,
 ) -> None:
     """Colour a photo with every model that is here and arrange the results on a labelled sheet."""
-    from colorzoo.atomic import remove_leftovers
-    from colorzoo.gallery import compare_photo, contact_sheet
-    from colorzoo.guided.apply import check_gamut
-    from colorzoo.imaging.write import image_bytes, write_image
-    from colorzoo.jobs.plan import Job, check_target
+    with importing():
+        from colorzoo.atomic import remove_leftovers
+        from colorzoo.gallery import compare_photo, contact_sheet
+        from colorzoo.guided.apply import check_gamut
+        from colorzoo.imaging.write import image_bytes, write_image
+        from colorzoo.jobs.plan import Job, check_target
 
     with errors(paths=[image, *([reference] if reference else [])]):
         asked = gather_hints(hint, hints, palette, keep_gray, color_only)

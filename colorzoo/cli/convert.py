@@ -7,6 +7,7 @@ import typer
 
 from colorzoo.cli._arguments import Overwrite
 from colorzoo.cli._console import OUT, errors, fail
+from colorzoo.cli._importing import importing
 
 
 def convert(
@@ -24,8 +25,9 @@ def convert(
 
     Pickles are opened so that they cannot run code; still, only convert files that you trust.
     """
-    from colorzoo.hub.checkpoint import CONFIG_FILE, WEIGHTS_FILE
-    from colorzoo.hub.convert import convert_file, source_of, write
+    with importing():
+        from colorzoo.hub.checkpoint import CONFIG_FILE, WEIGHTS_FILE
+        from colorzoo.hub.convert import convert_file, source_of, write
 
     with errors():
         for name in (CONFIG_FILE, WEIGHTS_FILE):

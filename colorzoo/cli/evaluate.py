@@ -21,6 +21,7 @@ from colorzoo.cli._arguments import (
     Threads,
 )
 from colorzoo.cli._console import ERR, OUT, errors, find_device, note, progress
+from colorzoo.cli._importing import importing
 from colorzoo.cli._words import in_words
 from colorzoo.defaults import MAX_PIXELS
 from colorzoo.errors import ImageError
@@ -64,11 +65,12 @@ def evaluate(
     max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
     """Measure a model on your own colour photos, compared with the photos without colour."""
-    from colorzoo.evaluation.guided import measure_hints
-    from colorzoo.evaluation.perceptual import find_measures
-    from colorzoo.evaluation.report import evaluate_model, read_photos
-    from colorzoo.evaluation.samples import measure_samples
-    from colorzoo.loading import load
+    with importing():
+        from colorzoo.evaluation.guided import measure_hints
+        from colorzoo.evaluation.perceptual import find_measures
+        from colorzoo.evaluation.report import evaluate_model, read_photos
+        from colorzoo.evaluation.samples import measure_samples
+        from colorzoo.loading import load
 
     chosen = find_device(device)
     with errors():
@@ -89,7 +91,7 @@ def evaluate(
         asked = [name for name, wanted in (("lpips", lpips), ("fid", fid)) if wanted]
         measures, notes = find_measures(asked, device=chosen)
         note(notes)
-        with progress() as bar:
+        with progress("photo") as bar:
             report = evaluate_model(
                 colorizer,
                 model,
@@ -101,14 +103,14 @@ def evaluate(
             )
         curve = None
         if hints:
-            with progress() as bar:
+            with progress("photo") as bar:
                 photos = read_photos(data, [], skip=output, max_pixels=max_pixels, coloured=True)
                 curve = measure_hints(
                     colorizer, bar.track(photos, description="With hints", total=None)
                 )
         sampled = None
         if samples:
-            with progress() as bar:
+            with progress("photo") as bar:
                 photos = read_photos(data, [], skip=output, max_pixels=max_pixels, coloured=True)
                 sampled = measure_samples(
                     colorizer,

@@ -9,6 +9,7 @@ import typer
 
 from colorzoo.cli._arguments import NoDownload, OneModel, Overwrite, Quiet, Revision
 from colorzoo.cli._console import errors, fail, say
+from colorzoo.cli._importing import importing
 
 _INT8_PHOTOS = 200
 
@@ -29,11 +30,12 @@ def export(
     quiet: Quiet = False,
 ) -> None:
     """Write a model as an ONNX file for pictures of any size, checked against PyTorch."""
-    from colorzoo.atomic import remove_leftovers
-    from colorzoo.evaluation.report import read_photos
-    from colorzoo.exporting import graph
-    from colorzoo.exporting.int8 import export_int8
-    from colorzoo.loading import load
+    with importing():
+        from colorzoo.atomic import remove_leftovers
+        from colorzoo.evaluation.report import read_photos
+        from colorzoo.exporting import graph
+        from colorzoo.exporting.int8 import export_int8
+        from colorzoo.loading import load
 
     with errors():
         if os.path.lexists(output) and not overwrite:

@@ -6,6 +6,7 @@ import typer
 
 from colorzoo.cli._arguments import Json, complete_model
 from colorzoo.cli._console import OUT, errors, print_json
+from colorzoo.cli._importing import importing
 from colorzoo.cli.list_models import facts_of
 
 if TYPE_CHECKING:
@@ -17,8 +18,9 @@ def info(
     as_json: Json = False,
 ) -> None:
     """Show one model's configuration, size, options, weights and scores."""
-    from colorzoo.evaluation.report import scores_table
-    from colorzoo.registry import describe, model_info
+    with importing():
+        from colorzoo.evaluation.report import scores_table
+        from colorzoo.registry import describe, model_info
 
     with errors():
         known = model_info(name)

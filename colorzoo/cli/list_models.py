@@ -6,6 +6,7 @@ from rich.table import Column, Table
 
 from colorzoo.cli._arguments import Json
 from colorzoo.cli._console import OUT, print_json
+from colorzoo.cli._importing import importing
 
 if TYPE_CHECKING:
     from colorzoo.registry import ModelInfo
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
 
 def list_models(as_json: Json = False) -> None:
     """List the models with their sizes, scores, and where their weights are from."""
-    from colorzoo import registry
-    from colorzoo.evaluation.report import short_count
+    with importing():
+        from colorzoo import registry
+        from colorzoo.evaluation.report import short_count
 
     infos = [registry.model_info(name) for name in registry.list_models()]
     if as_json:

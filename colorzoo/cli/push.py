@@ -8,6 +8,7 @@ import typer
 
 from colorzoo.cli._arguments import Branch, CreatePr, Message, OverwriteCard, Private
 from colorzoo.cli._console import OUT, errors, note
+from colorzoo.cli._importing import importing
 from colorzoo.files import regular_only
 
 
@@ -27,8 +28,9 @@ def push(
     overwrite_card: OverwriteCard = False,
 ) -> None:
     """Push weights to the Hugging Face Hub and print the commit to pin; log in first."""
-    from colorzoo.hub import publish
-    from colorzoo.hub.push import PushOptions
+    with importing():
+        from colorzoo.hub import publish
+        from colorzoo.hub.push import PushOptions
 
     with errors():
         if card is not None:  # a pipe would be waited for

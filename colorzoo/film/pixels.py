@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from colorzoo.color import LUMINANCE
+from colorzoo.srgb import LUMINANCE
 
 if TYPE_CHECKING:
     from av import VideoFrame

@@ -17,7 +17,7 @@ from colorzoo._version import __version__
 from colorzoo.errors import ConfigError, WeightsError
 from colorzoo.hub.fetch import Source, pickles_only
 from colorzoo.hub.saving import CONFIG_FILE, WEIGHTS_FILE
-from colorzoo.torch_state import building
+from colorzoo.torch_state import building, building_shapes
 
 METRICS_FILE = "metrics.json"
 BUNDLED_CARD_FILE = "card.md"
@@ -173,7 +173,7 @@ def load_model(
     except ConfigError:
         source.check_pickles()  # raises a better explanation, if it applies
         raise
-    with building(), torch.device("meta"):
+    with building_shapes():
         shell = build()
     numbers = sum(math.prod(value.shape) for value in shell.state_dict().values())
     if numbers > MAX_NUMBERS:

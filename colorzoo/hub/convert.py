@@ -32,7 +32,7 @@ from colorzoo.hub.hashes import sha256_of
 from colorzoo.hub.published import SOURCE_FILE
 from colorzoo.hub.saving import save_files
 from colorzoo.registry import ModelInfo, build_model, describe, list_models, model_info
-from colorzoo.torch_state import building
+from colorzoo.torch_state import building, building_shapes
 
 _Shapes = Mapping[str, tuple[int, ...]]
 # What a family's own code may raise for a checkpoint that it does not expect.
@@ -312,7 +312,7 @@ def _native(name: str, family: type[Colorizer]) -> _Shapes:
 
 def _shell(info: ModelInfo, keywords: Mapping[str, Any]) -> Colorizer:
     """Build a model without memory for its numbers."""
-    with building(), torch.device("meta"):
+    with building_shapes():
         return build_model(info, keywords)
 
 

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import (
-    LUMINANCE,
     linear_to_rgb,
     luminance_to_lightness,
     rgb_to_linear,
     to_uint8,
 )
+from colorzoo.srgb import LUMINANCE
 
 # Pixels processed at a time, few enough for the processor's cache
 CACHED_PIXELS = 250_000

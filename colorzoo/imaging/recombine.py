@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import (
-    LUMINANCE,
     lab_to_rgb,
     luminance_to_lightness,
     rgb_to_linear,
@@ -21,6 +20,7 @@ from colorzoo.imaging.border import WHOLE, Box, pixels_of
 from colorzoo.imaging.gray import gray_of, levels
 from colorzoo.imaging.quick import merge_quickly
 from colorzoo.imaging.upsample import GuidedUpsampler
+from colorzoo.srgb import LUMINANCE
 
 # Pixels merged at a time: about 100 MB of float32 tensors, whatever the size of the photo.
 _STRIP_PIXELS = 1_000_000

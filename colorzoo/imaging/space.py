@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from colorzoo.color import LUMINANCE
+from colorzoo.srgb import LUMINANCE
 
 # White point and primaries of sRGB, as x and y.
 SRGB_PLACES = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)

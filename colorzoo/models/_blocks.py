@@ -1,6 +1,7 @@
 """Blocks that two or more models use."""
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class ConvBlock(nn.Sequential):
@@ -32,3 +33,33 @@ class ConvBlock(nn.Sequential):
                 nn.ReLU(inplace=True),
             ]
         super().__init__(*layers)
+
+
+class SamePadding(nn.Conv2d):
+    """A convolution with TensorFlow's padding, for inputs with sides that the stride divides.
+
+    The inputs of a Colorizer are padded to such sizes. timm computes the padding from the size of
+    each input, which PyTorch's exporter cannot do for dynamic sizes. Here it is a constant with the
+    same value.
+    """
+
+    def __init__(self, layer: nn.Conv2d) -> None:
+        (high, wide), (down, along) = layer.kernel_size, layer.stride
+        (apart_y, apart_x) = layer.dilation
+        super().__init__(
+            layer.in_channels,
+            layer.out_channels,
+            (high, wide),
+            (down, along),
+            dilation=(apart_y, apart_x),
+            groups=layer.groups,
+            bias=False,
+            device="meta",
+        )
+        self.weight, self.bias = layer.weight, layer.bias
+        y = max((high - 1) * apart_y + 1 - down, 0)
+        x = max((wide - 1) * apart_x + 1 - along, 0)
+        self.margins = (x // 2, x - x // 2, y // 2, y - y // 2)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(F.pad(input, self.margins))

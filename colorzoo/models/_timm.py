@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.errors import ConfigError
+from colorzoo.models import _efficientnet
+from colorzoo.models._blocks import SamePadding
+from colorzoo.torch_state import building_shapes
 
 # How the names of the tensors end that only hints need.
 HINT_WEIGHT = ".hints.weight"
@@ -35,6 +38,11 @@ def build_encoder(
     Raises:
         ConfigError: If timm has no such model, or it has no features at these strides.
     """
+    if name == _efficientnet.NAME:
+        ours = _efficientnet.EfficientNetLite(reductions)
+        if hints:
+            _add_hints(ours, name)
+        return ours, ours.channels
     timm = _import("timm")
     conv2d_same = _import("timm.layers.conv2d_same").Conv2dSame
 
@@ -46,7 +54,7 @@ def build_encoder(
         raise ConfigError(f"timm has no model called {str(name)[:100]!r}. {hint}")
     padding: dict[str, Any] = {"pad_type": "same"} if same_padding else {}
     try:
-        with torch.device("meta"):
+        with building_shapes():
             whole: Any = timm.create_model(name, features_only=True, **padding)
         found = whole.feature_info.reduction()
         # "getter" drops the stages after the last one needed; the default keeps some of them.
@@ -65,7 +73,7 @@ def build_encoder(
         ) from error
     for key, layer in list(encoder.named_modules()):
         if isinstance(layer, nn.Conv2d) and isinstance(layer, conv2d_same):
-            encoder.set_submodule(key, _SamePadding(layer))
+            encoder.set_submodule(key, SamePadding(layer))
     if hints:
         _add_hints(encoder, name)
     return encoder, encoder.feature_info.channels()
@@ -75,7 +83,7 @@ def _add_hints(encoder: nn.Module, name: str) -> None:
     key, first = next(
         (key, each) for key, each in encoder.named_modules() if isinstance(each, nn.Conv2d)
     )
-    if type(first) not in (nn.Conv2d, _SamePadding):
+    if type(first) not in (nn.Conv2d, SamePadding):
         raise ConfigError(
             f"timm's {name!r} cannot get hints, because it begins with a {type(first).__name__}. "
             "Families such as resnet, mobilenet and efficientnet can."
@@ -109,45 +117,17 @@ class Normalization(nn.Module):
     def __init__(self, name: str) -> None:
         """Look up the values."""
         super().__init__()
-        # None: timm has no weights for this encoder
-        known = _import("timm.models").get_pretrained_cfg(name)
-        mean, std = (known.mean, known.std) if known else ((0.5,) * 3, (0.5,) * 3)
+        mean, std = _efficientnet.MEAN, _efficientnet.STD
+        if name != _efficientnet.NAME:
+            # None: timm has no weights for this encoder
+            known = _import("timm.models").get_pretrained_cfg(name)
+            mean, std = (known.mean, known.std) if known else ((0.5,) * 3, (0.5,) * 3)
         self.register_buffer("mean", torch.tensor(mean).reshape(3, 1, 1))
         self.register_buffer("std", torch.tensor(std).reshape(3, 1, 1))
 
     def forward(self, lightness: Tensor) -> Tensor:
         """Convert (N, 1, H, W), L in [0, 100], to (N, 3, H, W)."""
         return (lightness / 100 - self.mean) / self.std
-
-
-class _SamePadding(nn.Conv2d):
-    """A convolution with TensorFlow's padding, for inputs with sides that the stride divides.
-
-    The inputs of a Colorizer are padded to such sizes. timm computes the padding from the size of
-    each input, which PyTorch's exporter cannot do for dynamic sizes. Here it is a constant with the
-    same value.
-    """
-
-    def __init__(self, layer: nn.Conv2d) -> None:
-        (high, wide), (down, along) = layer.kernel_size, layer.stride
-        (apart_y, apart_x) = layer.dilation
-        super().__init__(
-            layer.in_channels,
-            layer.out_channels,
-            (high, wide),
-            (down, along),
-            dilation=(apart_y, apart_x),
-            groups=layer.groups,
-            bias=False,
-            device="meta",
-        )
-        self.weight, self.bias = layer.weight, layer.bias
-        y = max((high - 1) * apart_y + 1 - down, 0)
-        x = max((wide - 1) * apart_x + 1 - along, 0)
-        self.margins = (x // 2, x - x // 2, y // 2, y - y // 2)
-
-    def forward(self, input: Tensor) -> Tensor:
-        return super().forward(F.pad(input, self.margins))
 
 
 class _WithHints(nn.Conv2d):
@@ -171,7 +151,7 @@ class _WithHints(nn.Conv2d):
             device="meta",
         )
         self.weight, self.bias = layer.weight, layer.bias
-        self.margins = layer.margins if isinstance(layer, _SamePadding) else None
+        self.margins = layer.margins if isinstance(layer, SamePadding) else None
         self.hints = copy.deepcopy(layer)
         self.hints.bias = None
         nn.init.zeros_(self.hints.weight)

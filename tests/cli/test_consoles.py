@@ -231,6 +231,62 @@ def test_names_in_progress_bars_and_tables_are_escaped():
     assert stream.getvalue().count("\\x1b]0;x") == 2 and "\x1b]" not in stream.getvalue()
 
 
+# Progress -----------------------------------------------------------------------------------------
+
+
+def told_of_progress(capsys, unit: str, photos: int, seconds: float) -> list[str]:
+    """Return the lines of progress in a log while photos take that many seconds each."""
+    now = [1e6]
+    with _console.progress(unit, clock=lambda: now[0]) as bar:
+        for _ in bar.track(range(photos), description="Colouring"):
+            now[0] += seconds
+    out, err = capsys.readouterr()
+    assert not out
+    return err.splitlines()
+
+
+def test_a_log_gets_a_line_of_progress_from_time_to_time(capsys):
+    fast = told_of_progress(capsys, "photo", 2000, 1 / 12.5)
+    assert len(fast) == 10  # in 160 seconds
+    assert fast[0] == "Colouring: 188 of 2000, 12.5 photos/s, 2 min left"
+    assert fast[-1] == "Colouring: 1880 of 2000, 12.5 photos/s, 10 s left"
+    slow = told_of_progress(capsys, "photo", 6, 20.0)
+    assert slow[:3] == [  # two photos are needed to know the rate
+        "Colouring: 1 of 6",
+        "Colouring: 2 of 6, 20 s per photo, 1 min left",
+        "Colouring: 3 of 6, 20 s per photo, 1 min left",
+    ]
+    assert told_of_progress(capsys, "photo", 4, 3.6) == []
+    assert told_of_progress(capsys, "frame", 60, 0.26) == [
+        "Colouring: 58 of 60, 3.8 frames/s, 1 s left"
+    ]
+    assert told_of_progress(capsys, "", 4, 5.0) == ["Colouring: 3 of 4, 5 s left"]
+
+
+def test_the_rate_follows_what_is_going_on(capsys):
+    """Of a run that goes on, the first photos are there already."""
+    now = [0.0]
+    with _console.progress("photo", clock=lambda: now[0]) as bar:
+        for i in bar.track(range(1100), description="Colouring"):
+            now[0] += 0.001 if i < 1000 else 2.0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1].endswith(", 2 s per photo, 10 s left")
+
+
+def test_a_bar_shows_rate_and_time_left(monkeypatch):
+    stream, now = io.StringIO(), [0.0]
+    screen = _console._Screen(file=stream, force_terminal=True, width=100, markup=False)
+    monkeypatch.setattr(_console, "ERR", screen)
+    bar = _console.progress("photo", clock=lambda: now[0])
+    task = bar.add_task("Colouring", total=300)
+    for _ in range(3):
+        now[0] += 0.25
+        bar.advance(task)
+    screen.print(bar.get_renderable())
+    shown = re.sub("\x1b[^m]*m", "", stream.getvalue())
+    assert "3/300 4.0 photos/s 0:01:15" in shown
+
+
 # Ctrl-C -------------------------------------------------------------------------------------------
 
 

@@ -14,7 +14,6 @@ HEAVY = {
     *("torch", "numpy", "PIL", "timm", "skimage", "scipy", "safetensors", "huggingface_hub"),
     *("gradio", "av", "onnx", "onnxruntime", "onnxscript", "ray", "datasets", "matplotlib"),
 }
-EXTRAS = {"gradio", "av", "skimage", "onnx", "onnxruntime", "onnxscript", "ray", "datasets"}
 COMMANDS = [command.name for command in app.registered_commands]
 CODE = """
 import json, sys
@@ -74,20 +73,3 @@ def test_the_module_is_the_command():
 
 def test_import_alone_loads_nothing_heavy():
     assert not HEAVY & modules_after("import colorzoo")
-
-
-# To import timm takes seconds.
-SLOW = pytest.param("efficientnet-bins", True, marks=pytest.mark.slow)
-COLORIZE = """
-import numpy as np
-import colorzoo
-image = colorzoo.load({name!r}).colorize(np.zeros((24, 32), np.uint8))
-assert image.size == (32, 24)
-"""
-
-
-@pytest.mark.parametrize(("name", "is_timms"), [("unet", False), SLOW])
-def test_loading_and_colouring_import_no_extra(name, is_timms):
-    modules = modules_after(COLORIZE.format(name=name))
-    assert not EXTRAS & modules
-    assert ("timm" in modules) == is_timms

@@ -11,7 +11,7 @@ av = pytest.importorskip("av", reason="films need colorzoo[video]")
 from av.codec.codec import UnknownCodecError  # noqa: E402
 from helpers.films import colorize, frames_of, moving, write_film  # noqa: E402
 
-from colorzoo.color import LUMINANCE  # noqa: E402
+from colorzoo.srgb import LUMINANCE  # noqa: E402
 
 GRAYS = ["gray", "gray9le", "gray10le", "gray12le", "gray14le", "gray16le", "ya8"]
 LEVELS = (0, 64, 128, 255)

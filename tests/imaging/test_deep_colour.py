@@ -13,10 +13,11 @@ from helpers.pictures import encoded, gray_profile, noise, rgb_profile
 from PIL import Image
 
 import colorzoo
-from colorzoo.color import LUMINANCE, rgb_to_lab
+from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ImageError
 from colorzoo.imaging import space
 from colorzoo.imaging.read import read_photo
+from colorzoo.srgb import LUMINANCE
 
 CHANNELS = {"gray": (), "gray and alpha": (2,), "colour": (3,), "colour and alpha": (4,)}
 
