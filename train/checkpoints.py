@@ -2,11 +2,15 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import lightning as pl
+from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor, nn
 
@@ -64,6 +68,35 @@ class RunCheckpoints(TorchCheckpointIO):
                 elif old.resolve() != Path(path).resolve():
                     old.unlink(missing_ok=True)
             self._begin()
+
+
+class SaveByTime(Checkpoint):
+    """Writes a checkpoint each time so much time has passed, also where an epoch takes hours.
+
+    Lightning's ModelCheckpoint does not look at the time if a module optimises by itself, as those
+    of GANs do.
+
+    Args:
+        folder: The run folder.
+        name: File name, with ``{step}`` for the number of steps where each file is kept.
+        interval: The time between two checkpoints.
+    """
+
+    def __init__(self, folder: Path, name: str, interval: timedelta) -> None:
+        """Store the arguments."""
+        self._folder, self._name, self._seconds = folder, name, interval.total_seconds()
+        self._last = time.monotonic()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Begin to measure."""
+        self._last = time.monotonic()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
+        """Save, if it is time to."""
+        is_due = time.monotonic() - self._last >= self._seconds
+        if trainer.strategy.broadcast(is_due):  # all processes have to take part
+            trainer.save_checkpoint(self._folder / self._name.format(step=trainer.global_step))
+            self._last = time.monotonic()
 
 
 def check_targets(folder: Path) -> None:

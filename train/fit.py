@@ -27,6 +27,7 @@ from colorzoo.hub.checkpoint import BUNDLED_CARD_FILE, METRICS_FILE
 from colorzoo.hub.mixin import save_weights
 from train.checkpoints import (
     RunCheckpoints,
+    SaveByTime,
     check_resumable,
     check_targets,
     checkpoints_in,
@@ -193,21 +194,12 @@ def _trainer(
     # A separate callback: save_last=True would only write it when the best one changes.
     # By time too, because an epoch can take half an hour on a CPU.
     latest = [
-        ModelCheckpoint(
-            run.folder, last.stem, enable_version_counter=False, train_time_interval=interval
-        )
-        for interval in (None, _CHECKPOINT_EVERY)  # None: at the end of each epoch
+        ModelCheckpoint(run.folder, last.stem, enable_version_counter=False),
+        SaveByTime(run.folder, last.name, _CHECKPOINT_EVERY),
     ]
     if run.keep_every is not None:
-        kept = ModelCheckpoint(
-            run.folder,
-            "step-{step:06d}",
-            auto_insert_metric_name=False,
-            enable_version_counter=False,
-            save_top_k=-1,
-            train_time_interval=timedelta(minutes=run.keep_every),
-        )
-        latest.append(kept)
+        interval = timedelta(minutes=run.keep_every)
+        latest.append(SaveByTime(run.folder, "step-{step:06d}.ckpt", interval))
     stopping = [EarlyStopping("val_loss", patience=recipe.patience)] if recipe.patience else []
     several = run.devices * run.nodes > 1
     return pl.Trainer(

@@ -110,9 +110,12 @@ def test_a_run_can_stream_its_photos(kind, shards, tmp_path):
     assert colorzoo.load(tmp_path / "weights").architecture == "autoencoder"
 
 
-def test_a_limit_in_seconds_ends_the_run_and_checkpoints_are_kept_on_the_way(shards, tmp_path):
+@pytest.mark.parametrize("name", ["unet", "unet-gan"])
+def test_a_limit_in_seconds_ends_the_run_and_checkpoints_are_kept_on_the_way(
+    name, shards, tmp_path
+):
     limits = ["--epochs", 100_000, "--limit-seconds", 2, "--keep-every", 0.01]
-    run = fit("unet", shards, tmp_path, *limits, "--sides", 32)
+    run = fit(name, shards, tmp_path, *limits, "--start", "random", "--sides", 32)
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "weights" / "model.safetensors").is_file()
     kept = sorted(tmp_path.glob("step-*.ckpt"))
