@@ -91,7 +91,14 @@ class SaveByTime(Checkpoint):
         """Begin to measure."""
         self._last = time.monotonic()
 
-    def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
         """Save, if it is time to."""
         is_due = time.monotonic() - self._last >= self._seconds
         if trainer.strategy.broadcast(is_due):  # all processes have to take part
