@@ -153,12 +153,13 @@ def rms_chroma(ab: torch.Tensor) -> torch.Tensor:
     return ab.square().sum(dim=1).mean(dim=(1, 2)).sqrt()
 
 
+def model_with_lift(lift: float) -> colorzoo.Colorizer:
+    return colorzoo.create_model("unet-bins", width=1, dial=[(1.0, 1.0, 1.0, lift)])
+
+
 def test_a_lift_adds_the_same_chroma_to_each_photo():
     """Worked example: two colours of different strength, each the same in all pixels."""
-    plain, lifted = (
-        colorzoo.create_model("unet-bins", width=1, dial=[(1.0, 1.0, 1.0, lift)])
-        for lift in (0.0, 6.0)
-    )
+    plain, lifted = map(model_with_lift, (0.0, 6.0))
     centres = plain.get_buffer("centres")
     logits = torch.full((3, 313, 2, 2), -100.0)
     gray = int((centres == 0).all(dim=1).nonzero())
@@ -178,10 +179,7 @@ def test_a_lift_adds_the_same_chroma_to_each_photo():
 
 
 def test_a_pixel_that_stands_out_is_lifted_less():
-    plain, lifted = (
-        colorzoo.create_model("unet-bins", width=1, dial=[(1.0, 1.0, 1.0, lift)])
-        for lift in (0.0, 6.0)
-    )
+    plain, lifted = map(model_with_lift, (0.0, 6.0))
     centres = plain.get_buffer("centres")
     logits = torch.full((1, 313, 8, 8), -1000.0)
     logits[:, int((centres == torch.tensor([10, 10])).all(dim=1).nonzero())] = 0.0
