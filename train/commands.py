@@ -24,7 +24,7 @@ from train.mistakes import MISTAKES, fail
 from train.recipe import parse_keywords
 from train.recipes import find_recipe
 from train.run_settings import Device, Metric
-from train.upkeep import flicker, speed
+from train.upkeep import flicker, precision, speed
 from train.upkeep.cards import renew_cards
 from train.upkeep.guides import update_guides
 from train.upkeep.publish import publish, publish_space
@@ -332,6 +332,31 @@ def speed_command(
         speed.write_report(found, output)
         text = speed.speed_text(found)
         speed.update_page(text)
+    except (ColorzooError, OSError, ValueError) as error:
+        fail(error)
+    print(text)
+
+
+@app.command(name="precision")
+def precision_command(
+    data: Annotated[Path, typer.Option(help="Tar shard or folder of colour photos.")],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="A model to measure, without updating the page. Can be repeated."),
+    ] = None,
+    limit_photos: Annotated[
+        int, typer.Option(min=1, help="Measure on at most this many photos.")
+    ] = precision.PHOTOS,
+) -> None:
+    """Compare float32, bfloat16, ONNX and int8 on this machine; update docs/gpu-and-onnx.md."""
+    share_cores()
+    try:
+        photos = precision.read_set(data, limit_photos)
+        names = model or precision.networks()
+        found = [row for name in names for row in precision.measure_precision(name, photos)]
+        text = precision.precision_text(found, data.resolve().name)
+        if not model:
+            precision.update_page(text)
     except (ColorzooError, OSError, ValueError) as error:
         fail(error)
     print(text)

@@ -5,10 +5,11 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 from typing_extensions import Unpack
 
@@ -20,24 +21,27 @@ from colorzoo.errors import NO_SPACE, ConfigError, FilmError
 from colorzoo.files import open_folder, regular_only
 from colorzoo.film.container import check_pyav, container_of
 from colorzoo.film.follow import Follower
+from colorzoo.film.planes import merge_planes
 from colorzoo.film.reader import FilmReader, Frame, open_film
 from colorzoo.film.stabilize import Stabilizer
 from colorzoo.film.writer import FilmWriter
 from colorzoo.guided.apply import check_gamut
 from colorzoo.guided.hints import Area, Hint, check_places
 from colorzoo.imaging.read import Photo
-from colorzoo.imaging.recombine import merge_ab
 from colorzoo.options import Options, check_saturation
+from colorzoo.torch_state import in_eval_mode
 
 if TYPE_CHECKING:
+    from av import Packet
     from av.error import FFmpegError
+    from av.stream import Stream
 
 # Called after each frame with the number of finished frames and the total, None if unknown.
 Watch = Callable[[int, int | None], None]
 
 
-# Frames and packets of sound queued for writing: enough to keep both threads busy. Of large
-# frames, fewer: as many as have this many pixels.
+# Frames and packets of sound queued for the threads: enough to keep them busy. Of large frames,
+# fewer: as many as have this many pixels.
 _IN_FLIGHT, _PIXELS_IN_FLIGHT = 8, 16_000_000
 
 # Errors of a disk that is full, or that cannot hold a file of that size
@@ -162,7 +166,7 @@ def _advice(error: "OSError | FFmpegError", target: Path) -> str:
 
 
 class _Frames:
-    """Processes the frames: the caller's thread runs the network, another thread encodes."""
+    """Processes the frames: the caller's thread decodes, another one colours, a third encodes."""
 
     def __init__(
         self,
@@ -180,15 +184,16 @@ class _Frames:
         self._hints, self._gamut = hints, list[str]()
         self._options: Options = {**with_reference(options), "hints": None}
         self._is_stable = is_stable
-        # Hints need its motion even if its colours are not wanted.
-        self._stabilizer = Stabilizer() if is_stable or hints else None
+        self._motion = Stabilizer()  # hints need its motion even if its colours are not wanted
+        self._stabilizer = self._motion if is_stable else None
         self._follower = Follower(hints) if hints else None
+        self._number = 0  # of the next frame to colour
         self._for_network = bool(hints) and "hints" in colorizer.network_options
 
     @property
     def cuts(self) -> int:
         """How often colours were chosen anew."""
-        return self._stabilizer.cuts if self._stabilizer else 0
+        return self._motion.cuts
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -202,28 +207,38 @@ class _Frames:
         return (*self._gamut, *late)
 
     def run(self, film: FilmReader, writer: FilmWriter, watch: Watch | None) -> None:
-        waiting: deque[Future[None]] = deque()
+        waiting: deque[Future[bool]] = deque()
         most = _IN_FLIGHT
-        pool = ThreadPoolExecutor(1, thread_name_prefix="colorzoo")
+
+        def finish() -> None:
+            is_frame = waiting.popleft().result()
+            self.frames += is_frame
+            if watch is not None and is_frame:
+                watch(self.frames, film.frames)
+
+        # One thread each, because both need the items in their order.
+        writing, colouring = (
+            ThreadPoolExecutor(1, thread_name_prefix=f"colorzoo-{what}")
+            for what in ("write", "colour")
+        )
         try:
             for item in film.read():
                 if isinstance(item, Frame):
-                    small, ab = self._predict(item)
-                    waiting.append(pool.submit(_write, writer, item, small, ab))
-                    self.frames += 1
-                else:
-                    waiting.append(pool.submit(writer.copy, item))
-                if isinstance(item, Frame):
+                    coloured = colouring.submit(self._colour, item)
+                    waiting.append(writing.submit(_write, writer, item, coloured))
                     pixels = item.rgb.shape[0] * item.rgb.shape[1]
                     most = min(_IN_FLIGHT, _PIXELS_IN_FLIGHT // pixels)
+                else:
+                    waiting.append(writing.submit(_copy, writer, item))
                 while len(waiting) > most:
-                    waiting.popleft().result()
-                if watch is not None and isinstance(item, Frame):
-                    watch(self.frames, film.frames)
-            for each in waiting:
-                each.result()
+                    finish()
+            while waiting:
+                finish()
         finally:
-            pool.shutdown(cancel_futures=True)
+            for pool in (writing, colouring):
+                pool.shutdown(wait=False, cancel_futures=True)
+            for pool in (writing, colouring):
+                pool.shutdown()
         if not self.frames:
             raise FilmError(
                 f"{film.name}: none of its frames can be decoded: it is damaged, cut short or has "
@@ -231,41 +246,59 @@ class _Frames:
                 "raise the limit with max_pixels (on the command line, --max-pixels)."
             )
 
-    def _predict(self, frame: Frame) -> tuple[Tensor, Tensor]:
-        """Return a frame's lightness at the working size, and its stabilised ab."""
+    @torch.inference_mode()
+    def _colour(self, frame: Frame) -> tuple[Tensor, Tensor]:
+        """Return a frame's lightness at the working size and its ab, both on the CPU."""
+        number, self._number = self._number, self._number + 1
         photo = Photo(frame.rgb, None, "frame", None, None, ())
+        if self._follower is not None:
+            return self._colour_with_hints(number, photo, self._follower)
+        small = self._colorizer.shrink(photo, work_size=self._work_size)
+        # Stabilising takes many small operations, which are slower on a GPU.
+        level, ab = small.float().cpu(), None
+        if self._stabilizer is None or self._stabilizer.needs(level):
+            ab = in_eval_mode(self._colorizer).predict_ab(small, **self._options).float().cpu()
+        if self._stabilizer is not None:
+            ab = self._stabilizer(level, ab)
+        assert ab is not None
+        return level, ab * self._saturation
+
+    def _colour_with_hints(
+        self, number: int, photo: Photo, follower: Follower
+    ) -> tuple[Tensor, Tensor]:
         level, now = None, list[Hint]()
         if self._for_network:  # it must be known where they are before it runs
             level = self._colorizer.shrink(photo, work_size=self._work_size).float().cpu()
-            now = self._follow(frame, level)
+            now = self._follow(number, photo, level, follower)
         asked: Options = {**self._options, "hints": now or None}
         prediction = self._colorizer.predict(
             photo, work_size=self._work_size, find_border=False, **asked
         )
-        small = prediction.lightness.float()
         ab = self._colorizer.ab_of(prediction, **self._options)
         if level is None:
-            level = small.cpu()
-            now = self._follow(frame, level)
-        if self._stabilizer is not None:
-            # Many small operations, which are slower on a GPU.
-            stable = self._stabilizer(level, ab.cpu())
-            ab = stable.to(small.device) if self._is_stable else ab
+            level = prediction.lightness.float().cpu()
+            now = self._follow(number, photo, level, follower)
+        stable = self._motion(level, ab.cpu())
+        ab = stable.to(ab.device) if self._is_stable else ab
         ab = ab * self._saturation
         # After stabilising: a hint on a later frame shows at once, and exactly.
-        return small, self._colorizer.guide(prediction, ab, hints=now) if now else ab
+        ab = self._colorizer.guide(prediction, ab, hints=now) if now else ab
+        return level, ab.float().cpu()
 
-    def _follow(self, frame: Frame, level: Tensor) -> list[Hint]:
+    def _follow(self, number: int, photo: Photo, level: Tensor, follower: Follower) -> list[Hint]:
         """Return the hints that hold in a frame, where they are now."""
-        if self._follower is None or self._stabilizer is None:
-            return []
-        height, width = frame.rgb.shape[:2]
-        if self.frames == 0:
+        height, width = photo.rgb.shape[:2]
+        if number == 0:
             check_places(self._hints, width, height, what="film", name=self._name)
-        self._gamut += check_gamut(self._hints, frame.rgb, frame=self.frames)
-        motion = self._stabilizer.look(level)
-        return self._follower(self.frames, level, motion, (width, height))
+        self._gamut += check_gamut(self._hints, photo.rgb, frame=number)
+        return follower(number, level, self._motion.look(level), (width, height))
 
 
-def _write(writer: FilmWriter, frame: Frame, small: Tensor, ab: Tensor) -> None:
-    writer.add(replace(frame, rgb=merge_ab(frame.rgb, small, ab)))
+def _write(writer: FilmWriter, frame: Frame, coloured: "Future[tuple[Tensor, Tensor]]") -> bool:
+    writer.add(frame, merge_planes(frame.rgb, *coloured.result()))
+    return True
+
+
+def _copy(writer: FilmWriter, packet: "Packet[Stream]") -> bool:
+    writer.copy(packet)
+    return False

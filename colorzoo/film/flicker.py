@@ -113,7 +113,8 @@ def measure_flicker(colorizer: Colorizer, photos: Iterable[np.ndarray]) -> Flick
             prediction = colorizer.predict(frame, find_border=False)
             small, ab = prediction.lightness.float().cpu(), colorizer.ab_of(prediction).cpu()
             alone.append((merge_ab(shot.rgb, small, ab), shot.place))
-            stable.append((merge_ab(shot.rgb, small, stabilizer(small, ab)), shot.place))
+            steady = stabilizer(small, ab if stabilizer.needs(small) else None)
+            stable.append((merge_ab(shot.rgb, small, steady), shot.place))
         found.append((flicker(alone), flicker(stable), _chroma(alone), _chroma(stable)))
     return Flicker(*(float(mean) for mean in np.mean(found, axis=0)))
 

@@ -13,7 +13,7 @@ whole picture, because the camera may move fast.
 """
 
 from dataclasses import dataclass
-from itertools import product
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -24,6 +24,9 @@ _NEW = 0.1
 # The mean of predictions with different hues is paler than each of them. Its chroma is raised to
 # their mean chroma, by at most this factor.
 _REVIVAL = 1.3
+# If the old colours match almost everywhere, every second frame needs no prediction: if less than
+# this share of its pixels is trusted by less than a half, because something else is there.
+_CHANGED = 0.02
 # Tolerated difference in L between the moved picture and the new frame; grain is added to it.
 _TOLERANCE = 2.0
 # Two frames show different scenes if the correlation of their details and that of their large
@@ -44,6 +47,8 @@ _RADIUS = 5
 _COARSEST = 12
 # Largest shift of that level that is tried to find the motion of the camera, pixels.
 _REACH = 5
+# Mean squared difference in L that is only rounding
+_EQUAL = 1e-6
 # Number of steps at each level, and the largest step, pixels of the level.
 _STEPS, _STEP = 2, 2.0
 # Added to the squared gradients of L in a window, so that the flow stays as it is in flat windows.
@@ -96,6 +101,7 @@ class Stabilizer:
         self._last: _Seen | None = None
         self._before_cut: _Seen | None = None
         self._since_cut = 0
+        self._is_carried = False  # whether the latest frame had no prediction
         # The frame that was looked at last, and the one that it follows from.
         self._looked: Tensor | None = None
         self._followed: _Seen | None = None
@@ -103,6 +109,7 @@ class Stabilizer:
     def reset(self) -> None:
         """Forget the frames so far: the next one keeps the network's colours."""
         self._last = self._before_cut = self.motion = self._looked = self._followed = None
+        self._is_carried = False
 
     def look(self, lightness: Tensor) -> Motion | None:
         """Find the motion of a frame before its colours are known, for which it is then called.
@@ -130,12 +137,24 @@ class Stabilizer:
             self._before_cut, self._since_cut = self._last, 0
         return None
 
-    def __call__(self, lightness: Tensor, ab: Tensor) -> Tensor:
+    def needs(self, lightness: Tensor) -> bool:
+        """Tell whether a frame needs a prediction. If not, it can be called without one.
+
+        Args:
+            lightness: See ``__call__``.
+        """
+        motion = self.look(lightness)
+        if motion is None or self._is_carried:
+            return True
+        return float((motion.trust < 0.5).float().mean()) >= _CHANGED
+
+    def __call__(self, lightness: Tensor, ab: Tensor | None) -> Tensor:
         """Stabilise a frame's colours.
 
         Args:
             lightness: (1, 1, h, w) float32, L in [0, 100], the frame at the working size.
-            ab: (1, 2, h, w) float32, the network's prediction, in L*a*b* units.
+            ab: (1, 2, h, w) float32, the network's prediction, in L*a*b* units; None to carry on
+                the colours of the frame before, if ``needs`` says that this is enough.
 
         Returns:
             (1, 2, h, w), ab; in the first frame of a scene, the prediction unchanged.
@@ -143,17 +162,30 @@ class Stabilizer:
         if self._looked is not lightness:
             self.look(lightness)
         self._looked = None  # the next frame may be the same
-        colour = torch.cat((ab, ab.norm(dim=1, keepdim=True)), dim=1)
+        was_carried, self._is_carried = self._is_carried, ab is None
+        if ab is None:
+            assert self.motion is not None and self._followed is not None
+            return self._shown(lightness, warp(self._followed.colour, self.motion.flow))
+        colour = torch.cat((ab, _chroma(ab)), dim=1)
         motion, followed = self.motion, self._followed
         if motion is None or followed is None:  # a new scene
             self._last = _Seen(lightness, colour)
             return ab
         carried = warp(followed.colour, motion.flow)
-        stabilised = torch.lerp(colour, carried, (1 - _NEW) * motion.trust)
+        old = (1 - _NEW) ** (2 if was_carried else 1)  # as if the last frame had had the same
+        return self._shown(lightness, torch.lerp(colour, carried, old * motion.trust))
+
+    def _shown(self, lightness: Tensor, stabilised: Tensor) -> Tensor:
+        """Keep a frame for the next one, and return the colours to show."""
         self._last = _Seen(lightness, stabilised)
         mean, chroma = stabilised[:, :2], stabilised[:, 2:]
-        revival = chroma / mean.norm(dim=1, keepdim=True).clamp(min=1e-3)
+        revival = chroma / _chroma(mean).clamp(min=1e-3)
         return mean * revival.clamp(1, _REVIVAL)
+
+
+def _chroma(ab: Tensor) -> Tensor:
+    """Compute (1, 1, h, w) chroma of ab; ``norm`` takes ten times as long."""
+    return torch.hypot(ab[:, :1], ab[:, 1:])
 
 
 def optical_flow(before: Tensor, after: Tensor) -> Tensor:
@@ -185,23 +217,20 @@ def optical_flow(before: Tensor, after: Tensor) -> Tensor:
 def _shift(before: Tensor, after: Tensor) -> tuple[float, float]:
     """Find the shift in whole pixels, right and down, that aligns ``before`` best."""
     height, width = after.shape[-2:]
-
-    def misfit(right: int, down: int) -> float:
-        old = _part(before, right, width, down, height)
-        new = _part(after, -right, width, -down, height)
-        # Prefer small shifts if several fit equally well.
-        return float((old - new).square().mean()) * (1 + 0.02 * (right**2 + down**2) ** 0.5)
-
     reach = min(_REACH, (min(height, width) - 1) // 2)
-    shifts = product(range(-reach, reach + 1), repeat=2)
-    right, down = min(shifts, key=lambda each: misfit(*each))
-    return float(right), float(down)
-
-
-def _part(picture: Tensor, right: int, width: int, down: int, height: int) -> Tensor:
-    """Crop a picture to the part that it shares with a shifted one."""
-    rows = slice(max(down, 0), height + min(down, 0))
-    return picture[..., rows, max(right, 0) : width + min(right, 0)]
+    mean = after.mean()  # small numbers, of which differences are more exact
+    old, new = (each.double() - mean for each in (before, after))
+    around, ones = F.pad(old, (reach,) * 4), torch.ones_like(old)
+    there = F.pad(ones, (reach,) * 4)
+    # The sum of squared differences of the parts that are shared, for all shifts at once
+    squares = F.conv2d(around.square(), ones) + F.conv2d(there, new.square())
+    misfits = squares - 2 * F.conv2d(around, new)
+    misfits = (misfits / F.conv2d(there, ones)).clamp(min=0)[0, 0] + _EQUAL
+    # Prefer small shifts if several fit equally well.
+    steps = torch.arange(-reach, reach + 1, dtype=old.dtype, device=old.device)
+    misfits = misfits * (1 + 0.02 * torch.hypot(steps[:, None], steps))
+    down, right = divmod(int(misfits.argmin()), 2 * reach + 1)
+    return float(right - reach), float(down - reach)
 
 
 def _improved(flow: Tensor, before: Tensor, after: Tensor) -> Tensor:
@@ -213,7 +242,8 @@ def _improved(flow: Tensor, before: Tensor, after: Tensor) -> Tensor:
     xx, yy = xx + _STIFFNESS, yy + _STIFFNESS
     determinant = xx * yy - xy * xy
     for _ in range(_STEPS):
-        wrong = (after - warp(before, flow)) * _is_inside(flow)
+        warped, inside = _warped(before, flow)
+        wrong = (after - warped) * inside
         x, y = _box(torch.cat((dx * wrong, dy * wrong), dim=1), _RADIUS).split(1, dim=1)
         step = torch.cat((yy * x - xy * y, xx * y - xy * x), dim=1) / determinant
         flow = flow + step.clamp(-_STEP, _STEP)
@@ -225,7 +255,7 @@ def _follow(seen: Tensor, lightness: Tensor, *, is_return: bool) -> Motion | Non
     gain, offset = _exposure(seen, lightness)
     before = (seen - seen.mean()) * gain + lightness.mean()
     flow = optical_flow(before, lightness)
-    carried, inside = warp(before, flow), _is_inside(flow)
+    carried, inside = _warped(before, flow)
     if not _is_same_scene(carried, lightness, inside):
         return None
     difference = _box((carried - lightness).abs(), 2)
@@ -244,43 +274,63 @@ def _exposure(before: Tensor, after: Tensor) -> tuple[float, float]:
 
 
 def _is_same_scene(one: Tensor, other: Tensor, inside: Tensor) -> bool:
-    shared = inside > 0
-    if shared.float().mean() < _SHARED:
+    if inside.mean() < _SHARED:
         return False
     one, other = _box(one, 1), _box(other, 1)  # without the grain
-    if _correlation(one[shared], other[shared]) >= _SAME_FORMS:
+    if _correlation(one, other, inside) >= _SAME_FORMS:
         return True
     one, other = one - _box(one, _FORMS), other - _box(other, _FORMS)
-    return _correlation(one[shared], other[shared]) >= _SAME_DETAILS
+    return _correlation(one, other, inside) >= _SAME_DETAILS
 
 
-def _correlation(one: Tensor, other: Tensor) -> float:
-    """Compute Pearson's r; 1 if both frames are flat, 0 if only one of them is."""
-    one, other = one - one.mean(), other - other.mean()
-    variances = [float(each.square().mean()) for each in (one, other)]
+def _correlation(one: Tensor, other: Tensor, inside: Tensor) -> float:
+    """Compute Pearson's r where ``inside`` is 1; 1 if both are flat, 0 if only one of them is."""
+    weight = inside / inside.sum()
+    one, other = (each - (each * weight).sum() for each in (one, other))
+    variances = [float((each.square() * weight).sum()) for each in (one, other)]
     flat = [variance < _FLAT**2 for variance in variances]
     if any(flat):
         return float(all(flat))
-    return float((one * other).mean()) / (variances[0] * variances[1]) ** 0.5
+    return float((one * other * weight).sum()) / (variances[0] * variances[1]) ** 0.5
 
 
 def _box(x: Tensor, radius: int) -> Tensor:
     """Average over windows, which are smaller at the edges of the picture."""
-    side = 2 * radius + 1  # rows, then columns: a 2-D window would sum every pixel
-    rows = F.avg_pool2d(x, (1, side), 1, (0, radius), count_include_pad=False)
-    return F.avg_pool2d(rows, (side, 1), 1, (radius, 0), count_include_pad=False)
+    # Adding shifted pictures takes a fifth of the time of avg_pool2d.
+    height, width = x.shape[-2:]
+    padded = F.pad(x, (radius,) * 4)
+    rows = padded[..., :height, :].clone()
+    for start in range(1, 2 * radius + 1):
+        rows += padded[..., start : start + height, :]
+    sums = rows[..., :width].clone()
+    for start in range(1, 2 * radius + 1):
+        sums += rows[..., start : start + width]
+    return sums.mul_(_shares(height, width, radius).to(x))
+
+
+@lru_cache(maxsize=64)  # more than two sizes of films need
+def _shares(height: int, width: int, radius: int) -> Tensor:
+    """Return 1 / the number of pixels in the window around each pixel: (height, width)."""
+    counts = []
+    for side in (height, width):
+        places = torch.arange(side, dtype=torch.float32, device="cpu")
+        counts.append((places + radius).clamp(max=side - 1) - (places - radius).clamp(min=0) + 1)
+    return 1 / (counts[0][:, None] * counts[1])
 
 
 def warp(picture: Tensor, flow: Tensor) -> Tensor:
     """Move a picture, (1, C, h, w), along a flow: the frame before becomes the one after."""
-    return F.grid_sample(
-        picture, _grid(flow), mode="bilinear", padding_mode="border", align_corners=False
+    return _warped(picture, flow)[0]
+
+
+def _warped(picture: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
+    """Warp a picture; also return (1, 1, h, w): 1 where the flow points into it, 0 elsewhere."""
+    grid = _grid(flow)
+    moved = F.grid_sample(
+        picture, grid, mode="bilinear", padding_mode="border", align_corners=False
     )
-
-
-def _is_inside(flow: Tensor) -> Tensor:
-    """Return (1, 1, h, w): 1 where the flow points into the picture, 0 elsewhere."""
-    return (_grid(flow).abs() <= 1).all(dim=-1)[:, None].to(flow.dtype)
+    x, y = grid.abs().unbind(dim=-1)
+    return moved, (torch.maximum(x, y) <= 1)[:, None].to(flow.dtype)
 
 
 def _grid(flow: Tensor) -> Tensor:

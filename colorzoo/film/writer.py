@@ -116,19 +116,20 @@ class FilmWriter:
         """Notes for the user; complete when the file is."""
         return (*self._notes, *self._tracks.notes)
 
-    def add(self, frame: Frame) -> None:
-        """Write a frame."""
+    def add(self, frame: Frame, planes: np.ndarray) -> None:
+        """Write a frame.
+
+        Args:
+            frame: The frame that was read.
+            planes: Its new pixels; see :mod:`colorzoo.film.planes`.
+        """
         import av
 
-        rgb = frame.rgb
-        height, width = rgb.shape[:2]
         if not self._is_started:
+            height, width = frame.rgb.shape[:2]
             self._start(width, height)
-        if width % 2 or height % 2:  # chroma is stored at half the resolution
-            rgb = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), "edge")
-        picture = av.VideoFrame.from_ndarray(rgb, "rgb24").reformat(
-            format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
-        )
+        picture = av.VideoFrame.from_ndarray(planes, "yuv420p")
+        picture.colorspace, picture.color_range = BT709, LIMITED_RANGE
         picture.pts, picture.time_base = frame.time, self._film.time_base
         self._durations[frame.time] = frame.duration
         self._mux(picture)

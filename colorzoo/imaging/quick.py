@@ -45,7 +45,7 @@ def merge_quickly(rgb: np.ndarray, small: Tensor, ab: Tensor) -> np.ndarray:
     height, width = rgb.shape[:2]
     by_table = height * width > _TABLE_PIXELS
     gray = gray_of(rgb)
-    coded, low, scale = _code(gray, small, ab, _TABLE_STEP if by_table else _FLAT)
+    coded, low, scale = code_ab(gray, small, ab, least=_TABLE_STEP if by_table else _FLAT)
     if coded.shape[-2:] != (height, width):
         # Antialiasing has no effect when enlarging, but its implementation is faster.
         coded = F.interpolate(coded, (height, width), mode="bilinear", antialias=True)
@@ -100,8 +100,8 @@ def _packed(image: Image.Image) -> np.ndarray:
     return np.frombuffer(image.tobytes("raw", "RGB"), np.uint8).reshape(*image.size[::-1], 3)
 
 
-def _code(
-    gray: np.ndarray, small: Tensor, ab: Tensor, least: float
+def code_ab(
+    gray: np.ndarray, small: Tensor, ab: Tensor, *, least: float = _FLAT
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Enlarge ab by ``_ZOOM`` along edges, or to full size if that is smaller, in bytes.
 
@@ -156,7 +156,7 @@ def _table(codes: np.ndarray, low: Tensor, scale: Tensor) -> np.ndarray:
     """Tabulate sRGB for every gray level and the given colours.
 
     Args:
-        codes: (n,) the colours, as a + 256 b, where a and b are bytes of ``_code``.
+        codes: (n,) the colours, as a + 256 b, where a and b are bytes of ``code_ab``.
         low: (2,) a and b at byte 0.
         scale: (2,) their step per byte.
 

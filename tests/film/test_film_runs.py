@@ -152,7 +152,8 @@ def test_a_signal_in_the_middle_of_a_film_leaves_no_file(clip, tmp_path, monkeyp
     monkeypatch.setattr(Stabilizer, "__call__", signalled)
     out = tmp_path / "out" / "film.mp4"
     result = run_colorzoo("colorize", clip, "-o", out, "--model", "unet", "--work-size", "48")
-    assert result.returncode == 128 + signal.SIGINT and len(frames) == 3
+    # Another thread may go on with the few frames that have been read by then.
+    assert result.returncode == 128 + signal.SIGINT and len(frames) <= 3 + 9
     assert result.stderr.startswith("stopped: 0 coloured, 0 failed, 1 not attempted")
     assert result.stderr.count("\n") == 1 and left_in(out.parent) == set()
 

@@ -170,7 +170,7 @@ def test_an_error_that_is_not_the_disks_does_not_blame_it(model, clip, tmp_path,
     from colorzoo import FilmError
     from colorzoo.film.writer import FilmWriter
 
-    def fails(self, frame):
+    def fails(self, frame, planes):
         raise av.error.PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(FilmWriter, "add", fails)

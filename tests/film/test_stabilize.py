@@ -9,7 +9,7 @@ from skimage import data
 from torch.nn import functional as F
 
 from colorzoo.evaluation.metrics import gray
-from colorzoo.film.stabilize import Stabilizer, optical_flow
+from colorzoo.film.stabilize import Stabilizer, _box, optical_flow
 from colorzoo.imaging.recombine import lightness_of
 
 SIZE = (96, 128)
@@ -140,3 +140,43 @@ def test_the_same_frames_give_the_same_colours(coffee_l):
         return [stabilizer(grainy(coffee_l, i), coffee_l.repeat(1, 2, 1, 1) + i) for i in range(3)]
 
     assert all(torch.equal(a, b) for a, b in zip(run(), run(), strict=True))
+
+
+def test_a_scene_that_hardly_changes_needs_every_second_prediction(coffee_l, cat_l):
+    stabilizer, needed, before = Stabilizer(), [], torch.zeros(1)
+    for i in range(9):
+        frame = grainy(cat_l if i == 5 else coffee_l, i)
+        needed.append(stabilizer.needs(frame))
+        ab = torch.full((1, 2, *SIZE), float(i))
+        found = stabilizer(frame, ab if needed[-1] else None)
+        if not needed[-1] and i != 6:
+            assert (found - before).abs().mean() < 0.05
+        before = found
+    # The cat appears in frame 5; then the coffee is back, whose colours are known.
+    assert needed == [True, False, True, False, True, True, False, True, False]
+    # The frame after one without a prediction gets as much of the new as two would have.
+    still = Stabilizer()
+    for i, ab in enumerate((0.0, None, 10.0)):
+        given = None if ab is None else torch.full((1, 2, *SIZE), ab)
+        found = still(grainy(coffee_l, i), given)
+    assert found.mean() == pytest.approx(10 * (1 - 0.9**2), rel=0.35) and found.mean() > 1.5
+
+
+def test_what_a_pan_reveals_needs_a_prediction(coffee):
+    full = lightness_of(gray(coffee), torch.device("cpu"))
+    scene = F.interpolate(full, (96, 240), mode="area")
+    stabilizer = Stabilizer()
+    for i in range(4):
+        frame = scene[..., 12 * i : 12 * i + 128]
+        assert stabilizer.needs(frame)
+        stabilizer(frame, torch.ones(1, 2, *SIZE))
+
+
+@pytest.mark.parametrize("radius", [1, 5, 15])
+def test_windows_are_smaller_at_the_edges(radius):
+    x = torch.rand(1, 2, 9, 40, generator=torch.Generator().manual_seed(1))
+    rows = [x[..., max(0, i - radius) : i + radius + 1, :].mean(-2) for i in range(9)]
+    part = torch.stack(rows, dim=-2)
+    columns = [part[..., max(0, i - radius) : i + radius + 1].mean(-1) for i in range(40)]
+    expected = torch.stack(columns, dim=-1)
+    torch.testing.assert_close(_box(x, radius), expected)
