@@ -4,8 +4,8 @@ It starts from the bundled weights of efficientnet-bins, with weights of 0 for t
 weights of that network are given by their folder, with ``--start``.
 
 The bundled weights took five epochs, 90 minutes on a CPU core that had other work: one with
-``--encoder-rate 0.1`` and then, from its weights, 85 % of a run with the options below. The encoder has
-to learn, too: in the first epoch ten hints added 0.4 dB, and in the second 2.9 dB.
+``--encoder-rate 0.1`` and then, from its weights, 85 % of a run with the options below. The
+encoder has to learn, too: ten hints added 0.4 dB after the first epoch, 2.9 dB after the second.
 """
 
 from train.recipe import Recipe, WithHints
