@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from rich.console import Console
@@ -21,6 +22,9 @@ from colorzoo.imaging.write import save_image
 from colorzoo.loading import load
 from colorzoo.registry import list_models, model_info
 
+# Photos that are measured with hints, and of which samples are measured, from the first on: each is
+# coloured many times, and 150 are enough to compare models.
+_MANY_TIMES = 150
 # The keys in metrics.json for each set of photos after the first.
 _OF_A_SET = ("data", "photos", "unreadable", "scores", "gray", "milliseconds")
 # No markup, because file names may contain brackets.
@@ -51,10 +55,10 @@ def evaluate_model(
         sheet: File for a sheet of the first photos: black and white, result, original.
         measures: LPIPS and FID from :func:`colorzoo.evaluation.perceptual.find_measures`.
         device: Device on which the model runs.
-        hints: Also measure PSNR against the number of hints on the first set; a plot of it is
-            written beside the sheet, as hints.png.
-        samples: Also measure samples on the first set, if the model takes a seed; a sheet of them
-            is written beside the other, as samples.png.
+        hints: Also measure PSNR against the number of hints on 150 photos of the first set; a plot
+            of it is written beside the sheet, as hints.png.
+        samples: Also measure samples of these photos, if the model takes a seed; a sheet of them is
+            written beside the other, as samples.png.
 
     Returns:
         The path of metrics.json, and the report on each set.
@@ -83,13 +87,13 @@ def evaluate_model(
         ]
     curve = None
     if hints:
-        photos = evaluation.read_photos(data[0], [], coloured=True)
+        photos = islice(evaluation.read_photos(data[0], [], coloured=True), _MANY_TIMES)
         said = f"Measuring {name} with hints"
         curve = measure_hints(model, track(photos, description=said, total=None))
         found["hints"] = curve.as_json()
     sampled = None
     if samples and "seed" in model.options:
-        photos = evaluation.read_photos(data[0], [], coloured=True)
+        photos = islice(evaluation.read_photos(data[0], [], coloured=True), _MANY_TIMES)
         said = f"Sampling with {name}"
         lpips = (measures or {}).get("lpips")
         sampled = measure_samples(model, track(photos, description=said, total=None), lpips=lpips)
