@@ -126,6 +126,7 @@ def test_train_evaluate_writes_metrics_sheet_and_readme(tmp_path, folder, monkey
     Path("README.md").write_text(f"head\n{START}{END}\n")
     drawn: list[Path] = []
     monkeypatch.setattr(command, "draw_grid", drawn.append)
+    monkeypatch.setattr(command, "update_guides", lambda: [Path("docs") / "guided.md"])
     monkeypatch.setattr(command, "renew_cards", lambda: ["unet"])
     monkeypatch.setattr(command, "measurable_models", lambda: ["unet"])
     result = CliRunner().invoke(command.app, ["evaluate", "all", "--data", str(folder)])
@@ -135,6 +136,7 @@ def test_train_evaluate_writes_metrics_sheet_and_readme(tmp_path, folder, monkey
     assert report["commit"] and report["protocol"] == PROTOCOL
     assert PROTOCOL in result.output and f"skipped: {folder / 'bad.jpg'}: " in result.output
     assert "cards updated: unet" in result.output
+    assert f"guides written: {Path('docs', 'guided.md')};" in result.output
     with Image.open("runs/unet/evaluation.png") as sheet:
         assert np.asarray(sheet).std() > 10
     assert "| gray (ab = 0) |" in Path("README.md").read_text() and drawn
