@@ -117,7 +117,7 @@ def test_one_file_and_one_card_are_a_model(root, tmp_path):
     """With weights, as CONTRIBUTING.md tells: nothing else is edited by hand."""
     copy = tmp_path / "copy"
     copy.mkdir()
-    for name in ("colorzoo", "demo", "train", "hub_cards", "tests"):
+    for name in ("colorzoo", "demo", "docs", "train", "hub_cards", "tests"):
         shutil.copytree(root / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(root / name, copy)
@@ -147,7 +147,8 @@ def test_one_file_and_one_card_are_a_model(root, tmp_path):
     listed = run_in(copy, *CLI, "list")
     assert "neighbours" in listed and "Two convolutions" in listed
     # Measured on other photos than the zoo's, so README is a maintainer's to update.
-    assert (copy / "README.md").read_text() == (root / "README.md").read_text()
+    for page in ("README.md", "docs/guided.md", "docs/models.md"):
+        assert (copy / page).read_text() == (root / page).read_text()
     card = (copy / "colorzoo" / "weights" / "neighbours" / "card.md").read_text()
     assert "4 photos of test.tar" in card and "train fit neighbours --data FOLDER\n" in card
     photo = tmp_path / "test.tar" / "chelsea.png"

@@ -53,6 +53,7 @@ def test_the_guides_are_those_of_the_models(monkeypatch, tmp_path):
     assert update(none={}) == []
     written = update(plain={"hints": HINTS["plain"], "samples": SAMPLES["plain"]}, other={})
     assert written == [pages["HINTS"], tmp_path / "hints.png", pages["SAMPLES"]]
+    assert update(plain={"hints": HINTS["plain"], "samples": SAMPLES["plain"]}) == []
     assert guides.hints_text({"plain": HINTS["plain"]}) in pages["HINTS"].read_text()
     assert guides.samples_text(SAMPLES) in pages["SAMPLES"].read_text()
     assert (tmp_path / "hints.png").read_bytes().startswith(b"\x89PNG")

@@ -52,7 +52,7 @@ def samples_text(found: dict[str, dict[str, Any]]) -> str:
 
 
 def update_guides() -> list[Path]:
-    """Write the tables and the plot of all models that were measured; return what was written.
+    """Write the tables and the plot of all models that were measured; return what has changed.
 
     Raises:
         ValueError: If a page has no markers.
@@ -63,13 +63,11 @@ def update_guides() -> list[Path]:
         for key in ("hints", "samples")
     )
     written = []
-    if hinted:
-        replace_between(HINTS_PAGE, HINTS_START, HINTS_END, hints_text(hinted))
+    if hinted and replace_between(HINTS_PAGE, HINTS_START, HINTS_END, hints_text(hinted)):
         curves = {name: entry["psnr"] for name, entry in hinted.items()}
         write_whole(HINTS_PLOT, guided.draw_curves(curves))
         written += [HINTS_PAGE, HINTS_PLOT]
-    if sampled:
-        replace_between(SAMPLES_PAGE, SAMPLES_START, SAMPLES_END, samples_text(sampled))
+    if sampled and replace_between(SAMPLES_PAGE, SAMPLES_START, SAMPLES_END, samples_text(sampled)):
         written += [SAMPLES_PAGE]
     return written
 
