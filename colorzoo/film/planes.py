@@ -7,24 +7,18 @@ gray level and for the colour of the block of 2 x 2 pixels. That takes half the 
 the frame to RGB and then to a film's colour space, and is as exact.
 """
 
-import math
-
 import numpy as np
 import torch
 from PIL import Image, ImageFilter
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color import lab_to_rgb, luminance_to_lightness, rgb_to_linear
 from colorzoo.imaging.gray import CACHED_PIXELS, gray_of
-from colorzoo.imaging.quick import code_ab
+from colorzoo.imaging.quick import code_ab, colours_at_grid
 
 # Weights of luma in ITU-R BT.709; levels of luma and of chroma with 8 bits: from 16, around 128
 _LUMA = (0.2126, 0.7152, 0.0722)
 _BLACK, _LUMA_LEVELS, _NEUTRAL, _CHROMA_LEVELS = 16, 219, 128, 224
-# Grid points along gray; those along a and b are at most this far apart, in L*a*b* units, or as
-# far as this many of them are.
-_GRAYS, _APART, _MOST = 65, 4.0, 33
 # How what luma is below that of gray, at most 75 levels, and its slope, -2 to 2, become bytes
 _PER_LEVEL, _LEVEL, _PER_SLOPE = 3, 128, 64
 
@@ -105,20 +99,11 @@ def _grid(low: Tensor, span: Tensor) -> ImageFilter.Color3DLUT:
         low: (2,) the smallest a and b.
         span: (2,) the range of a and b.
     """
-    along_a, along_b = (min(_MOST, max(2, math.ceil(each / _APART) + 1)) for each in span.tolist())
-    # Gray varies fastest in Pillow's tables.
-    b, a, level = torch.meshgrid(
-        *(torch.linspace(0, 1, n, dtype=torch.float32) for n in (along_b, along_a, _GRAYS)),
-        indexing="ij",
-    )
-    lightness = luminance_to_lightness(rgb_to_linear(level))
-    lab = torch.stack((lightness, low[0] + a * span[0], low[1] + b * span[1]))
-    # (3, b, a, gray) is a picture of b times a rows.
-    rgb = lab_to_rgb(lab.flatten(1, 2), gamut="desaturate").unflatten(1, (along_b, along_a))
+    level, rgb = colours_at_grid(low, span)
     red, _, blue = rgb
     luma = torch.einsum("cbag,c->bag", rgb, rgb.new_tensor(_LUMA))
     more = (luma - level) * _LUMA_LEVELS
-    (slope,) = torch.gradient(more, spacing=255 / (_GRAYS - 1), dim=-1)
+    (slope,) = torch.gradient(more, spacing=255 / (level.shape[-1] - 1), dim=-1)
     found = torch.stack(
         (
             more * -_PER_LEVEL,
@@ -129,6 +114,5 @@ def _grid(low: Tensor, span: Tensor) -> ImageFilter.Color3DLUT:
         dim=-1,
     )
     values = (found / 255).clamp(0, 1).contiguous().numpy().ravel()
-    return ImageFilter.Color3DLUT(
-        (_GRAYS, along_a, along_b), values, channels=4, target_mode="RGBX"
-    )
+    along_b, along_a, grays = level.shape
+    return ImageFilter.Color3DLUT((grays, along_a, along_b), values, channels=4, target_mode="RGBX")

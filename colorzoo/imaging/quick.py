@@ -133,14 +133,25 @@ def code_ab(
 
 
 def _grid(low: Tensor, span: Tensor) -> ImageFilter.Color3DLUT:
-    """Compute sRGB at grid points, between which Pillow interpolates.
+    """Compute sRGB at grid points, between which Pillow interpolates; see ``colours_at_grid``."""
+    level, rgb = colours_at_grid(low, span)
+    along_b, along_a, grays = level.shape
+    colours = rgb.movedim(0, -1).contiguous().numpy().ravel()
+    return ImageFilter.Color3DLUT((grays, along_a, along_b), colours)
+
+
+def colours_at_grid(low: Tensor, span: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute sRGB at the points of a grid in a, b and gray, which Pillow's tables interpolate.
 
     Args:
         low: (2,) the smallest a and b.
         span: (2,) the range of a and b.
+
+    Returns:
+        (n_b, n_a, n_gray) gray levels, and (3, n_b, n_a, n_gray) sRGB, all in [0, 1]. Gray varies
+        fastest, as in Pillow's tables.
     """
     along_a, along_b = (min(_MOST, max(2, math.ceil(each / _APART) + 1)) for each in span.tolist())
-    # Gray varies fastest in Pillow's tables.
     b, a, level = torch.meshgrid(
         *(torch.linspace(0, 1, n, dtype=torch.float32) for n in (along_b, along_a, _GRAYS)),
         indexing="ij",
@@ -148,8 +159,8 @@ def _grid(low: Tensor, span: Tensor) -> ImageFilter.Color3DLUT:
     lightness = luminance_to_lightness(rgb_to_linear(level))
     lab = torch.stack((lightness, low[0] + a * span[0], low[1] + b * span[1]))
     # (3, b, a, gray) is a picture of b times a rows.
-    colours = lab_to_rgb(lab.flatten(1, 2), gamut="desaturate").permute(1, 2, 0)
-    return ImageFilter.Color3DLUT((_GRAYS, along_a, along_b), colours.contiguous().numpy().ravel())
+    rgb = lab_to_rgb(lab.flatten(1, 2), gamut="desaturate").unflatten(1, (along_b, along_a))
+    return level, rgb
 
 
 def _table(codes: np.ndarray, low: Tensor, scale: Tensor) -> np.ndarray:

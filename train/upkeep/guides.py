@@ -5,7 +5,7 @@ from typing import Any
 
 from colorzoo.atomic import write_whole
 from colorzoo.evaluation import guided, samples
-from train.upkeep.readme import escaped, replace_between, shown
+from train.upkeep.readme import as_markdown, escaped, replace_between, shown
 
 HINTS_PAGE, HINTS_PLOT = Path("docs") / "guided.md", Path("docs") / "images" / "hints.png"
 HINTS_START, HINTS_END = "<!-- hints: python -m train readme -->\n", "<!-- /hints -->"
@@ -22,15 +22,14 @@ def hints_text(found: dict[str, dict[str, Any]]) -> str:
     counts = guided.COUNTS
     headings = ["hints", *(f"{count}" for count in counts)]
     rows = [headings, ["---", *["--:"] * len(counts)]]
-    for name, entry in sorted(found.items(), key=lambda each: -each[1]["psnr"][-1]):
-        first, *gains = entry["psnr"][0], *guided.gains(entry["psnr"])[1:]
-        rows.append([f"`{name}`", f"{first:.2f} dB", *(f"{gain:+.2f}" for gain in gains)])
-    for name, psnr in guided.PUBLISHED.items():
-        first, *gains = psnr[0], *guided.gains(psnr)[1:]
-        rows.append([name, f"{first:.2f} dB", *(f"{gain:+.2f}" for gain in gains)])
+    ranked = sorted(found.items(), key=lambda each: -each[1]["psnr"][-1])
+    measured = {f"`{name}`": entry["psnr"] for name, entry in ranked}
+    for label, psnr in {**measured, **guided.PUBLISHED}.items():
+        gains = [f"{gain:+.2f}" for gain in guided.gains(psnr)[1:]]
+        rows.append([label, f"{psnr[0]:.2f} dB", *gains])
     photos = sorted({entry["photos"] for entry in found.values()})
     return (
-        f"{_table(rows)}\n\nPSNR without hints, and what hints add to it. "
+        f"{as_markdown(rows)}\n\nPSNR without hints, and what hints add to it. "
         f"{escaped(guided.PROTOCOL)} {' or '.join(map(str, photos))} test photos; the published "
         "numbers are of 1,000 photos of ImageNet, so only their gains can be compared.\n"
     )
@@ -48,7 +47,7 @@ def samples_text(found: dict[str, dict[str, Any]]) -> str:
         numbers = [f"{value:.2f}" for value in entry["psnr"]]
         colour = [f"{entry[key]:.1f}" for key in ("cf", "delta_cf", "ab_distance")]
         rows.append([f"`{name}`", *numbers, *colour])
-    return f"{_table(rows)}\n\n{escaped(samples.PROTOCOL)}\n"
+    return f"{as_markdown(rows)}\n\n{escaped(samples.PROTOCOL)}\n"
 
 
 def update_guides() -> list[Path]:
@@ -70,7 +69,3 @@ def update_guides() -> list[Path]:
     if sampled and replace_between(SAMPLES_PAGE, SAMPLES_START, SAMPLES_END, samples_text(sampled)):
         written += [SAMPLES_PAGE]
     return written
-
-
-def _table(rows: list[list[str]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

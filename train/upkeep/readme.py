@@ -1,6 +1,7 @@
 """Update the README's table and picture for the bundled weights."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def _published() -> list[str]:
         rows.append([name, size, theirs.megabytes, theirs.licence, escaped(numbers)])
     if len(rows) == 2:
         return []
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    table = as_markdown(rows)
     return [
         f"{table}\n\nThese weights are downloaded on first use. Their authors' numbers were "
         "measured in other ways than those above, so the two cannot be compared.\n"
@@ -102,7 +103,7 @@ def _by_eye() -> list[str]:
     ranked = sorted(found.items(), key=lambda each: -sum(c.plausible for c in each[1].values()))
     for name, counts in ranked:
         rows.append([f"`{name}`", *(str(counts.get(photos, "–")) for photos in sets)])
-    return ["\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"]
+    return [as_markdown(rows) + "\n"]
 
 
 def table_of(reports: list[dict[str, Any]]) -> str:
@@ -117,6 +118,11 @@ def table_of(reports: list[dict[str, Any]]) -> str:
     for report in sorted(reports, key=lambda each: -each["scores"]["psnr"]):
         name, size = f"`{report['model']}`", short_count(report["parameters"])
         rows.append([name, size, *_cells(_numbers(report), columns)])
+    return as_markdown(rows)
+
+
+def as_markdown(rows: Sequence[Sequence[str]]) -> str:
+    """Render the rows of a table, of which the second is the rule below the headings."""
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
