@@ -1,4 +1,4 @@
-"""``python -m train``: the command line; see ``train/commands.py``."""
+"""``python -m train``: the command line; see ``train/commands/``."""
 
 from colorzoo.__main__ import run
 

@@ -233,7 +233,7 @@ def test_what_is_missing_is_explained(tmp_path):
 
 def test_everything_measured_is_written_before_anything_is_printed(monkeypatch, capsys):
     """A console may be closed, or lack letters, and measuring takes hours."""
-    import train.commands
+    from train.commands import evaluate
 
     printed_before: list[str] = []
 
@@ -244,10 +244,10 @@ def test_everything_measured_is_written_before_anything_is_printed(monkeypatch, 
 
         return done
 
-    monkeypatch.setattr(train.commands, "find_measures", lambda *_, **__: ({}, []))
-    monkeypatch.setattr(train.commands, "measurable_models", lambda: ["unet", "unet-gan"])
-    monkeypatch.setattr(train.commands, "evaluate_model", work((Path("metrics.json"), [])))
-    monkeypatch.setattr(train.commands, "_renew_readme", work("README.md updated"))
-    train.commands.evaluate_command("all", [Path("test.tar")])
+    monkeypatch.setattr(evaluate, "find_measures", lambda *_, **__: ({}, []))
+    monkeypatch.setattr(evaluate, "measurable_models", lambda: ["unet", "unet-gan"])
+    monkeypatch.setattr(evaluate, "evaluate_model", work((Path("metrics.json"), [])))
+    monkeypatch.setattr(evaluate, "renew", work("README.md updated"))
+    evaluate.evaluate_command("all", [Path("test.tar")])
     assert printed_before == ["", "", ""]
     assert "README.md updated" in capsys.readouterr().out

@@ -7,7 +7,7 @@ from helpers.training import train
 
 import colorzoo
 from colorzoo import registry
-from train import commands
+from train.commands import judge
 from train.upkeep import readme
 from train.upkeep.ratings import Counts, counted, record
 
@@ -83,7 +83,7 @@ def test_counts_have_to_add_up_to_what_is_said(unet, photos):
 
 
 def test_the_command(unet, monkeypatch):
-    monkeypatch.setattr(commands, "model_info", lambda name: unet)
+    monkeypatch.setattr(judge, "model_info", lambda name: unet)
     done = train("judge", "unet", "3 photos", 2, 1, 0)
     assert done.returncode == 0, done.stderr
     assert counted(unet) == {"3 photos": Counts(2, 1, 0)}
