@@ -84,14 +84,13 @@ class FlowModule(ColorizerModule):
         """
         condition = self.flow.condition(lightness)
         with full_precision(lab):
-            middle = self.flow.middle(condition).float()
-            noise = torch.randn(middle.shape, generator=chance).to(middle)
-            start = middle + SCALE * noise
-            truth = F.interpolate(lab[:, 1:], middle.shape[-2:], mode="area")
-            time = time.to(middle)
+            noise = torch.randn(condition[:, :2].shape, generator=chance).to(lab)
+            start = self.flow.start(condition, noise)
+            truth = F.interpolate(lab[:, 1:], start.shape[-2:], mode="area")
+            time = time.to(start)
             share = time[:, None, None, None]
             state = (1 - share) * start + share * truth
-        found = self.flow.velocity(condition, state, time, kept.to(middle))
+        found = self.flow.velocity(condition, state, time, kept.to(start))
         with full_precision(lab):
             error = (found.float() - (truth - start)) / SCALE
             return error.square().mean(dim=(1, 2, 3))

@@ -7,6 +7,12 @@ lightness is that of the photo. The network sees what ``efficientnet-bins`` know
 features, the mean of its colours and how unsure it is. That model is part of this one, and is not
 trained further.
 
+Paths can start close to the photo's colours, from noise that has the mean and the deviation that
+``efficientnet-bins`` predicts for each pixel (as in PriorGrad, Lee et al. 2022,
+https://arxiv.org/abs/2106.06406) and the spectrum of photos. White noise hides fine detail long
+before it hides what colour a whole sky has, so that the first of a few steps decides nearly
+everything; with the spectrum of photos, each step has its share.
+
 The velocity comes from a small U-Net with residual blocks that are scaled and shifted by the time,
 as in ADM (Dhariwal & Nichol 2021, https://arxiv.org/abs/2105.05233).
 """
@@ -22,7 +28,7 @@ from typing_extensions import Self
 
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError
-from colorzoo.models._sampling import SAMPLERS, even_times, seeded_noise
+from colorzoo.models._sampling import SAMPLERS, even_times, seeded_noise, smooth_noise
 from colorzoo.models.timm_unet import SelfAttention, TimmUNet
 from colorzoo.options import is_number
 from colorzoo.registry import register_model
@@ -30,7 +36,7 @@ from colorzoo.registry import register_model
 # Standard deviation of ab in photos, about; the network sees and predicts multiples of it.
 SCALE = 20.0
 _POSITIONS = 8  # channels that tell where in the photo a cell is
-_MOMENTS = 4  # channels of the condition before the features: L, mean of a and b, their spread
+_MOMENTS = 5  # channels of the condition before the features: L, means and deviations of a and b
 
 
 @register_model("flow", summary="Flow matching on ab, sampled in a few steps", year=2023)
@@ -45,8 +51,9 @@ class Flow(Colorizer, paper_url="https://arxiv.org/abs/2210.02747"):
         width: Channels of the velocity network at its finest resolution; 2 and 3 times as many at
             the two coarser ones. A multiple of 8.
         output_stride: Stride of the generated colours, 4 or 2.
-        source: What the noise that paths start from is added to: "gray"; or "mean", the colours
-            that ``efficientnet-bins`` predicts on average, so that the network learns the rest.
+        source: What paths start from: "gray" or "mean" is white noise around gray, or around the
+            mean of the colours that ``efficientnet-bins`` predicts; "prior" is smooth noise around
+            that mean, as strong as that model is unsure.
         steps: Default number of steps.
         sampler: "euler", or "heun" or "midpoint", which take twice as long for a step.
         guidance: Weight of classifier-free guidance (Ho & Salimans 2022,
@@ -65,7 +72,7 @@ class Flow(Colorizer, paper_url="https://arxiv.org/abs/2210.02747"):
         encoder: str = "tf_efficientnet_lite0",
         width: int = 40,
         output_stride: int = 4,
-        source: Literal["gray", "mean"] = "gray",
+        source: Literal["gray", "mean", "prior"] = "prior",
         steps: int = 8,
         sampler: Literal["euler", "heun", "midpoint"] = "euler",
         guidance: float = 1.0,
@@ -75,7 +82,7 @@ class Flow(Colorizer, paper_url="https://arxiv.org/abs/2210.02747"):
         super().__init__(work_size=work_size)
         for keyword, value, allowed in (
             ("output_stride", output_stride, (2, 4)),
-            ("source", source, ("gray", "mean")),
+            ("source", source, ("gray", "mean", "prior")),
             ("sampler", sampler, tuple(SAMPLERS)),
         ):
             if value not in allowed:
@@ -113,7 +120,7 @@ class Flow(Colorizer, paper_url="https://arxiv.org/abs/2210.02747"):
             (N, 2, h, w), ab at the output stride, in L*a*b* units.
         """
         condition = self.condition(lightness)
-        start = self.middle(condition)
+        start = self.start(condition, torch.zeros_like(condition[:, :2]))
         time = start.new_zeros(len(start))
         return start + self.velocity(condition, start, time, torch.ones_like(time))
 
@@ -139,8 +146,7 @@ class Flow(Colorizer, paper_url="https://arxiv.org/abs/2210.02747"):
         if not isinstance(seed, int):
             seed = [*seed] * len(condition)
             condition = condition.repeat_interleave(len(seed) // len(lightness), dim=0)
-        middle = self.middle(condition).float()
-        x = middle + SCALE * seeded_noise(seed, middle)
+        x = self.start(condition, seeded_noise(seed, condition[:, :2]))
 
         def velocity(x: Tensor, t: float) -> Tensor:
             return self._with_guidance(condition, x, x.new_full((len(x),), t))
@@ -154,25 +160,39 @@ class Flow(Colorizer, paper_url="https://arxiv.org/abs/2210.02747"):
             lightness: See ``forward``.
 
         Returns:
-            (N, C, h, w): lightness, the mean and the standard deviation of ab that the model inside
-            predicts, and its features.
+            (N, C, h, w): lightness, the means and the standard deviations of a and b that the model
+            inside predicts, and its features.
         """
         with torch.no_grad():
             features = self.base.features(lightness)
             logits = self.base.head(features)
             plausible = self.base.plausible(logits)
-            mean = torch.einsum("nqhw,qc->nchw", plausible.shares, plausible.colours) / SCALE
-            spread = self.base.uncertainty(logits) / SCALE
-            seen = torch.cat((mean.to(features), spread.to(features), features), dim=1)
+            shares, colours = plausible.shares, plausible.colours / SCALE
+            mean = torch.einsum("nqhw,qc->nchw", shares, colours)
+            square = torch.einsum("nqhw,qc->nchw", shares, colours.square())
+            deviation = (square - mean.square()).clamp(min=0).sqrt()
+            seen = torch.cat((mean.to(features), deviation.to(features), features), dim=1)
             if self.output_stride == 2:
                 seen = F.interpolate(seen, scale_factor=2, mode="bilinear", align_corners=False)
             small = F.avg_pool2d(lightness / 50 - 1, self.output_stride)
             return torch.cat((small.to(seen), seen), dim=1)
 
-    def middle(self, condition: Tensor) -> Tensor:
-        """Return the middle of the noise that paths start from: (N, 2, h, w) ab."""
-        mean = condition[:, 1:3] * SCALE
-        return mean if self.source == "mean" else torch.zeros_like(mean)
+    def start(self, condition: Tensor, noise: Tensor) -> Tensor:
+        """Return where paths start.
+
+        Args:
+            condition: What ``condition`` returns.
+            noise: (N, 2, h, w), white Gaussian noise with a deviation of 1.
+
+        Returns:
+            (N, 2, h, w) float32, ab in L*a*b* units.
+        """
+        if self.source == "gray":
+            return SCALE * noise.float()
+        mean, deviation = (SCALE * condition[:, 1:5].float()).chunk(2, dim=1)
+        if self.source == "mean":
+            return mean + SCALE * noise.float()
+        return mean + deviation * smooth_noise(noise.float()).to(mean.device)
 
     def velocity(self, condition: Tensor, ab: Tensor, time: Tensor, kept: Tensor) -> Tensor:
         """Predict the velocity.

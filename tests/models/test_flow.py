@@ -8,6 +8,7 @@ import torch
 
 import colorzoo
 from colorzoo.imaging.recombine import lightness_of
+from colorzoo.models._sampling import seeded_noise, smooth_noise
 from colorzoo.models.flow import SCALE, Flow, VelocityNet
 from train.data.photos import _to_lab
 
@@ -65,7 +66,7 @@ def test_guidance_goes_on_from_the_velocity_without_the_condition(model):
             assert torch.allclose(found, expected, atol=1e-3)
 
 
-@pytest.mark.parametrize("source", ["mean", "gray"])
+@pytest.mark.parametrize("source", ["gray", "mean", "prior"])
 def test_samples_start_from_noise_around_the_source(source):
     torch.manual_seed(0)
     model = Flow(source=source, **SMALL).eval()
@@ -74,11 +75,27 @@ def test_samples_start_from_noise_around_the_source(source):
         torch.nn.init.zeros_(model.get_parameter(f"network.leave.2.{name}"))
     lightness = torch.rand(1, 1, 64, 64) * 100
     with torch.inference_mode():  # without a velocity, the sample is its start
-        ab, mean = model.infer(lightness, seed=3), model.condition(lightness)[:, 1:3] * SCALE
+        ab, condition = model.infer(lightness, seed=3), model.condition(lightness)
         other = model.infer(lightness, seed=[4, 3])
+    mean, deviation = (condition[:, 1:5] * SCALE).chunk(2, dim=1)
     assert mean.abs().mean() > 3 and torch.allclose(other[1], ab[0])
+    if source == "prior":
+        noise = (ab - mean) / deviation
+        white = seeded_noise(3, ab)
+        assert torch.allclose(noise, smooth_noise(white), atol=1e-3)
+        return
     noise = (ab - mean if source == "mean" else ab) / SCALE
     assert noise.mean().abs() < 0.1 and noise.std() == pytest.approx(1, abs=0.1)
+
+
+def test_the_network_is_told_how_unsure_the_model_inside_is(model):
+    """The deviations of a and b, each, belong to the distribution over bins."""
+    lightness = torch.rand(1, 1, 32, 32) * 100
+    with torch.inference_mode():
+        deviation = model.condition(lightness)[:, 3:5] * SCALE
+        total = model.base.uncertainty(model.base(lightness))
+    assert torch.allclose(deviation.square().sum(dim=1, keepdim=True).sqrt(), total, atol=1e-3)
+    assert not torch.allclose(deviation[:, 0], deviation[:, 1], rtol=0.05)
 
 
 def test_integration_is_float32_in_half_precision(model):
@@ -107,7 +124,7 @@ def test_what_runs_in_the_loop_is_compiled(model):
 @pytest.mark.parametrize(
     ("keyword", "value", "told"),
     [
-        ("source", "black", "source must be 'gray' or 'mean', got 'black'"),
+        ("source", "black", "source must be 'gray' or 'mean' or 'prior', got 'black'"),
         ("sampler", "ddim", "sampler must be 'euler' or 'heun' or 'midpoint', got 'ddim'"),
         ("output_stride", 8, "output_stride must be 2 or 4, got 8"),
         ("width", 12, "width must be a multiple of 8, got 12"),
