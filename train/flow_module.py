@@ -49,8 +49,11 @@ class FlowModule(ColorizerModule):
         # From the step, so that a resumed run continues; each process has its own numbers.
         seed = (self.recipe.seed + 1) * 1_000_003 + self.global_step
         chance = torch.Generator().manual_seed(seed * self.trainer.world_size + self.global_rank)
-        kept = torch.rand(len(lab), generator=chance) >= self.objective.dropout
-        time = (torch.rand((), generator=chance) + torch.arange(len(lab)) / len(lab)) % 1
+        paths = len(lab) * self.objective.draws
+        kept = torch.rand(paths, generator=chance) >= self.objective.dropout
+        # Evenly spread over all paths, and over those of each photo.
+        place = torch.arange(paths).reshape(self.objective.draws, len(lab)).T.flatten() / paths
+        time = (torch.rand((), generator=chance) + place) % 1
         error = self.errors(lab, self.seen(lab[:, :1]), time, kept, chance)
         loss = error.mean()
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(lab))
@@ -70,23 +73,25 @@ class FlowModule(ColorizerModule):
     def errors(
         self, lab: Tensor, lightness: Tensor, time: Tensor, kept: Tensor, chance: torch.Generator
     ) -> Tensor:
-        """Compute the mean squared error of the velocity for each photo, in units of the noise.
+        """Compute the mean squared error of the velocity for each path, in units of SCALE.
 
         Args:
             lab: (N, 3, H, W), the photos.
             lightness: (N, 1, H, W), what the network sees of them.
-            time: (N,), from 0 to 1.
-            kept: (N,), whether the network gets the condition.
+            time: (N * D,), from 0 to 1, for D paths of each photo, photo by photo.
+            kept: (N * D,), whether the network gets the condition.
             chance: Draws the noise; on the CPU, so that it is the same for every device.
 
         Returns:
-            (N,) float32.
+            (N * D,) float32.
         """
-        condition = self.flow.condition(lightness)
+        draws = len(time) // len(lab)
+        condition = self.flow.condition(lightness).repeat_interleave(draws, dim=0)
         with full_precision(lab):
             noise = torch.randn(condition[:, :2].shape, generator=chance).to(lab)
             start = self.flow.start(condition, noise)
             truth = F.interpolate(lab[:, 1:], start.shape[-2:], mode="area")
+            truth = truth.repeat_interleave(draws, dim=0)
             time = time.to(start)
             share = time[:, None, None, None]
             state = (1 - share) * start + share * truth

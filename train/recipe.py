@@ -106,14 +106,17 @@ class Adversarial(Objective):
 class FlowMatching(Objective):
     """Conditional flow matching on straight paths (Lipman et al. 2023); ``loss`` is always "mse".
 
-    It is the squared error of the velocity, in units of the noise. The sampler's results are only
+    It is the squared error of the velocity, in units of 20 in ab. The sampler's results are only
     measured.
 
     Attributes:
-        dropout: Share of the photos whose condition is left out, for classifier-free guidance.
+        dropout: Share of the paths whose condition is left out, for classifier-free guidance.
+        draws: Paths for each photo of a batch. What the velocity depends on, the largest part of
+            the work, is computed once for a photo.
     """
 
     dropout: float = 0.1
+    draws: int = 2
     module: ClassVar[str] = "train.flow_module:FlowModule"
 
     def __post_init__(self) -> None:

@@ -122,7 +122,7 @@ class BinsColorizer(Colorizer):
             logits = logits + _perturbation(seed, height, width).to(logits.device)
         t = point.temperature if temperature is None else temperature
         shares = (logits / t).softmax(dim=1)
-        ab = torch.einsum("nqhw,qc->nchw", shares, self.centres.float())
+        ab = expectation(shares, self.centres.float())
         if point.lift == 0:
             return point.gain * ab
         square = ab.square().sum(dim=1, keepdim=True)
@@ -140,10 +140,16 @@ class BinsColorizer(Colorizer):
         assert isinstance(output, Tensor)
         shares = output.float().softmax(dim=1)
         centres = self.centres.float()
-        mean = torch.einsum("nqhw,qc->nchw", shares, centres)
-        square = torch.einsum("nqhw,q->nhw", shares, centres.square().sum(dim=1))
-        variance = square[:, None] - mean.square().sum(dim=1, keepdim=True)
+        mean = expectation(shares, centres)
+        square = expectation(shares, centres.square().sum(dim=1, keepdim=True))
+        variance = square - mean.square().sum(dim=1, keepdim=True)
         return variance.clamp(min=0).sqrt()
+
+
+def expectation(shares: Tensor, values: Tensor) -> Tensor:
+    """Compute the mean of values under distributions: (N, Q, h, w), (Q, C) to (N, C, h, w)."""
+    mean = values.T @ shares.flatten(2)  # many times faster than torch.einsum
+    return mean.unflatten(2, shares.shape[2:])
 
 
 def check_point(point: Any) -> DialPoint:

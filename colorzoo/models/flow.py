@@ -28,6 +28,7 @@ from typing_extensions import Self
 
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError
+from colorzoo.models._bins import expectation
 from colorzoo.models._sampling import SAMPLERS, even_times, seeded_noise, smooth_noise
 from colorzoo.models.timm_unet import SelfAttention, TimmUNet
 from colorzoo.options import is_number
@@ -168,8 +169,9 @@ class Flow(Colorizer, paper_url="https://arxiv.org/abs/2210.02747"):
             logits = self.base.head(features)
             plausible = self.base.plausible(logits)
             shares, colours = plausible.shares, plausible.colours / SCALE
-            mean = torch.einsum("nqhw,qc->nchw", shares, colours)
-            square = torch.einsum("nqhw,qc->nchw", shares, colours.square())
+            mean, square = expectation(shares, torch.cat((colours, colours.square()), dim=1)).chunk(
+                2, dim=1
+            )
             deviation = (square - mean.square()).clamp(min=0).sqrt()
             seen = torch.cat((mean.to(features), deviation.to(features), features), dim=1)
             if self.output_stride == 2:

@@ -81,7 +81,24 @@ def test_processes_and_steps_draw_their_own_numbers(module, monkeypatch):
     firsts = [float(time[0]) for time in drawn]
     assert len({*firsts}) == 4 and firsts[0] == firsts[-1]
     quarters = (drawn[0] * 4).long().sort().values
-    assert quarters.tolist() == [0, 1, 2, 3]  # spread evenly over the path
+    assert quarters.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]  # spread evenly over the path
+    first, second = drawn[0].reshape(4, 2).T  # the paths of each photo as well
+    assert torch.allclose((first - second).abs(), torch.tensor(0.5), atol=1e-6)
+
+
+def test_each_path_of_a_photo_has_its_own_noise(module):
+    """Its error is the one that it has without the others."""
+    lab = torch.rand(2, 3, 32, 32) * 60
+    kept, times = torch.ones(4, dtype=torch.bool), torch.tensor([0.1, 0.6, 0.3, 0.8])
+    with torch.no_grad():
+        chance = torch.Generator().manual_seed(3)
+        together = module.errors(lab, lab[:, :1], times, kept, chance)
+        twice = lab.repeat_interleave(2, dim=0)
+        chance = torch.Generator().manual_seed(3)
+        alone = module.errors(twice, twice[:, :1], times, kept, chance)
+        same = module.errors(lab, lab[:, :1], torch.full((4,), 0.5), kept, chance)
+    assert torch.allclose(together, alone, rtol=1e-4)
+    assert not torch.isclose(same[0], same[1], rtol=0.01)
 
 
 def test_a_short_run_learns_resumes_and_samples(shards, tmp_path):
