@@ -13,10 +13,6 @@ from torch import Tensor
 
 from colorzoo.torch_state import on_cpu
 
-# Of smooth noise: the part that is the same all over a picture, as a multiple of the amplitude at
-# one cycle per short side. Measured on the errors of efficientnet-bins on validation photos.
-_EVEN_PART = 4.5
-
 Velocity = Callable[[Tensor, float], Tensor]
 Sampler = Callable[[Velocity, Tensor, Sequence[float]], Tensor]
 
@@ -112,24 +108,3 @@ def seeded_noise(seed: int | Sequence[int], like: Tensor) -> Tensor:
         for each in seeds
     ]
     return torch.stack(rows).to(like.device).expand(like.shape)
-
-
-def smooth_noise(white: Tensor) -> Tensor:
-    """Give white noise the spectrum of photos: its amplitude falls with the frequency.
-
-    Field 1987, https://doi.org/10.1364/JOSAA.4.002379. Frequencies count in cycles per short side,
-    so noise looks alike at every resolution.
-
-    Args:
-        white: (..., h, w), standard Gaussian noise, float32.
-
-    Returns:
-        Noise of that shape whose values have a mean of 0 and a deviation of 1 over many seeds.
-    """
-    height, width = white.shape[-2:]
-    short = min(height, width)
-    down, across = (torch.fft.fftfreq(side, device=white.device) for side in (height, width))
-    cycles = short * torch.hypot(down[:, None], across)
-    amplitude = 1 / cycles.clamp(min=1 / _EVEN_PART)
-    amplitude = amplitude / amplitude.square().mean().sqrt()
-    return torch.fft.ifft2(torch.fft.fft2(white) * amplitude).real

@@ -7,12 +7,6 @@ lightness is that of the photo. The network sees what ``efficientnet-bins`` know
 features, the mean of its colours and how unsure it is. That model is part of this one, and is not
 trained further.
 
-Paths can start close to the photo's colours, from noise that has the mean and the deviation that
-``efficientnet-bins`` predicts for each pixel (as in PriorGrad, Lee et al. 2022,
-https://arxiv.org/abs/2106.06406) and the spectrum of photos. White noise hides fine detail long
-before it hides what colour a whole sky has, so that the first of a few steps decides nearly
-everything; with the spectrum of photos, each step has its share.
-
 The velocity comes from a small U-Net with residual blocks that are scaled and shifted by the time,
 as in ADM (Dhariwal & Nichol 2021, https://arxiv.org/abs/2105.05233).
 """
@@ -29,7 +23,7 @@ from typing_extensions import Self
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError
 from colorzoo.models._bins import expectation
-from colorzoo.models._sampling import SAMPLERS, even_times, seeded_noise, smooth_noise
+from colorzoo.models._sampling import SAMPLERS, even_times, seeded_noise
 from colorzoo.models.timm_unet import SelfAttention, TimmUNet
 from colorzoo.options import is_number
 from colorzoo.registry import register_model
@@ -52,9 +46,8 @@ class Flow(Colorizer, paper_url="https://arxiv.org/abs/2210.02747"):
         width: Channels of the velocity network at its finest resolution; 2 and 3 times as many at
             the two coarser ones. A multiple of 8.
         output_stride: Stride of the generated colours, 4 or 2.
-        source: What paths start from: "gray" or "mean" is white noise around gray, or around the
-            mean of the colours that ``efficientnet-bins`` predicts; "prior" is smooth noise around
-            that mean, as strong as that model is unsure.
+        source: What the noise that paths start from is added to: "gray"; or "mean", the colours
+            that ``efficientnet-bins`` predicts on average, so that the network learns the rest.
         steps: Default number of steps.
         sampler: "euler", or "heun" or "midpoint", which take twice as long for a step.
         guidance: Weight of classifier-free guidance (Ho & Salimans 2022,
@@ -73,7 +66,7 @@ class Flow(Colorizer, paper_url="https://arxiv.org/abs/2210.02747"):
         encoder: str = "tf_efficientnet_lite0",
         width: int = 40,
         output_stride: int = 4,
-        source: Literal["gray", "mean", "prior"] = "prior",
+        source: Literal["gray", "mean"] = "mean",
         steps: int = 8,
         sampler: Literal["euler", "heun", "midpoint"] = "euler",
         guidance: float = 1.0,
@@ -83,7 +76,7 @@ class Flow(Colorizer, paper_url="https://arxiv.org/abs/2210.02747"):
         super().__init__(work_size=work_size)
         for keyword, value, allowed in (
             ("output_stride", output_stride, (2, 4)),
-            ("source", source, ("gray", "mean", "prior")),
+            ("source", source, ("gray", "mean")),
             ("sampler", sampler, tuple(SAMPLERS)),
         ):
             if value not in allowed:
@@ -189,12 +182,8 @@ class Flow(Colorizer, paper_url="https://arxiv.org/abs/2210.02747"):
         Returns:
             (N, 2, h, w) float32, ab in L*a*b* units.
         """
-        if self.source == "gray":
-            return SCALE * noise.float()
-        mean, deviation = (SCALE * condition[:, 1:5].float()).chunk(2, dim=1)
-        if self.source == "mean":
-            return mean + SCALE * noise.float()
-        return mean + deviation * smooth_noise(noise.float()).to(mean.device)
+        middle = SCALE * condition[:, 1:3].float() if self.source == "mean" else 0.0
+        return middle + SCALE * noise.float()
 
     def velocity(self, condition: Tensor, ab: Tensor, time: Tensor, kept: Tensor) -> Tensor:
         """Predict the velocity.

@@ -8,7 +8,6 @@ import torch
 
 import colorzoo
 from colorzoo.imaging.recombine import lightness_of
-from colorzoo.models._sampling import seeded_noise, smooth_noise
 from colorzoo.models.flow import SCALE, Flow, VelocityNet
 from train.data.photos import _to_lab
 
@@ -66,7 +65,7 @@ def test_guidance_goes_on_from_the_velocity_without_the_condition(model):
             assert torch.allclose(found, expected, atol=1e-3)
 
 
-@pytest.mark.parametrize("source", ["gray", "mean", "prior"])
+@pytest.mark.parametrize("source", ["gray", "mean"])
 def test_samples_start_from_noise_around_the_source(source):
     torch.manual_seed(0)
     model = Flow(source=source, **SMALL).eval()
@@ -77,13 +76,8 @@ def test_samples_start_from_noise_around_the_source(source):
     with torch.inference_mode():  # without a velocity, the sample is its start
         ab, condition = model.infer(lightness, seed=3), model.condition(lightness)
         other = model.infer(lightness, seed=[4, 3])
-    mean, deviation = (condition[:, 1:5] * SCALE).chunk(2, dim=1)
+    mean = condition[:, 1:3] * SCALE
     assert mean.abs().mean() > 3 and torch.allclose(other[1], ab[0])
-    if source == "prior":
-        noise = (ab - mean) / deviation
-        white = seeded_noise(3, ab)
-        assert torch.allclose(noise, smooth_noise(white), atol=1e-3)
-        return
     noise = (ab - mean if source == "mean" else ab) / SCALE
     assert noise.mean().abs() < 0.1 and noise.std() == pytest.approx(1, abs=0.1)
 
@@ -124,7 +118,7 @@ def test_what_runs_in_the_loop_is_compiled(model):
 @pytest.mark.parametrize(
     ("keyword", "value", "told"),
     [
-        ("source", "black", "source must be 'gray' or 'mean' or 'prior', got 'black'"),
+        ("source", "black", "source must be 'gray' or 'mean', got 'black'"),
         ("sampler", "ddim", "sampler must be 'euler' or 'heun' or 'midpoint', got 'ddim'"),
         ("output_stride", 8, "output_stride must be 2 or 4, got 8"),
         ("width", 12, "width must be a multiple of 8, got 12"),

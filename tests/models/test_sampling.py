@@ -67,28 +67,3 @@ def test_noise_levels_fall_to_the_last():
     sigmas = sampling.karras_sigmas(10, low=0.05, high=80.0)
     assert len(sigmas) == 11 and sigmas == sorted(sigmas, reverse=True)
     assert sigmas[0] == pytest.approx(80) and sigmas[-1] == pytest.approx(0.05)
-
-
-@pytest.mark.parametrize("size", [(32, 32), (24, 40), (64, 48)])
-def test_smooth_noise_has_the_spectrum_of_photos(size):
-    white = sampling.seeded_noise([*range(300)], torch.zeros(300, 2, *size))
-    smooth = sampling.smooth_noise(white)
-    assert smooth.std().item() == pytest.approx(1, abs=0.06) and smooth.mean().abs() < 0.06
-    power = torch.fft.fft2(smooth).abs().square().mean(dim=(0, 1))
-    for once, twice in (((0, 2), (0, 4)), ((3, 0), (6, 0)), ((3, 4), (6, 8))):
-        apart = power[once] / power[twice]  # twice the frequency, half the amplitude
-        assert apart.item() == pytest.approx(4, rel=0.3)
-    even = smooth.mean(dim=(2, 3)).var().item()  # what is the same all over a picture
-    assert 0.3 < even < 0.7
-
-
-def test_smooth_noise_looks_alike_at_every_resolution():
-    """How alike neighbours are depends on their distance in the picture, not in cells."""
-    alike = []
-    for side in (16, 64):
-        smooth = sampling.smooth_noise(
-            sampling.seeded_noise([*range(400)], torch.zeros(400, 1, side, side))
-        )
-        far = smooth[..., side // 4 :] * smooth[..., : -side // 4]
-        alike.append((far.mean() / smooth.square().mean()).item())
-    assert min(alike) > 0.4  # that of white noise is 0
