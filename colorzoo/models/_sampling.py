@@ -66,9 +66,15 @@ SAMPLERS: Mapping[str, Sampler] = {
 }
 
 
-def even_times(steps: int) -> list[float]:
-    """Return the times of a flow: from 0, noise, to 1, colours, in equal steps."""
-    return [i / steps for i in range(steps + 1)]
+def flow_times(steps: int, *, rho: float = 1.0) -> list[float]:
+    """Return the times of a flow: from 0, noise, to 1, colours.
+
+    Args:
+        steps: Number of steps, at least 1.
+        rho: 1 for equal steps; more makes the first ones shorter. White noise hides fine detail
+            long before it hides what colour a whole sky has, so that is decided near 0.
+    """
+    return [(i / steps) ** rho for i in range(steps + 1)]
 
 
 def karras_sigmas(steps: int, *, low: float, high: float, rho: float = 7.0) -> list[float]:

@@ -23,13 +23,14 @@ from typing_extensions import Self
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError
 from colorzoo.models._bins import expectation
-from colorzoo.models._sampling import SAMPLERS, even_times, seeded_noise
+from colorzoo.models._sampling import SAMPLERS, flow_times, seeded_noise
 from colorzoo.models.timm_unet import SelfAttention, TimmUNet
 from colorzoo.options import is_number
 from colorzoo.registry import register_model
 
 # Standard deviation of ab in photos, about; the network sees and predicts multiples of it.
 SCALE = 20.0
+_RHO = 1.5  # of the times at which the velocity is computed, chosen on validation photos
 _POSITIONS = 8  # channels that tell where in the photo a cell is
 _MOMENTS = 5  # channels of the condition before the features: L, means and deviations of a and b
 
@@ -145,7 +146,7 @@ class Flow(Colorizer, paper_url="https://arxiv.org/abs/2210.02747"):
         def velocity(x: Tensor, t: float) -> Tensor:
             return self._with_guidance(condition, x, x.new_full((len(x),), t))
 
-        return SAMPLERS[self.sampler](velocity, x, even_times(steps or self.steps))
+        return SAMPLERS[self.sampler](velocity, x, flow_times(steps or self.steps, rho=_RHO))
 
     def condition(self, lightness: Tensor) -> Tensor:
         """Compute what the velocity depends on besides the state: once for a photo.

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 import colorzoo
 from colorzoo.cli import app
 from colorzoo.exporting import graph
-from colorzoo.models._sampling import even_times, sample_euler
+from colorzoo.models._sampling import flow_times, sample_euler
 
 LOOP = ["condition", "ab", "time", "kept"]
 pytest.importorskip("onnxruntime", reason="needs colorzoo[onnx]")
@@ -71,7 +71,7 @@ def test_other_programs_can_run_the_loop(folder, tmp_path):
         expected = sample_euler(
             lambda x, t: model.velocity(inside, x, torch.full((1,), t), torch.ones(1)),
             20 * torch.from_numpy(noise),
-            even_times(8),
+            flow_times(8),
         )
     np.testing.assert_allclose(ab, expected, atol=0.01)
 

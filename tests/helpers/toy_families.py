@@ -11,7 +11,7 @@ from typing_extensions import Unpack
 
 from colorzoo import Colorizer, Options, register_model
 from colorzoo.models._sampling import (
-    even_times,
+    flow_times,
     karras_sigmas,
     sample_euler,
     sample_heun,
@@ -69,7 +69,7 @@ class ToyFlow(Colorizer):
         state = sample_euler(
             lambda x, t: self(lightness, x.to(lightness))["velocity"],
             noise,
-            even_times(steps or self.steps),
+            flow_times(steps or self.steps),
         )
         return {"state": state, "velocity": torch.zeros_like(state)}
 

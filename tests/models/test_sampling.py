@@ -15,7 +15,7 @@ def test_samplers_converge_with_their_order(name, order):
     errors = []
     for steps in (20, 40):
         end = sampling.SAMPLERS[name](
-            lambda x, t: x * math.cos(t), torch.ones(1), sampling.even_times(steps)
+            lambda x, t: x * math.cos(t), torch.ones(1), sampling.flow_times(steps)
         )
         errors.append(abs(end.item() - math.exp(math.sin(1))))
     assert errors[0] / errors[1] == pytest.approx(2**order, rel=0.15)
@@ -29,7 +29,7 @@ def test_the_state_is_float32_whatever_the_network_is(name):
         seen.append(x.dtype)
         return torch.full_like(x, 1.001).bfloat16()
 
-    end = sampling.SAMPLERS[name](velocity, torch.ones(3), sampling.even_times(64))
+    end = sampling.SAMPLERS[name](velocity, torch.ones(3), sampling.flow_times(64))
     assert end.dtype == torch.float32 and set(seen) == {torch.float32}
     step = torch.tensor(1.001).bfloat16().item()
     assert torch.allclose(end, torch.full((3,), 1 + step), atol=1e-5)
@@ -67,3 +67,10 @@ def test_noise_levels_fall_to_the_last():
     sigmas = sampling.karras_sigmas(10, low=0.05, high=80.0)
     assert len(sigmas) == 11 and sigmas == sorted(sigmas, reverse=True)
     assert sigmas[0] == pytest.approx(80) and sigmas[-1] == pytest.approx(0.05)
+
+
+def test_the_first_steps_of_a_flow_can_be_shorter():
+    assert sampling.flow_times(4) == [0, 0.25, 0.5, 0.75, 1]
+    times = sampling.flow_times(8, rho=1.5)
+    steps = [after - before for before, after in zip(times, times[1:], strict=False)]
+    assert (times[0], times[-1]) == (0, 1) and steps == sorted(steps) and steps[0] < 0.05
