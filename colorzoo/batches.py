@@ -1,17 +1,18 @@
 """Colour many photos from Python, one after another."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Protocol
 
 from PIL import Image
 from typing_extensions import Unpack
 
-from colorzoo.conditions import with_reference
+from colorzoo.conditions import warn_of_hints, with_reference
 from colorzoo.defaults import MAX_PIXELS
 from colorzoo.errors import ConfigError
+from colorzoo.guided.hints import check_places
 from colorzoo.imaging.read import ImageSource, Photo
-from colorzoo.options import Options, check_saturation
+from colorzoo.options import Options, check_saturation, given
 from colorzoo.prediction import Prediction
 from colorzoo.sources import photos_in
 
@@ -20,6 +21,8 @@ SOURCE = "source"  # the key of the path in the info of a result
 
 class _Model(Protocol):
     """The methods of a Colorizer that are used here."""
+
+    defaults: Mapping[str, Any]
 
     def check(self, **options: Unpack[Options]) -> None: ...  # noqa: D102
 
@@ -85,19 +88,26 @@ class ColorizesMany:
             ``image.info["source"]``.
 
         Raises:
-            ImageError: If an image cannot be read. Files in a folder are then skipped with a
-                warning.
-            ConfigError: If the model does not support an option, or batch_size is out of range.
+            ImageError: If an image cannot be read.
+            ConfigError: If the model does not support an option, batch_size is out of range, or a
+                hint does not fit a photo. In a folder, photos that cannot be read and those that
+                hints do not fit are skipped with a warning.
             ValueError: If saturation, work_size or an option is out of range.
         """
         if type(batch_size) is not int or batch_size < 1:
             raise ConfigError(f"batch_size must be a whole number from 1, got {batch_size!r}")
         check_saturation(saturation)  # now, not when the first result is asked for
         self.check(**options)
-        given: Any = {"work_size": work_size, **with_reference(options)}
-        return _results(
-            self, photos_in(images, max_pixels=max_pixels), batch_size, saturation, given
-        )
+        known: Any = {"work_size": work_size, **with_reference(options)}
+        hints = given(options, self.defaults).get("hints") or ()
+
+        def check(photo: Photo) -> None:
+            height, width, _ = photo.rgb.shape
+            check_places(hints, width, height, name=photo.name)
+            warn_of_hints(photo, hints)
+
+        photos = photos_in(images, max_pixels=max_pixels, check=check)
+        return _results(self, photos, batch_size, saturation, known)
 
 
 def _results(
@@ -105,11 +115,11 @@ def _results(
     photos: Iterator[tuple[Photo, str | None]],
     batch_size: int,
     saturation: float,
-    given: dict[str, Any],
+    known: dict[str, Any],
 ) -> Iterator[Image.Image]:
-    options = {name: value for name, value in given.items() if name != "work_size"}
+    options = {name: value for name, value in known.items() if name != "work_size"}
     while batch := list(islice(photos, batch_size)):
-        predictions = model.predict_batch([photo for photo, _ in batch], **given)
+        predictions = model.predict_batch([photo for photo, _ in batch], **known)
         for (photo, path), prediction in zip(batch, predictions, strict=True):
             image = model.render(photo, prediction, saturation=saturation, **options)
             if path is not None:

@@ -16,7 +16,7 @@ from colorzoo.conditions import (
     read_reference,
     region_of,
     see_reference,
-    warn_of_gamut,
+    warn_of_hints,
 )
 from colorzoo.defaults import MAX_PIXELS
 from colorzoo.guided.apply import Reference, Region, guide, keep_gray
@@ -118,7 +118,7 @@ class Colorizer(Network, HubMixin, ColorizesMany, ColorizesOften):
         """
         photo = as_photo(image, max_pixels=max_pixels)
         result = self.colorize_photo(photo, saturation=saturation, work_size=work_size, **options)
-        warn_of_gamut(photo, given(options, self.defaults).get("hints"))
+        warn_of_hints(photo, given(options, self.defaults).get("hints"))
         return result
 
     def colorize_photo(

@@ -11,9 +11,11 @@ from torch import Tensor, nn
 
 from colorzoo.caller import warn
 from colorzoo.color import rgb_to_lab
-from colorzoo.guided.apply import Region, check_gamut, draw_points
+from colorzoo.guided.apply import Region, draw_points
 from colorzoo.guided.hints import Area, Hint
+from colorzoo.guided.notes import notes_on
 from colorzoo.imaging.border import Box, pixels_of
+from colorzoo.imaging.kind import kind_of
 from colorzoo.imaging.read import Photo
 from colorzoo.imaging.working_size import shrink
 from colorzoo.options import Options
@@ -54,9 +56,9 @@ def region_of(width: int, height: int, box: Box) -> Region:
     return Region(width, height, columns.start, rows.start, *size)
 
 
-def warn_of_gamut(photo: Photo, hints: Sequence[Hint | Area] | None) -> None:
-    """Warn the caller of colorzoo of hints whose colour sRGB cannot show."""
-    for note in check_gamut(hints or (), photo.rgb):
+def warn_of_hints(photo: Photo, hints: Sequence[Hint | Area] | None) -> None:
+    """Warn the caller of colorzoo of hints that cannot be followed as they are."""
+    for note in notes_on(hints or (), photo.rgb):
         warn(f"{photo.name}: {note}")
 
 
@@ -109,11 +111,23 @@ def see_reference(
 
 
 def read_reference(source: Any) -> Photo:
-    """Read a reference. A stream is reset to its position, for the next photo or model."""
-    if not (hasattr(source, "seekable") and source.seekable()):
-        return as_photo(source)
-    place = source.tell()
-    try:
-        return as_photo(source)
-    finally:
-        source.seek(place)
+    """Read a reference, and warn the caller of colorzoo if it has no colours.
+
+    A stream is reset to its position, for the next photo or model.
+    """
+    if isinstance(source, _KnownReference):
+        return source
+    if hasattr(source, "seekable") and source.seekable():
+        place = source.tell()
+        try:
+            photo = as_photo(source)
+        finally:
+            source.seek(place)
+    else:
+        photo = as_photo(source)
+    if kind_of(photo.rgb) == "gray":
+        warn(
+            f"{photo.name}: the reference is black and white, so what looks like it becomes gray; "
+            "give a colour photo"
+        )
+    return photo

@@ -7,7 +7,7 @@ from colorzoo.colorizer import Colorizer
 from colorzoo.guided.apply import keep_gray
 from colorzoo.imaging.read import Photo
 from colorzoo.imaging.recombine import merge_deep
-from colorzoo.options import Options, check_saturation
+from colorzoo.options import Options, check_saturation, given
 from colorzoo.prediction import Prediction
 
 
@@ -52,4 +52,4 @@ def render_deep(
         )
     ab = model.ab_of(prediction, saturation=saturation, **options)
     pixels = merge_deep(photo.gray16, prediction.lightness, ab, prediction.box)
-    return keep_gray(pixels, photo.gray16, options.get("hints") or ())
+    return keep_gray(pixels, photo.gray16, given(options, model.defaults).get("hints") or ())

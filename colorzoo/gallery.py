@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from typing_extensions import Unpack
 
 from colorzoo.colorizer import Colorizer
-from colorzoo.conditions import warn_of_gamut, with_reference
+from colorzoo.conditions import warn_of_hints, with_reference
 from colorzoo.defaults import MAX_PIXELS
 from colorzoo.imaging.read import ImageSource, Photo
 from colorzoo.loading import load
@@ -71,7 +71,7 @@ def compare(
         local_files_only=local_files_only,
         **options,
     )
-    warn_of_gamut(photo, options.get("hints"))
+    warn_of_hints(photo, options.get("hints"))
     return results
 
 

@@ -55,7 +55,7 @@ def given(options: Mapping[str, Any], defaults: Mapping[str, Any] = {}) -> dict[
         defaults: The model's own options, for those that are missing or None.
 
     Returns:
-        The options that are not None.
+        The options that are not None, without hints if their list is empty.
 
     Raises:
         TypeError: If there is no such option.
@@ -79,6 +79,8 @@ def given(options: Mapping[str, Any], defaults: Mapping[str, Any] = {}) -> dict[
                 check_temperature(value)
             case "hints":
                 check_hints(value)
+    if not asked.get("hints", True):
+        del asked["hints"]
     return asked
 
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Protocol
 from PIL import Image
 from typing_extensions import Unpack
 
-from colorzoo.conditions import warn_of_gamut, with_reference
+from colorzoo.conditions import warn_of_hints, with_reference
 from colorzoo.defaults import MAX_PIXELS
 from colorzoo.errors import ConfigError
 from colorzoo.imaging.read import ImageSource, Photo
@@ -116,5 +116,5 @@ class ColorizesOften:
         for each, prediction in zip(seeds, predictions, strict=True):
             known["seed"] = each
             results.append(self.render(photo, prediction, saturation=saturation, **known))
-        warn_of_gamut(photo, given(known, self.defaults).get("hints"))
+        warn_of_hints(photo, given(known, self.defaults).get("hints"))
         return results

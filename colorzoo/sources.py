@@ -1,7 +1,7 @@
 """What callers may give as photos: one of them in any form, or many, which are read one by one."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -11,7 +11,7 @@ from PIL import Image
 
 from colorzoo.caller import warn
 from colorzoo.defaults import MAX_PIXELS
-from colorzoo.errors import ImageError, as_given
+from colorzoo.errors import ConfigError, ImageError, as_given
 from colorzoo.imaging.formats import photos_below
 from colorzoo.imaging.read import ImageSource, Photo, read_file, read_photo
 
@@ -33,44 +33,54 @@ def as_photo(source: ImageSource | Photo, *, max_pixels: int = MAX_PIXELS) -> Ph
 
 
 def photos_in(
-    sources: ImageSource | Photo | Iterable[ImageSource | Photo], *, max_pixels: int = MAX_PIXELS
+    sources: ImageSource | Photo | Iterable[ImageSource | Photo],
+    *,
+    max_pixels: int = MAX_PIXELS,
+    check: Callable[[Photo], object] = bool,
 ) -> Iterator[tuple[Photo, str | None]]:
     """Read many photos, each when it is asked for.
 
     Args:
         sources: See ``Colorizer.colorize_batch``.
         max_pixels: Largest width * height to accept.
+        check: Called with each photo; raises a ConfigError for those that cannot be coloured.
 
     Yields:
         The photos, and their paths if they are files.
 
     Raises:
         ImageError: If one cannot be read. In a folder, it is skipped with a warning.
+        ConfigError: What ``check`` raised. In a folder, such a photo is skipped with a warning.
     """
     if not _is_one(sources):
         for each in _each_of(sources):
             yield from (
-                photos_in(each, max_pixels=max_pixels)
+                photos_in(each, max_pixels=max_pixels, check=check)
                 if _is_many(each)
-                else (_read(each, max_pixels),)
+                else (_read(each, max_pixels, check),)
             )
     elif _is_folder(sources):
         for path in photos_below(Path(sources).expanduser()):
             try:
                 photo = read_file(path, max_pixels=max_pixels)
-            except ImageError as error:
+                check(photo)
+            except (ImageError, ConfigError) as error:
                 warn(f"skipped: {as_given(str(error), path)}")
                 continue
             for note in photo.notes:
                 warn(f"{path}: {note}")
             yield photo, str(path)
     else:
-        yield _read(sources, max_pixels)
+        yield _read(sources, max_pixels, check)
 
 
-def _read(source: Any, max_pixels: int) -> tuple[Photo, str | None]:
+def _read(
+    source: Any, max_pixels: int, check: Callable[[Photo], object]
+) -> tuple[Photo, str | None]:
     path = os.fsdecode(source) if isinstance(source, str | os.PathLike) else None
-    return as_photo(source, max_pixels=max_pixels), path
+    photo = as_photo(source, max_pixels=max_pixels)
+    check(photo)
+    return photo, path
 
 
 def _is_one(sources: Any) -> bool:

@@ -29,6 +29,7 @@ from rich.segment import Segment
 from rich.text import Text
 from typer.core import TyperGroup
 
+from colorzoo.caller import told_instead
 from colorzoo.cli._words import in_words
 from colorzoo.errors import FAILURES, as_given, one_line, printable
 from colorzoo.jobs.signals import Interrupted
@@ -190,7 +191,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        with errors((), is_outermost=True):
+        with errors((), is_outermost=True), told_instead(lambda text: note([text])):
             return super().invoke(ctx)
 
 

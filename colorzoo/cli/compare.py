@@ -63,7 +63,7 @@ def compare(
     with importing():
         from colorzoo.atomic import remove_leftovers
         from colorzoo.gallery import compare_photo, contact_sheet
-        from colorzoo.guided.apply import check_gamut
+        from colorzoo.guided.notes import notes_on
         from colorzoo.imaging.write import image_bytes, write_image
         from colorzoo.jobs.plan import Job, check_target
 
@@ -92,8 +92,8 @@ def compare(
             fail("no model has weights yet")
         tiles = [("input", photo.rgb), *results.items()]
         sheet = contact_sheet(tiles, columns=min(len(tiles), 4), tile=384)
-        gamut = check_gamut(wanted, photo.rgb)
-        note(f"{job.source}: {each}" for each in (*photo.notes, *gamut))
+        notes = (*photo.notes, *notes_on(wanted, photo.rgb))
+        note(f"{job.source}: {each}" for each in notes)
         if output == STDIO:
             write_bytes(image_bytes(sheet, ".png"))
             return

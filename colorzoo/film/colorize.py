@@ -25,10 +25,10 @@ from colorzoo.film.planes import merge_planes
 from colorzoo.film.reader import FilmReader, Frame, open_film
 from colorzoo.film.stabilize import Stabilizer
 from colorzoo.film.writer import FilmWriter
-from colorzoo.guided.apply import check_gamut
 from colorzoo.guided.hints import Area, Hint, check_places
+from colorzoo.guided.notes import notes_on
 from colorzoo.imaging.read import Photo
-from colorzoo.options import Options, check_saturation
+from colorzoo.options import Options, check_saturation, given
 from colorzoo.torch_state import in_eval_mode
 
 if TYPE_CHECKING:
@@ -121,7 +121,8 @@ def colorize_film(
     source, target = Path(source).expanduser(), Path(target).expanduser()
     check_saturation(saturation)
     colorizer.check(**options)
-    if any(isinstance(each, Area) for each in options.get("hints") or ()):
+    hints = given(options, colorizer.defaults).get("hints") or ()
+    if any(isinstance(each, Area) for each in hints):
         raise ConfigError(
             f"{source.name}: areas and masks are for single photos, because things move in films. "
             "Give points instead."
@@ -135,6 +136,7 @@ def colorize_film(
     with suppress(OSError), open(source, "rb", opener=regular_only):
         pass
     with open_film(source, max_pixels=max_pixels) as film:
+        options = {**options, "hints": hints}
         work = _Frames(source.name, colorizer, saturation, work_size, options, stabilize)
         try:
             open_folder(target.parent, within=root, create=True).close()
@@ -181,8 +183,8 @@ class _Frames:
         self._name = name
         self._colorizer, self._saturation, self._work_size = colorizer, saturation, work_size
         hints = [hint for hint in options.get("hints") or () if isinstance(hint, Hint)]
-        self._hints, self._gamut = hints, list[str]()
-        self._options: Options = {**with_reference(options), "hints": None}
+        self._hints, self._hint_notes = hints, list[str]()
+        self._options: Options = {**with_reference(options), "hints": ()}
         self._is_stable = is_stable
         self._motion = Stabilizer()  # hints need its motion even if its colours are not wanted
         self._stabilizer = self._motion if is_stable else None
@@ -204,7 +206,7 @@ class _Frames:
             for number, hint in enumerate(self._hints, start=1)
             if hint.frame >= self.frames
         ]
-        return (*self._gamut, *late)
+        return (*self._hint_notes, *late)
 
     def run(self, film: FilmReader, writer: FilmWriter, watch: Watch | None) -> None:
         waiting: deque[Future[bool]] = deque()
@@ -270,7 +272,7 @@ class _Frames:
         if self._for_network:  # it must be known where they are before it runs
             level = self._colorizer.shrink(photo, work_size=self._work_size).float().cpu()
             now = self._follow(number, photo, level, follower)
-        asked: Options = {**self._options, "hints": now or None}
+        asked: Options = {**self._options, "hints": now}
         prediction = self._colorizer.predict(
             photo, work_size=self._work_size, find_border=False, **asked
         )
@@ -290,7 +292,7 @@ class _Frames:
         height, width = photo.rgb.shape[:2]
         if number == 0:
             check_places(self._hints, width, height, what="film", name=self._name)
-        self._gamut += check_gamut(self._hints, photo.rgb, frame=number)
+        self._hint_notes += notes_on(self._hints, photo.rgb, frame=number)
         return follower(number, level, self._motion.look(level), (width, height))
 
 

@@ -8,19 +8,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color import lab_to_rgb
 from colorzoo.guided.hints import UNCHANGED, Area, Hint, check_places
 from colorzoo.guided.propagate import Anchors, fill_regions, spread_widely
 from colorzoo.guided.reference import Matches, match, towards_palette
-from colorzoo.imaging.recombine import lightness_of, without_colour
+from colorzoo.imaging.recombine import without_colour
 from colorzoo.imaging.upsample import GuidedUpsampler
 
 # Larger predictions are guided in a smaller copy, so that hints take milliseconds.
 _MOST_PIXELS = 32_768
-# Of the matches with a reference: the largest number, and how strongly the best of them pull.
-_MOST_MATCHES, _BELIEF = 400, 0.01
-# Deviation from [0, 1] of a channel that is not rounding.
-_OUTSIDE = 0.02
+# Of the matches with a reference: the largest number, from all parts of the photo, which are this
+# many a side; and how strongly the best of them pull.
+_MOST_MATCHES, _PARTS, _BELIEF = 400, 20, 0.01
 
 
 class Region(NamedTuple):
@@ -160,42 +158,6 @@ def keep_gray(rgb: np.ndarray, photo: np.ndarray, hints: Sequence[Hint | Area]) 
     return out
 
 
-def check_gamut(
-    hints: Sequence[Hint | Area], rgb: np.ndarray, *, frame: int | None = None
-) -> tuple[str, ...]:
-    """Return a note for each hint whose colour sRGB can't show at the photo's lightness.
-
-    Args:
-        hints: Points of the photo.
-        rgb: (H, W, 3) uint8, the photo.
-        frame: Check only the hints on this frame, if it is one of a film.
-    """
-    notes = []
-    points = [hint for hint in hints if isinstance(hint, Hint)]
-    for number, hint in enumerate(points, start=1):
-        if frame is not None and hint.frame != frame:
-            continue
-        if hint.y >= len(rgb) or hint.x >= len(rgb[0]):
-            continue
-        row, column = int(hint.y), int(hint.x)
-        lightness = lightness_of(rgb[row : row + 1, column : column + 1], torch.device("cpu"))
-        ab = torch.tensor(hint.ab, dtype=torch.float32, device="cpu").reshape(1, 2, 1, 1)
-        exact = lab_to_rgb(torch.cat((lightness, ab), dim=1), gamut="none")
-        if exact.min() < -_OUTSIDE or exact.max() > 1 + _OUTSIDE:
-            notes.append(
-                f"hint {number}: sRGB has no {_name(hint)} that is as "
-                f"{'dark' if lightness < 50 else 'bright'} as the photo there, so a paler one is "
-                "used"
-            )
-    return tuple(notes)
-
-
-def _name(hint: Hint) -> str:
-    if isinstance(hint.color, str):
-        return hint.color
-    return "colour {}".format(", ".join(f"{value:g}" for value in hint.color or ()))
-
-
 def _residual(
     base: Tensor,
     lightness: Tensor,
@@ -235,10 +197,18 @@ def _residual(
 
 
 def _borrowed(matches: Matches, ab: np.ndarray) -> Anchors:
-    """Return the most confident matches as anchors of (2, h, w) colours."""
-    best = matches.confidence.argsort(descending=True)[:_MOST_MATCHES]
+    """Return the best matches of every part of the photo as anchors of (2, h, w) colours."""
+    cells, theirs, confidence = (each.double().cpu().numpy() for each in matches)
+    # The best of the whole photo could all lie in one place: of the same scene, nearly all are
+    # good. So first the best match of every part, then the second best, until there are enough.
+    part = (cells * _PARTS).astype(int) @ (_PARTS, 1)
+    by_part = np.lexsort((-confidence, part))
+    _, starts, counts = np.unique(part[by_part], return_index=True, return_counts=True)
+    rank = np.empty(len(part), int)
+    rank[by_part] = np.arange(len(part)) - np.repeat(starts, counts)
+    best = np.lexsort((-confidence, rank))[:_MOST_MATCHES]
+    cells, theirs, confidence = cells[best], theirs[best], confidence[best]
     height, width = ab.shape[1:]
-    cells, theirs, confidence = (each[best].double().cpu().numpy() for each in matches)
     rows, columns = (cells * (height, width)).astype(int).T
     return Anchors(rows, columns, theirs - ab[:, rows, columns].T, 1 / confidence)
 

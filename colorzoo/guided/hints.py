@@ -8,6 +8,8 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
+from os import PathLike
 from typing import Any, Literal
 
 import numpy as np
@@ -61,17 +63,19 @@ class Hint:
     frame: int = 0
 
     def __post_init__(self) -> None:
-        """Check the values; a list becomes a tuple, which can be hashed."""
+        """Check the values, and make them plain: they can be hashed, compared and saved."""
         object.__setattr__(self, "color", as_color(self.color))
         for name, value in (("x", self.x), ("y", self.y), ("radius", self.radius)):
             if not is_number(value) or value < 0:
                 raise ConfigError(
                     f"a hint's {name} must be a number of pixels from 0, got {value!r:.100}"
                 )
-        if type(self.frame) is not int or self.frame < 0:
+            object.__setattr__(self, name, _plain(value))
+        if not isinstance(self.frame, Integral) or self.frame is True or self.frame < 0:
             raise ConfigError(
                 f"a hint's frame must be a whole number from 0, got {self.frame!r:.100}"
             )
+        object.__setattr__(self, "frame", int(self.frame))
         _ = self.ab
 
     @property
@@ -109,7 +113,7 @@ class Area:
         color: The colour.
 
     Raises:
-        ConfigError: If the colour is invalid or the mask has no area.
+        ConfigError: If the colour is invalid, or the mask has no area or is not black and white.
         ImageError: If the mask cannot be read.
     """
 
@@ -118,6 +122,11 @@ class Area:
     ) -> None:
         """Read the mask."""
         levels = _read_mask(mask)
+        if 0 < (brightest := int(levels.max(initial=0))) < 128:  # often labels: 0 and 1
+            raise ConfigError(
+                f"the mask of an area must be white, 255, inside the area, but its brightest level "
+                f"is {brightest}; make it black and white, or give an array of bool"
+            )
         self.mask = 255 - levels if inverted else levels
         self.mask.flags.writeable = False
         self.color = color if color == UNCHANGED else as_color(color)
@@ -206,13 +215,15 @@ def rgb_of(color: Any) -> tuple[int, int, int] | None:
     if isinstance(color, str):
         try:
             red, green, blue = ImageColor.getrgb(color)[:3]
+            if not 0 <= min(red, green, blue) <= max(red, green, blue) <= 255:  # "rgb(300, 0, 0)"
+                raise ValueError
         except ValueError:
             raise ConfigError(
                 f"{color[:100]!r} is not a colour; give '#rrggbb', a CSS name such as 'tomato', "
                 "(red, green, blue), (a, b), or None for gray"
             ) from None
         return red, green, blue
-    values = tuple(color) if isinstance(color, Sequence) and len(color) < 5 else ()
+    values: list[Any] = list(color) if isinstance(color, list | tuple) else []
     if len(values) == 2 and all(is_number(x) and abs(x) <= _MOST_AB for x in values):
         return None
     if len(values) != 3 or any(type(x) is not int or not 0 <= x <= 255 for x in values):
@@ -236,8 +247,13 @@ def ab_of(color: Any) -> tuple[float, float]:
 
 
 def as_color(color: Any) -> Any:
-    """Return a colour with a tuple instead of a list, so that it can be hashed."""
-    return tuple(color) if isinstance(color, list) and len(color) < 5 else color
+    """Return a colour with plain numbers in a tuple, so that it can be hashed and saved."""
+    if isinstance(color, np.ndarray) and color.shape in ((2,), (3,)):
+        return tuple(color.tolist())
+    plain: list[Any] = list(color) if isinstance(color, list | tuple) else []
+    if not 0 < len(plain) < 5:
+        return color
+    return tuple(each.item() if isinstance(each, np.generic) else each for each in plain)
 
 
 def check_shape(what: str, size: tuple[int, int], photo: tuple[int, int]) -> None:
@@ -273,17 +289,16 @@ def check_places(
     Raises:
         ConfigError: If one is not.
     """
-    number = 0
+    number, place = 0, f"{name}: " if name else ""
     for each in hints:
         if isinstance(each, Area):
-            check_shape("the mask of an area", each.mask.shape[::-1], (width, height))
+            check_shape(f"{place}the mask of an area", each.mask.shape[::-1], (width, height))
             continue
         number += 1
         if each.x >= width or each.y >= height:
-            place = f"{name}: " if name else ""
             raise ConfigError(
                 f"{place}hint {number} is at ({each.x:g}, {each.y:g}), outside the {what} of "
-                f"{width} x {height} pixels"
+                f"{width} x {height} pixels; move it inside, or remove it"
             )
 
 
@@ -297,10 +312,12 @@ def check_hints(hints: Any, *, count: int | None = None) -> None:
     Raises:
         ConfigError: If they are not a sequence of at most 1,000 hints and areas.
     """
-    if not isinstance(hints, Sequence) or not all(isinstance(each, Hint | Area) for each in hints):
+    is_list = isinstance(hints, Sequence) and not isinstance(hints, str | bytes)
+    if not is_list or not all(isinstance(each, Hint | Area) for each in hints):
+        from_file = "; load_hints() reads a file" if isinstance(hints, str | PathLike) else ""
         raise ConfigError(
             f"hints must be a list of colorzoo.Hint(x, y, color) and colorzoo.Area(mask, color), "
-            f"got {hints!r:.100}"
+            f"got {hints!r:.100}{from_file}"
         )
     count = len(hints) if count is None else count
     if count > MAX_HINTS:
@@ -313,6 +330,11 @@ def is_number(value: Any) -> bool:
         return not isinstance(value, bool | str | bytes) and math.isfinite(value)
     except (TypeError, OverflowError):  # a whole number can be too large for a float
         return False
+
+
+def _plain(value: Any) -> int | float:
+    """Return a number of Python; it may be of NumPy or PyTorch."""
+    return int(value) if isinstance(value, Integral) else float(value)
 
 
 def _ab_of_rgb(rgb: tuple[int, int, int]) -> tuple[float, float]:
@@ -330,7 +352,8 @@ def _read_mask(mask: Any) -> np.ndarray:
     if isinstance(mask, np.ndarray) and mask.ndim == 2:
         if mask.dtype == bool:
             return np.where(mask, 255, 0).astype(np.uint8)
-        if np.issubdtype(mask.dtype, np.floating) and np.isfinite(mask).all():
+        is_float = np.issubdtype(mask.dtype, np.floating)
+        if is_float and (abs(mask - 0.5) < 0.51).all():  # resizing may leave [0, 1] a little
             return (mask.clip(0, 1) * 255).round().astype(np.uint8)
     photo = read_photo(mask)
     levels = photo.rgb.max(axis=2)

@@ -71,17 +71,20 @@ def read_object(path: Path, *, required: tuple[str, ...]) -> dict[str, Any]:
         _check_depth([found])
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not in UTF-8; save it as UTF-8") from None
     except (ValueError, RecursionError) as error:
         why = "too deeply nested" if isinstance(error, RecursionError) else error
         raise ConfigError(f"{path} is not valid JSON ({why}); correct it") from None
-    found = checked_object(f"{path}", found, _KEYS, required)
-    version = found.get("version", VERSION)
-    if type(version) is not int or version != VERSION:
+    version = found.get("version", VERSION) if isinstance(found, dict) else VERSION
+    if type(version) is not int or version < VERSION:
+        raise ConfigError(f"{path}: 'version' must be the number {VERSION}, got {version!r:.100}")
+    if version != VERSION:  # before its keys, which may be new
         raise ConfigError(
             f"{path} has version {version!r:.100}, but this colorzoo reads version {VERSION}; "
             "update colorzoo"
         )
-    return found
+    return checked_object(f"{path}", found, _KEYS, required)
 
 
 def _refuse(constant: str) -> Any:

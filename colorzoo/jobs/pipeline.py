@@ -25,7 +25,7 @@ from colorzoo.conditions import with_reference
 from colorzoo.deep import render_deep
 from colorzoo.errors import FAILURES, NO_SPACE, ImageError, one_line
 from colorzoo.files import open_folder
-from colorzoo.guided.apply import check_gamut
+from colorzoo.guided.notes import notes_on
 from colorzoo.imaging.read import Photo, read_file, stored_size
 from colorzoo.imaging.write import write_deep, write_image
 from colorzoo.jobs.dates import IN_FUTURE, is_in_future, older
@@ -240,8 +240,8 @@ class _Pipeline:
             photo = job.read(max_pixels=self._how.max_pixels, depth=self._how.depth)
             item.size = width, height = photo.rgb.shape[1], photo.rgb.shape[0]
             item.options = options_for(photo.name, self._how, own, width, height)
-            gamut = check_gamut(item.options.get("hints") or (), photo.rgb)
-            item.notes = (*photo.notes, *gamut)
+            hints = item.options.get("hints") or ()
+            item.notes = (*photo.notes, *notes_on(hints, photo.rgb))
             return photo
 
     def _is_done(self, item: _InFlight, stored: tuple[int, int]) -> bool:

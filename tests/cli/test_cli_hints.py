@@ -76,6 +76,7 @@ def test_a_hint_outside_of_one_photo_is_that_photo_s_failure(album, model, tmp_p
     assert result.code == 1 and "2 coloured, 1 failed" in result.out
     assert [line for line in result.err if "failed" in line] == [
         f"failed: {album / 'small.png'}: hint 1 is at (30, 30), outside the photo of 24 x 20 pixels"
+        "; move it inside, or remove it"
     ]
     Image.new("L", (30, 30), 255).save(tmp_path / "mask.png")
     result = colorize(album, "-o", tmp_path / "o", "--model", model,
@@ -212,3 +213,16 @@ def test_what_is_wrong_is_one_line(tmp_path, model, command, words, message):
     assert result.returncode == 1 and not (tmp_path / "o.png").exists()
     (line,) = result.stderr.splitlines()
     assert message in line and line.startswith("error: ") or line.startswith("failed: ")
+
+
+def test_a_reference_without_colours_is_one_note(tmp_path, coffee):
+    """Python's own lines about warnings were printed, with a line of code of a library."""
+    for name, picture in (("a.png", coffee[::8, ::8]), ("gray.png", coffee[::8, ::8, 0])):
+        Image.fromarray(picture).save(tmp_path / name)
+    result = colorize(
+        tmp_path / "a.png", "-o", tmp_path / "out.png", "--reference", tmp_path / "gray.png"
+    )
+    assert result.code == 0 and result.err == [
+        "note: gray.png: the reference is black and white, so what looks like it becomes gray; "
+        "give a colour photo"
+    ]

@@ -186,6 +186,21 @@ def test_what_cannot_be_followed_is_said(tmp_path):
     assert gamut.startswith("hint 2: sRGB has no yellow that is as dark")
 
 
+def test_hints_that_load_was_given_are_followed_too(tmp_path):
+    """They were taken for those of every frame, in every scene."""
+    source = write_film(tmp_path / "in.mkv", moving_square(8), sound=())
+    model, hints = Tint(work_size=HEIGHT), [Hint(*CENTRE, BLUE, radius=2)]
+    for name, defaults, options in (("a", {"hints": hints}, {}), ("b", {}, {"hints": hints})):
+        model.defaults = defaults
+        colorzoo.colorize_film(model, source, tmp_path / f"{name}.mkv", **options)
+    both = (frames_of(tmp_path / f"{name}.mkv") for name in "ab")
+    for i, (one, other) in enumerate(zip(*both, strict=True)):
+        assert (one == other).all() and np.abs(on_square(one, i) - ab_of(BLUE)).max() < 6
+    model.defaults = {"hints": [Area(np.ones((72, 128), bool), None)]}
+    with pytest.raises(ConfigError, match="areas and masks are for single photos"):
+        colorzoo.colorize_film(model, source, tmp_path / "c.mkv")
+
+
 class Told(Tint):
     """A network that is trained with hints: it remembers where they were, and ignores them."""
 

@@ -1,6 +1,7 @@
 """Hints on models that were not trained with them: where colours go, and where they stop."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from PIL import Image, ImageDraw
 import colorzoo
 from colorzoo import Area, Hint
 from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.guided.apply import Region, check_gamut, guide, keep_gray
+from colorzoo.guided.apply import Region, guide, keep_gray
+from colorzoo.guided.notes import IN_BORDER, notes_on
 from colorzoo.imaging.read import Photo
 
 SIDE = 96
@@ -154,8 +156,14 @@ def test_hints_work_inside_a_mount(model, camera):
     result = pixels(model.colorize_photo(photo, hints=[Hint(100, 60, "#b03020", radius=4)]))
     assert result[60, 100, 0] > result[60, 100, 2] + 20
     assert (result[:30] == result[:30, :, :1]).all(), "the mount stays gray"
-    outside = model.colorize_photo(photo, hints=[Hint(10, 10, "red")])
-    assert (pixels(outside) == pixels(model.colorize_photo(photo))).all()
+    outside = Hint(10, 10, "red")
+    left = pixels(model.colorize_photo(photo, hints=[outside]))
+    assert (left == pixels(model.colorize_photo(photo))).all()
+    assert notes_on([outside, Hint(100, 60, (1, 1))], photo.rgb) == (f"hint 1 {IN_BORDER}",)
+    on_mount = np.zeros((300, 320), bool)
+    on_mount[:30] = True
+    areas = [Area(on_mount, "red"), Area(on_mount, None), Area(on_mount, "unchanged")]
+    assert notes_on(areas, photo.rgb) == (f"area 1 {IN_BORDER}",)
 
 
 def test_an_area_stays_gray_to_the_pixel(model, photo):
@@ -168,8 +176,11 @@ def test_an_area_stays_gray_to_the_pixel(model, photo):
     stream = io.BytesIO()
     Image.fromarray(photo.rgb[..., 0].astype(np.uint16) * 256 + 7).save(stream, "PNG")
     deep = colorzoo.read_photo(stream.getvalue(), deep=True)
-    sixteen = colorzoo.render_deep(model, deep, model.predict(deep), hints=[Area(mask, None)])
+    prediction = model.predict(deep)
+    sixteen = colorzoo.render_deep(model, deep, prediction, hints=[Area(mask, None)])
     assert (sixteen[mask] == deep.gray16[mask][:, None]).all()
+    model.defaults = {"hints": [Area(mask, None)]}  # as load(hints=...) sets them
+    assert (colorzoo.render_deep(model, deep, prediction) == sixteen).all()
 
 
 def test_an_area_gets_its_colour_and_nothing_else_does(model, photo):
@@ -209,11 +220,24 @@ def test_soft_masks_blend():
     [
         (np.zeros((8, 8), bool), "must have white pixels"),
         (np.zeros((8, 8), np.uint8), "must have white pixels"),
+        (np.eye(8, dtype=np.uint8), "its brightest level is 1; make it black and white"),
+        (Image.fromarray(np.eye(8, dtype=np.uint8) * 100), "its brightest level is 100"),
+        (np.eye(8) * 255, "float values from 0 to 255, expected 0 to 1"),
+        (np.eye(8) * 2 - 1, "float values from -1 to 1, expected 0 to 1"),
     ],
 )
-def test_a_mask_without_an_area_is_refused(mask, message):
-    with pytest.raises(colorzoo.ConfigError, match=message):
-        Area(mask, None)
+@pytest.mark.parametrize("inverted", [False, True])
+def test_a_mask_without_an_area_or_white_is_refused(mask, message, inverted):
+    """Of labels, 0 and 1, all would be "not white": inverted, the whole photo stayed gray."""
+    if inverted and not np.asarray(mask).any():
+        assert Area(mask, None, inverted=True).mask.all()
+        return
+    with pytest.raises(colorzoo.ColorzooError, match=message):
+        Area(mask, None, inverted=inverted)
+
+
+def test_float_masks_may_leave_the_range_by_rounding():
+    assert (Area(np.eye(8) * 1.001 - 0.0005, None).mask == np.eye(8) * 255).all()
 
 
 def test_a_mask_of_another_shape_is_refused(model, photo):
@@ -234,10 +258,38 @@ def test_masks_from_files_and_with_alpha(tmp_path):
 
 def test_a_colour_that_cannot_be_that_bright_is_noted():
     photo = Photo(np.full((4, 4, 3), 240, np.uint8), None, "x", None, None, ())
-    notes = check_gamut([Hint(1, 1, "#0000ff"), Hint(2, 2, "#fff0f0")], photo.rgb)
+    notes = notes_on([Hint(1, 1, "#0000ff"), Hint(2, 2, "#fff0f0")], photo.rgb)
     assert notes == (
         "hint 1: sRGB has no #0000ff that is as bright as the photo there, so a paler one is used",
     )
+
+
+def test_areas_too_are_noted_and_many_notes_are_counted():
+    rgb = np.full((40, 60, 3), 240, np.uint8)
+    rgb[:20] = 20
+    dark = np.zeros((40, 60), bool)
+    dark[:18] = True
+    notes = notes_on([Area(dark, "yellow"), Area(~dark, "#fff0f0"), Area(dark, None)], rgb)
+    assert notes == (
+        "area 1: sRGB has no yellow that is as dark as most of the photo there, so a paler one is "
+        "used",
+    )
+    notes = notes_on([Hint(x, 30, "#0000ff") for x in range(50)], rgb)
+    assert len(notes) == 4 and notes[3] == "47 more hints get a paler colour, too"
+
+
+def test_many_photos_warn_as_one_does_and_a_folder_skips_what_does_not_fit(model, tmp_path):
+    for name, side in (("a.png", 40), ("b.png", 8), ("c.png", 40)):
+        Image.new("L", (side, side), 240).save(tmp_path / name)
+    hints = [Hint(20, 20, "#0000ff")]
+    with pytest.warns(UserWarning) as told:
+        images = list(model.colorize_batch(tmp_path, hints=hints))
+    assert [Path(image.info["source"]).name for image in images] == ["a.png", "c.png"]
+    small = f"skipped: {tmp_path / 'b.png'}: hint 1 is at (20, 20), outside the photo of 8 x 8"
+    assert any(str(each.message).startswith(small) for each in told)
+    assert sum("sRGB has no #0000ff" in str(each.message) for each in told) == 2
+    with pytest.raises(colorzoo.ConfigError, match=r"^b.png: hint 1 is at .20, 20., outside"):
+        list(model.colorize_batch([tmp_path / "b.png"], hints=hints))
 
 
 def test_the_result_is_as_colourful_as_srgb_allows(model):

@@ -111,7 +111,9 @@ POINT = {"x": 1, "y": 2, "color": "red"}
 AREA = {"mask": "mask.png", "color": None}
 WRONG = {
     "an unknown version": ({"version": 2}, "has version 2, but this colorzoo reads version 1"),
-    "a version that is true": ({"version": True}, "has version True"),
+    "a later version with new keys": ({"version": 3, "lines": []}, "has version 3, but this"),
+    "a version that is true": ({"version": True}, "'version' must be the number 1, got True"),
+    "a version that is text": ({"version": "1"}, "'version' must be the number 1, got '1'"),
     "an unknown key": ({"hint": []}, "unknown key 'hint'; known are 'areas', 'colors', 'hints'"),
     "an unknown key of a hint": ({"hints": [POINT | {"z": 1}]}, "hint 1 has the unknown key 'z'"),
     "a hint without y": ({"hints": [{"x": 1, "color": "red"}]}, "hint 1 has no 'y'"),
@@ -178,7 +180,7 @@ TEXTS = {
     f'{{"version": 1, "hints": {"[" * 900}{"]" * 900}}}': "too deeply nested",
     f'{{"version": 1, "hints": {"[" * 200_000}{"]" * 200_000}}}': "too deeply nested",
     f'{{"version": 1, "hints": [{" " * 1_000_000}]}}': "has more than 1,000,000 bytes",
-    "\xff": "is not valid JSON",
+    "\xff": "is not in UTF-8",
 }
 
 
@@ -205,6 +207,9 @@ def test_a_hostile_file_takes_no_time(file, key):
 def test_a_file_with_the_mark_of_windows_and_no_hints(file):
     file.write_bytes(b'\xef\xbb\xbf{"version": 1}')
     assert load_hints(file) == []
+    file.write_bytes('{"version": 1}'.encode("utf-16"))
+    with pytest.raises(ConfigError, match="is not in UTF-8; save it as UTF-8$"):
+        load_hints(file)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from PIL import Image
 import colorzoo
 from colorzoo.color import lab_to_rgb, rgb_to_lab, to_uint8
 from colorzoo.evaluation.metrics import gray, prepare, psnr
-from colorzoo.guided.reference import match, towards_palette
+from colorzoo.guided.apply import _borrowed
+from colorzoo.guided.reference import Matches, match, towards_palette
 from colorzoo.jobs.dataset import Colorize
 from colorzoo.jobs.pipeline import colorize_jobs
 from colorzoo.jobs.plan import How, plan
@@ -43,6 +44,24 @@ def test_the_same_scene_gives_its_colours(model, coffee, change):
     assert result > plain + 3 and result > REACHED[model.architecture]
 
 
+def test_of_the_very_same_picture_every_part_gets_its_colours(model, coffee):
+    """All cells match then, and the best matches alone would lie in one part of the photo."""
+    truth = prepare(coffee)
+    source = colorzoo.read_photo(gray(truth))
+    result = psnr(np.asarray(model.colorize_photo(source, reference=truth)), truth)
+    assert result > REACHED[model.architecture] + 3
+
+
+def test_matches_are_taken_from_the_whole_photo():
+    rows, columns = np.mgrid[:40, :40].reshape(2, -1) / 40 + 1 / 80
+    cells = torch.tensor(np.stack((rows, columns), axis=1))
+    confidence = torch.tensor(1 - rows / 10)  # the best are at the top
+    anchors = _borrowed(Matches(cells, torch.ones(1600, 2), confidence), np.zeros((2, 80, 80)))
+    parts = set(zip(anchors.rows // 4, anchors.columns // 4, strict=True))
+    assert len(anchors.rows) == len(parts) == 400
+    assert (anchors.rows % 4 < 2).all(), "the best of each part"
+
+
 def test_an_unrelated_photo_does_little_harm(model, coffee):
     from skimage import data
 
@@ -71,7 +90,9 @@ def test_hints_come_before_the_reference(model, coffee):
 
 def test_a_gray_reference_is_no_error(model, coffee):
     source = colorzoo.read_photo(gray(prepare(coffee)))
-    result = np.asarray(model.colorize_photo(source, reference=gray(prepare(coffee)))).astype(int)
+    with pytest.warns(UserWarning, match="the reference is black and white.*give a colour photo"):
+        image = model.colorize_photo(source, reference=gray(prepare(coffee)))
+    result = np.asarray(image).astype(int)
     plain = np.asarray(model.colorize_photo(source)).astype(int)
     assert np.ptp(result, axis=2).mean() < 0.5 * np.ptp(plain, axis=2).mean()
 

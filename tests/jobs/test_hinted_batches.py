@@ -43,7 +43,8 @@ def test_rows_get_the_hints_also_in_another_process(model, gray):
         assert np.abs(found.astype(int) - np.asarray(expected)).max() <= 1
         assert is_gray(found[:, 24:]) and not is_gray(found)
         assert result["coloured"][1] == b"" and result["error"] == [
-            "", "c.png: hint 2 is at (40, 30), outside the photo of 24 x 20 pixels",
+            "", "c.png: hint 2 is at (40, 30), outside the photo of 24 x 20 pixels; "
+            "move it inside, or remove it",
         ]  # fmt: skip
 
 
