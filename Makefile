@@ -12,7 +12,7 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --editable
 .DELETE_ON_ERROR:
 
 demo: .venv/.demo
-	HOST=$(HOST) PORT=$(PORT) $(BIN)/python demo/app.py
+	exec env HOST=$(HOST) PORT=$(PORT) $(BIN)/python demo/app.py
 
 test: .venv/.test lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not timing and not slow"
