@@ -19,7 +19,7 @@ from colorzoo.models._bins import BinsColorizer
 from colorzoo.models.unet import UNet
 from colorzoo.registry import register_model
 
-_DIAL = ((1.0, 1.0, 0.7), (1.0, 0.85, 1.0), (1.0, 0.6, 1.2))
+_DIAL = ((1.0, 0.7, 0.3), (1.0, 0.7, 0.5), (1.0, 0.85, 1.0))
 
 
 @register_model(

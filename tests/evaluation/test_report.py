@@ -18,7 +18,7 @@ from colorzoo import registry
 from colorzoo.errors import ImageError
 from colorzoo.evaluation.metrics import PROTOCOL
 from colorzoo.evaluation.report import evaluate_model, hardware, read_photos, scores_table
-from train import commands as command
+from train.commands import app, evaluate, readme
 from train.upkeep.readme import END, START
 
 
@@ -125,11 +125,11 @@ def test_train_evaluate_writes_metrics_sheet_and_readme(tmp_path, folder, monkey
     monkeypatch.setitem(registry._REGISTRY, "unet", info)
     Path("README.md").write_text(f"head\n{START}{END}\n")
     drawn: list[Path] = []
-    monkeypatch.setattr(command, "draw_grid", drawn.append)
-    monkeypatch.setattr(command, "update_guides", lambda: [Path("docs") / "guided.md"])
-    monkeypatch.setattr(command, "renew_cards", lambda: ["unet"])
-    monkeypatch.setattr(command, "measurable_models", lambda: ["unet"])
-    result = CliRunner().invoke(command.app, ["evaluate", "all", "--data", str(folder)])
+    monkeypatch.setattr(readme, "draw_grid", drawn.append)
+    monkeypatch.setattr(readme, "update_guides", lambda: [Path("docs") / "guided.md"])
+    monkeypatch.setattr(readme, "renew_cards", lambda: ["unet"])
+    monkeypatch.setattr(evaluate, "measurable_models", lambda: ["unet"])
+    result = CliRunner().invoke(app, ["evaluate", "all", "--data", str(folder)])
     assert result.exit_code == 0, result.output
     report = json.loads((weights / "metrics.json").read_text())
     assert report["model"] == "unet" and report["photos"] == 3 and report["unreadable"] == 1
@@ -142,7 +142,7 @@ def test_train_evaluate_writes_metrics_sheet_and_readme(tmp_path, folder, monkey
     assert "| gray (ab = 0) |" in Path("README.md").read_text() and drawn
 
     weights.joinpath("model.safetensors").write_bytes(b"damaged")
-    failed = CliRunner().invoke(command.app, ["evaluate", "unet", "--data", str(folder)])
+    failed = CliRunner().invoke(app, ["evaluate", "unet", "--data", str(folder)])
     assert failed.exit_code == 1 and failed.output.startswith("error: ")
 
 
