@@ -99,7 +99,8 @@ def test_rebalancing_is_that_of_a_training_with_weights():
 def test_temperature_is_an_argument_of_inference(camera):
     model = _of_strong_opinions()
     small = camera[::8, ::8]
-    other = colorzoo.create_model("unet-bins", dial=[(1.0, 0.05, 1.0)])
+    mix, _, gain, lift = model.dial_at(model.vividness)
+    other = colorzoo.create_model("unet-bins", dial=[(mix, 0.05, gain, lift)])
     other.load_state_dict(model.state_dict())
     own, cold = np.asarray(model.colorize(small)), np.asarray(other.colorize(small))
     given = np.asarray(model.colorize(small, temperature=0.05))
