@@ -224,6 +224,25 @@ def test_each_step_has_the_gallery(is_readable, upload):
     assert all(desk.results.gallery in step for step in steps)
 
 
+def test_an_old_run_does_not_overwrite_the_words_of_a_newer_one(upload, monkeypatch):
+    """The newer one may be done while the older one still draws its last picture."""
+    with gr.Blocks():
+        desk = compare._Desk(*compare.lay_out())
+    visit, draw = sessions.Visit(), sessions._result
+
+    def interrupted(*arguments):
+        tile = draw(*arguments)
+        desk.begin(upload, [], 1.0, 1.0, 0, 0.5, 0, visit)  # every model is unticked
+        return tile
+
+    asked = (upload, ["unet", "autoencoder"], 1.0, 1.0, 0, 0.5, 0, visit)
+    desk.begin(*asked)
+    steps = desk.run(*asked)
+    assert "Colouring with" in next(steps)[desk.results.line]
+    monkeypatch.setattr(sessions, "_result", interrupted)
+    assert list(steps) == []
+
+
 def test_requests_that_overtake_one_another_end_with_the_newest():
     old, new = (sessions.Wish("a.png", ("unet",), zoo.Settings(each)) for each in (0.5, 1.0))
     visit = sessions.Visit()

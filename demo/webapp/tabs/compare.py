@@ -132,6 +132,8 @@ class _Desk:
             return
         try:
             for progress in sessions.colour(visit, wish, upload):
+                if visit.wish != wish:  # a newer run may have had its last word already
+                    return
                 words = status(*progress.lines, done=progress.done, total=progress.total)
                 yield {self.results.line: words, **self._present(visit, reduced=True)}
         except gr.Error as error:  # the error popup disappears, so also show it here
