@@ -242,6 +242,13 @@ def test_an_old_run_does_not_overwrite_the_words_of_a_newer_one(upload, monkeypa
     monkeypatch.setattr(sessions, "_result", interrupted)
     assert list(steps) == []
 
+    desk.begin(*asked)
+    monkeypatch.setattr(
+        sessions, "colour", lambda *_: iter([desk.begin(*asked[:1], [], *asked[2:])])
+    )
+    (step,) = desk.run(*asked)  # Gradio clears what a run without any step would have changed
+    assert list(step) == [desk.results.line] and "value" not in step[desk.results.line]
+
 
 def test_requests_that_overtake_one_another_end_with_the_newest():
     old, new = (sessions.Wish("a.png", ("unet",), zoo.Settings(each)) for each in (0.5, 1.0))

@@ -131,8 +131,10 @@ class _Desk:
             yield {self.results.line: status(NO_MODEL), **self._present(visit)}
             return
         try:
-            for progress in sessions.colour(visit, wish, upload):
+            for step, progress in enumerate(sessions.colour(visit, wish, upload)):
                 if visit.wish != wish:  # a newer run may have had its last word already
+                    if step == 0:  # Gradio sets all outputs to None after no step at all
+                        yield self._nothing()
                     return
                 words = status(*progress.lines, done=progress.done, total=progress.total)
                 yield {self.results.line: words, **self._present(visit, reduced=True)}
