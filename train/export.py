@@ -9,10 +9,10 @@ import torch
 
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError
-from colorzoo.hub.checkpoint import WEIGHTS_FILE
 from colorzoo.hub.mixin import save_weights
 from colorzoo.registry import create_model
 from train.checkpoints import state_of
+from train.mistakes import check_replaceable
 
 _PREFIX = "model."  # of the network's tensors among those of the LightningModule
 
@@ -52,8 +52,7 @@ def export_checkpoint(
     checkpoint = _checkpoint_in(place, recipe.get("keep")) if place.is_dir() else place
     if not checkpoint.is_file():
         raise FileNotFoundError(f"there is no checkpoint {checkpoint}")
-    if (output / WEIGHTS_FILE).exists() and not overwrite:
-        raise ConfigError(f"{output} has weights: pass --overwrite to replace them")
+    check_replaceable(output, overwrite=overwrite)
     name = model or recipe.get("model")
     if name is None:
         raise ConfigError(

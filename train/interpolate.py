@@ -11,8 +11,8 @@ import torch
 
 from colorzoo.colorizer import Colorizer
 from colorzoo.errors import ConfigError
-from colorzoo.hub.checkpoint import WEIGHTS_FILE
 from colorzoo.hub.mixin import save_weights
+from train.mistakes import check_replaceable
 
 
 def interpolate(
@@ -34,8 +34,7 @@ def interpolate(
     """
     if not 0 <= share <= 1:
         raise ValueError(f"the share must be from 0 to 1, got {share}")
-    if (output / WEIGHTS_FILE).exists() and not overwrite:
-        raise ConfigError(f"{output} has weights: pass --overwrite to replace them")
+    check_replaceable(output, overwrite=overwrite)
     start, end = first.state_dict(), second.state_dict()
     shapes, others = ({k: v.shape for k, v in state.items()} for state in (start, end))
     if type(first) is not type(second) or shapes != others:
